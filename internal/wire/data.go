@@ -27,7 +27,7 @@ const (
 
 // Key is a full key: the length of the hash key, the hash key, the sort key.
 // It is encoded from its parts, or from Raw if that is set; it is decoded into
-// Raw.
+// Raw, which is empty but not nil if the field was left out.
 type Key struct {
 	HashKey, SortKey []byte
 	Raw              []byte
@@ -90,8 +90,10 @@ type KeyValue struct {
 	HasExpireTS bool
 }
 
-// minKeyValue is the size of an encoded KeyValue without any field.
-const minKeyValue = 1
+// minElement is the least that a struct in a list takes: one blob or integer,
+// and the end. Every official peer writes more. It keeps what a list takes in
+// memory within a small multiple of its bytes.
+const minElement = fieldHeaderSize + 4 + 1
 
 // AppendValue appends the struct.
 func (kv KeyValue) AppendValue(dst []byte) []byte {
@@ -129,17 +131,11 @@ func appendKeyValues(dst []byte, id int16, kvs []KeyValue) []byte {
 }
 
 func readKeyValues(r *Reader) []KeyValue {
-	n := r.List(TypeStruct, minKeyValue)
-	// An element takes one byte on the wire and 56 in memory: let the slice
-	// grow with what is really there.
-	kvs := make([]KeyValue, 0, min(n, 1+len(r.Rest())/16))
-	for range n {
-		var kv KeyValue
-		kv.read(r)
-		if r.err != nil {
+	kvs := make([]KeyValue, r.List(TypeStruct, minElement))
+	for i := range kvs {
+		if kvs[i].read(r); r.err != nil {
 			return nil
 		}
-		kvs = append(kvs, kv)
 	}
 	return kvs
 }
@@ -153,10 +149,9 @@ func appendBlobs(dst []byte, id int16, bs [][]byte) []byte {
 }
 
 func readBlobs(r *Reader) [][]byte {
-	n := r.List(TypeStruct, 4)
-	bs := make([][]byte, 0, n)
-	for range n {
-		bs = append(bs, r.Blob())
+	bs := make([][]byte, r.List(TypeStruct, 4))
+	for i := range bs {
+		bs[i] = r.Blob()
 	}
 	return bs
 }

@@ -18,6 +18,7 @@ func (m UpdateRequest) AppendValue(dst []byte) []byte {
 
 // Read decodes the struct.
 func (m *UpdateRequest) Read(r *Reader) {
+	m.Key.Raw = []byte{}
 	for {
 		switch typ, id := r.Field(); {
 		case typ == TypeStop:
@@ -223,13 +224,11 @@ func (m *BatchGetRequest) Read(r *Reader) {
 		case typ == TypeStop:
 			return
 		case id == 1 && typ == TypeList:
-			for range r.List(TypeStruct, 1) {
-				var e FullKey
-				e.Read(r)
-				if r.err != nil {
+			m.Keys = make([]FullKey, r.List(TypeStruct, minElement))
+			for i := range m.Keys {
+				if m.Keys[i].Read(r); r.err != nil {
 					return
 				}
-				m.Keys = append(m.Keys, e)
 			}
 		default:
 			r.Skip(typ)
@@ -255,6 +254,7 @@ func (m IncrRequest) AppendValue(dst []byte) []byte {
 
 // Read decodes the struct.
 func (m *IncrRequest) Read(r *Reader) {
+	m.Key.Raw = []byte{}
 	for {
 		switch typ, id := r.Field(); {
 		case typ == TypeStop:
@@ -412,13 +412,11 @@ func (m *CheckAndMutateRequest) Read(r *Reader) {
 		case id == 4 && typ == TypeStruct:
 			m.CheckOperand = r.Blob()
 		case id == 5 && typ == TypeList:
-			for range r.List(TypeStruct, 1) {
-				var e Mutate
-				e.Read(r)
-				if r.err != nil {
+			m.Mutates = make([]Mutate, r.List(TypeStruct, minElement))
+			for i := range m.Mutates {
+				if m.Mutates[i].Read(r); r.err != nil {
 					return
 				}
-				m.Mutates = append(m.Mutates, e)
 			}
 		case id == 6 && typ == TypeBool:
 			m.ReturnCheckValue = r.Bool()

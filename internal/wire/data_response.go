@@ -263,13 +263,11 @@ func (m *BatchGetResponse) Read(r *Reader) {
 		case id == 1 && typ == TypeI32:
 			m.Error = r.I32()
 		case id == 2 && typ == TypeList:
-			for range r.List(TypeStruct, 1) {
-				var e FullData
-				e.Read(r)
-				if r.err != nil {
+			m.Data = make([]FullData, r.List(TypeStruct, minElement))
+			for i := range m.Data {
+				if m.Data[i].Read(r); r.err != nil {
 					return
 				}
-				m.Data = append(m.Data, e)
 			}
 		case id == 3 && typ == TypeI32:
 			m.AppID = r.I32()

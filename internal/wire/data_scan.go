@@ -48,6 +48,7 @@ func (m GetScannerRequest) AppendValue(dst []byte) []byte {
 
 // Read decodes the struct.
 func (m *GetScannerRequest) Read(r *Reader) {
+	m.StartKey.Raw, m.StopKey.Raw = []byte{}, []byte{}
 	for {
 		switch typ, id := r.Field(); {
 		case typ == TypeStop:

@@ -5,7 +5,8 @@
 // It holds no sockets and no policy. Decoders take any input: they never
 // panic, never allocate more than the input could describe, and report bad
 // bytes as an error that wraps [ErrMalformed]. Byte slices in decoded values
-// alias the input.
+// alias the input. Every field may be missing from the input; Read fills a
+// zero value, so that what is missing has its default.
 //
 // The messages of the data RPCs are written by hand, because every operation
 // passes through them. The others are plain structs whose fields name their

@@ -21,8 +21,10 @@ const (
 	rdsnErrorName     = 136
 	rdsnErrorSize     = 48
 
-	rdsnIsRequest = 1 << 0
-	rdsnIsBackup  = 1 << 11
+	rdsnIsRequest    = 1 << 0
+	rdsnFormatMask   = 0xf << 6
+	rdsnThriftBinary = 1 << 6
+	rdsnIsBackup     = 1 << 11
 )
 
 func (q *Request) parseRDSN(frame []byte) error {
@@ -35,6 +37,9 @@ func (q *Request) parseRDSN(frame []byte) error {
 	context := binary.LittleEndian.Uint64(h[rdsnContext:])
 	if context&rdsnIsRequest == 0 {
 		return malformed("an RDSN reply where a request was expected")
+	}
+	if context&rdsnFormatMask != rdsnThriftBinary {
+		return malformed("RDSN request in serialization format %d", context&rdsnFormatMask>>6)
 	}
 	q.header = h
 	q.Task = name[:n]

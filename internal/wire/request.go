@@ -24,8 +24,8 @@ type RequestHeader struct {
 	// TimeoutMs is the time the client waits for the answer, 0 if it does not
 	// say.
 	TimeoutMs int32
-	// ThreadHash is GPID.ThreadHash from careful clients. A header of version 1
-	// has none.
+	// ThreadHash is what the client sent; a header of version 1 has none. A
+	// request that we send always carries GPID.ThreadHash.
 	ThreadHash int32
 	// PartitionHash is the hash of the key, or the partition index in a full
 	// scan, or 0.
@@ -65,7 +65,7 @@ func AppendRequest[M Message](dst []byte, h RequestHeader, task string, seq int3
 		dst = appendI32(dst, h.AppID)
 		dst = appendI32(dst, h.PartitionIndex)
 		dst = appendI32(dst, h.TimeoutMs)
-		dst = appendI32(dst, h.ThreadHash)
+		dst = appendI32(dst, h.GPID.ThreadHash())
 		dst = appendI64(dst, int64(h.PartitionHash))
 	}
 	body := len(dst)
@@ -165,13 +165,21 @@ type Request struct {
 }
 
 // Parse decodes a whole request frame, as delimited by RequestSize. The
-// request aliases the frame.
+// request aliases the frame; so does a reply to it until it is complete.
 func (q *Request) Parse(frame []byte) error {
 	*q = Request{}
+	if len(frame) < RequestPrefix {
+		return malformed("request of %d bytes", len(frame))
+	}
+	if n, err := RequestSize(frame, len(frame)); err != nil {
+		return err
+	} else if n < len(frame) {
+		return malformed("request of %d bytes in a frame of %d", n, len(frame))
+	}
 	if DetectFraming(frame) == FramingRDSN {
 		return q.parseRDSN(frame)
 	}
-	body := frame
+	var body []byte
 	if binary.BigEndian.Uint32(frame[4:]) == 0 {
 		h := frame[24:thftV0Size]
 		q.AppID = int32(binary.BigEndian.Uint32(h))
@@ -181,13 +189,13 @@ func (q *Request) Parse(frame []byte) error {
 		q.PartitionHash = binary.BigEndian.Uint64(h[16:])
 		body = frame[thftV0Size:]
 	} else {
-		meta := binary.BigEndian.Uint32(frame[8:])
-		r := NewReader(frame[thftV1Prefix : thftV1Prefix+meta])
+		meta := thftV1Prefix + int(binary.BigEndian.Uint32(frame[8:]))
+		r := NewReader(frame[thftV1Prefix:meta])
 		q.readMeta(&r)
 		if r.Err() != nil {
 			return r.Err()
 		}
-		body = frame[thftV1Prefix+meta:]
+		body = frame[meta:]
 	}
 	q.BodySize = len(body)
 	return q.parseBody(body)

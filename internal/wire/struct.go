@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -22,7 +23,7 @@ import (
 //	*T                                T, optional: left out when nil
 //
 // Fields without a pointer are always written; when reading, every field may
-// be missing.
+// be missing, and an ErrorCode that is missing is ErrOK.
 
 // Struct makes a Message of a pointer to such a struct.
 type Struct[T any] struct{ V *T }
@@ -168,8 +169,7 @@ func appendValue(dst []byte, v reflect.Value) []byte {
 	return append(dst, TypeStop)
 }
 
-// appendMap appends a map or a set, in the order of the keys' encodings, so
-// that equal maps have equal bytes.
+// appendMap appends a map or a set, in the order of the keys, as servers do.
 func appendMap(dst []byte, v reflect.Value) []byte {
 	dst = append(dst, thriftType(v.Type().Key()))
 	set := isSet(v.Type())
@@ -177,23 +177,35 @@ func appendMap(dst []byte, v reflect.Value) []byte {
 		dst = append(dst, thriftType(v.Type().Elem()))
 	}
 	dst = appendI32(dst, int32(v.Len()))
-	entries := make([]string, 0, v.Len())
-	for it := v.MapRange(); it.Next(); {
-		e := appendValue(nil, it.Key())
+	keys := v.MapKeys()
+	slices.SortFunc(keys, compareKeys)
+	for _, k := range keys {
+		dst = appendValue(dst, k)
 		if !set {
-			e = appendValue(e, it.Value())
+			dst = appendValue(dst, v.MapIndex(k))
 		}
-		entries = append(entries, string(e))
-	}
-	slices.Sort(entries)
-	for _, e := range entries {
-		dst = append(dst, e...)
 	}
 	return dst
 }
 
+func compareKeys(a, b reflect.Value) int {
+	switch a.Kind() {
+	case reflect.String:
+		return cmp.Compare(a.String(), b.String())
+	case reflect.Struct:
+		x, y := a.Interface().(GPID), b.Interface().(GPID)
+		return cmp.Or(cmp.Compare(x.AppID, y.AppID), cmp.Compare(x.PartitionIndex, y.PartitionIndex))
+	}
+	return cmp.Compare(a.Int(), b.Int())
+}
+
 func readStruct(r *Reader, v reflect.Value, outer bool) {
 	fields := fieldsOf(v.Type())
+	for _, f := range fields {
+		if fv := v.Field(f.index); fv.Type() == errorCodeType {
+			fv.SetString(string(ErrOK))
+		}
+	}
 	for {
 		typ, id := r.Field()
 		if typ == TypeStop {
@@ -256,7 +268,7 @@ func readValue(r *Reader, v reflect.Value) {
 
 func readList(r *Reader, v reflect.Value) {
 	t := v.Type()
-	n := r.List(thriftType(t.Elem()), 1)
+	n := r.List(thriftType(t.Elem()), minSize(t.Elem()))
 	v.Set(reflect.MakeSlice(t, 0, min(n, 64)))
 	for range n {
 		e := reflect.New(t.Elem()).Elem()
@@ -268,12 +280,36 @@ func readList(r *Reader, v reflect.Value) {
 	}
 }
 
+// minSize is the least that a list element of type t takes.
+func minSize(t reflect.Type) int {
+	switch t {
+	case blobType, errorCodeType:
+		return 4
+	case gpidType, addressType:
+		return 8
+	case hostPortType:
+		return 4 + 2 + 1
+	}
+	switch t.Kind() {
+	case reflect.Int32, reflect.String:
+		return 4
+	case reflect.Int64:
+		return 8
+	case reflect.Struct:
+		return minElement
+	}
+	return 1
+}
+
+// readMap reads a map or a set. One of other types is passed over: the
+// replicas of a DiskInfo were mere counts before servers 2.2.
 func readMap(r *Reader, v reflect.Value) {
 	t, set := v.Type(), isSet(v.Type())
-	kt := r.Byte()
-	et := thriftType(t.Elem())
+	types := []byte{r.Byte()}
+	known := types[0] == thriftType(t.Key())
 	if !set {
-		et = r.Byte()
+		types = append(types, r.Byte())
+		known = known && types[1] == thriftType(t.Elem())
 	}
 	n := int(r.I32())
 	switch {
@@ -282,8 +318,8 @@ func readMap(r *Reader, v reflect.Value) {
 	case n < 0 || n > len(r.Rest()):
 		r.fail("map of %d entries in %d bytes", n, len(r.Rest()))
 		return
-	case n > 0 && (kt != thriftType(t.Key()) || et != thriftType(t.Elem())):
-		r.fail("map of types %d and %d", kt, et)
+	case n > 0 && !known:
+		r.skipN(n, maxSkipDepth, types...)
 		return
 	}
 	v.Set(reflect.MakeMap(t))

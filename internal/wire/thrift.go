@@ -22,6 +22,9 @@ const (
 	TypeList   byte = 0x0f
 )
 
+// fieldHeaderSize is a type and an id.
+const fieldHeaderSize = 3
+
 // maxSkipDepth bounds the nesting of values that are skipped unread.
 const maxSkipDepth = 16
 
@@ -128,7 +131,7 @@ func (r *Reader) Field() (typ byte, id int16) {
 		r.pos++
 		return TypeStop, 0
 	}
-	h := r.take(3)
+	h := r.take(fieldHeaderSize)
 	if h == nil {
 		return TypeStop, 0
 	}
