@@ -152,9 +152,9 @@ func (s *scope) holds(predicate string, w, got any) (bool, error) {
 		return ok && compares(predicate, n, limit), err
 	case "live":
 		n, ok := got.(int64)
-		return ok && isLive(n), nil
+		return ok && isLive(n) == w, nil
 	case "nonempty":
-		return show(got) != `""` && got != Address(0), nil
+		return (got != "" && got != Address(0)) == w, nil
 	case "in":
 		list, _ := w.([]any)
 		for _, e := range list {
