@@ -1,0 +1,158 @@
+package storage
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Commit is the durable half of a write. The write is visible to reads when the method that made
+// it returns; it may be acknowledged when Wait has returned nil.
+type Commit struct {
+	db    *DB
+	batch *pebble.Batch // nil: nothing to wait for
+	err   error
+
+	// Set if the batch reserves decrees.
+	partition *Partition
+	reserved  int64
+}
+
+// Wait waits until the write is as durable as Options.Durability says. It must be called exactly
+// once. With an error, ErrFailed or ErrClosed, the write must not be acknowledged: it may have
+// been lost, or may be found by the next Open. All writes that wait at the same time share one
+// sync.
+func (c Commit) Wait() error {
+	if c.batch == nil {
+		return c.err
+	}
+	err := c.batch.SyncWait()
+	if cerr := c.batch.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		c.db.broken.Store(true)
+		return fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	if c.db.failed() {
+		// The guard hides failures from Pebble, so this batch may be among those it dropped.
+		return ErrFailed
+	}
+	if c.partition != nil {
+		c.partition.raiseDurable(c.reserved)
+	}
+	return nil
+}
+
+// apply makes a batch visible and takes it over, also when it fails.
+func (db *DB) apply(b *pebble.Batch) (Commit, error) {
+	if db.failed() {
+		_ = b.Close()
+		return Commit{err: ErrFailed}, ErrFailed
+	}
+	var err error
+	if db.inMemory {
+		if err = db.pebble.Apply(b, pebble.NoSync); err == nil {
+			err = b.Close()
+		}
+		if err == nil {
+			return Commit{}, nil
+		}
+	} else if err = db.pebble.ApplyNoSyncWait(b, pebble.Sync); err == nil {
+		return Commit{db: db, batch: b}, nil
+	}
+	db.broken.Store(true)
+	err = fmt.Errorf("%w: %w", ErrFailed, err)
+	db.opts.Logger.Error("write failed, no more writes are taken", "err", err)
+	return Commit{err: err}, err
+}
+
+// decreeReserve is how many decrees are reserved at a time. A restart skips those that were not
+// used; clients only rely on decrees growing.
+const decreeReserve = 1 << 12
+
+// nextDecreeLocked gives out the decree of a write. p.mu is held.
+func (p *Partition) nextDecreeLocked() int64 {
+	p.mu.decree++
+	return p.mu.decree
+}
+
+// reserveLocked adds a reservation for decree to the batch if the last one does not cover it. A
+// reservation is in the batch that first needs it, or in an earlier one, so whenever a write is
+// durable its decree is covered. p.mu is held. It returns the new reservation or 0.
+func (p *Partition) reserveLocked(b *pebble.Batch, decree int64) int64 {
+	if decree <= p.mu.reserved {
+		return 0
+	}
+	p.mu.reserved = decree + decreeReserve
+	addReservation(b, p.appID, p.index, p.mu.reserved)
+	return p.mu.reserved
+}
+
+func addReservation(b *pebble.Batch, appID, index int32, decree int64) {
+	_ = b.Set(appendPrefix(nil, tagDecree, appID, index), binary.BigEndian.AppendUint64(nil, uint64(decree)), nil)
+}
+
+// raiseDurable notes that decrees up to reserved are covered on disk.
+func (p *Partition) raiseDurable(reserved int64) {
+	for {
+		old := p.durable.Load()
+		if old >= reserved || p.durable.CompareAndSwap(old, reserved) {
+			return
+		}
+	}
+}
+
+// WriteResult is what every write returns.
+type WriteResult struct {
+	// Status is OK or a reason why nothing was written.
+	Status Status
+	// Decree is the number of the write in its partition. It is positive and grows with every
+	// write, also with one that fails, over restarts too.
+	Decree int64
+}
+
+// commitLocked applies a batch as the next write. p.mu is held.
+func (p *Partition) commitLocked(b *pebble.Batch) (WriteResult, Commit) {
+	if p.closed {
+		_ = b.Close()
+		return WriteResult{Status: IOError, Decree: p.nextDecreeLocked()}, Commit{err: ErrClosed}
+	}
+	decree := p.nextDecreeLocked()
+	reserved := p.reserveLocked(b, decree)
+	c, err := p.db.apply(b)
+	if err != nil {
+		return WriteResult{Status: IOError, Decree: decree}, c
+	}
+	if reserved > 0 {
+		c.partition, c.reserved = p, reserved
+	}
+	return WriteResult{Status: OK, Decree: decree}, c
+}
+
+// refuseLocked returns the result of a write that changes nothing. It has a decree all the same,
+// and writes something only if no reservation on disk covers that yet. p.mu is held.
+func (p *Partition) refuseLocked(status Status) (WriteResult, Commit) {
+	decree := p.nextDecreeLocked()
+	res := WriteResult{Status: status, Decree: decree}
+	if decree <= p.durable.Load() || p.closed {
+		return res, Commit{}
+	}
+	b := p.db.pebble.NewBatch()
+	p.mu.reserved = max(p.mu.reserved, decree+decreeReserve)
+	addReservation(b, p.appID, p.index, p.mu.reserved)
+	c, err := p.db.apply(b)
+	if err != nil {
+		return WriteResult{Status: IOError, Decree: decree}, c
+	}
+	c.partition, c.reserved = p, p.mu.reserved
+	return res, c
+}
+
+// refuse is refuseLocked for requests that are refused by themselves.
+func (p *Partition) refuse(status Status) (WriteResult, Commit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refuseLocked(status)
+}

@@ -1,0 +1,255 @@
+// Package storage keeps the records of Pegasus tables in one Pebble database and answers reads
+// and writes of a partition as a Pegasus replica server does: expiry, scans that end where a real
+// server ends them, limits and their statuses, check-and-set. It knows keys (package schema) and
+// nothing of the wire.
+package storage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// DB is an open store. Its methods may be called concurrently.
+//
+// Lock order: life, mu, then a partition's mu (several in index order), then its gate, then its
+// scanners.
+type DB struct {
+	opts     Options
+	inMemory bool
+	pebble   *pebble.DB
+	lock     *pebble.Lock // nil in memory
+	guard    *guardFS     // nil in memory
+	broken   atomic.Bool  // Pebble reported an error that it calls fatal
+	sweeper  sweeper
+
+	// life is held shared by calls that use pebble without a partition's locks, exclusively by
+	// Close.
+	life   sync.RWMutex
+	closed bool // under life
+
+	mu struct {
+		sync.Mutex
+		partitions map[partitionID]*Partition
+	}
+}
+
+type partitionID struct{ appID, index int32 }
+
+// Open opens the store in opts.Dir, or makes one. Errors wrap ErrLocked, ErrNewerFormat and
+// ErrForeign; a directory that cannot be opened is left as it is. A partition split that a crash
+// interrupted is completed or undone.
+func Open(opts Options) (*DB, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{opts: opts, inMemory: opts.Dir == ""}
+	db.mu.partitions = make(map[partitionID]*Partition)
+	if db.inMemory {
+		err = db.openMemory()
+	} else {
+		err = db.openDir(opts.Dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("storage: open %q: %w", opts.Dir, err)
+	}
+	if err := db.recoverSplits(); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("storage: open %q: recover partition split: %w", opts.Dir, err)
+	}
+	db.sweeper.start(db)
+	return db, nil
+}
+
+func (db *DB) openMemory() error {
+	var err error
+	db.pebble, err = pebble.Open("", db.pebbleOptions(vfs.NewMem()))
+	return err
+}
+
+func (db *DB) openDir(dir string) error {
+	fs := db.opts.FS
+	if fs == vfs.Default {
+		var err error
+		if dir, err = canonicalDir(dir); err != nil {
+			return err
+		}
+	}
+	lock, created, err := prepareDir(dir, fs)
+	if err != nil {
+		return err
+	}
+	guard := newGuardFS(fs, db.opts.Durability == DurabilityOS, db.opts.Logger)
+	db.lock, db.guard = lock, guard
+	po := db.pebbleOptions(guard)
+	po.Lock = lock
+	po.ErrorIfNotExists = !created  // else a lost manifest would count as an empty store
+	po.ErrorIfNotPristine = created // else a foreign database would become ours
+	db.pebble, err = pebble.Open(dir, po)
+	if err == nil && created {
+		if err = writeFormat(dir, fs); err != nil {
+			_ = db.pebble.Close()
+		}
+	}
+	if err != nil {
+		_ = lock.Close()
+		if errors.Is(err, pebble.ErrDBNotPristine) {
+			return fmt.Errorf("%w: %w", ErrForeign, err)
+		}
+		return err
+	}
+	guard.armed.Store(true)
+	return nil
+}
+
+// Close waits for operations under way, ends open scans and closes the store. Operations started
+// later have status IOError or ErrClosed. Commits not waited for yet can still be waited for.
+// Closing twice is harmless.
+func (db *DB) Close() error {
+	db.sweeper.stop()
+	db.life.Lock()
+	defer db.life.Unlock()
+	if db.closed {
+		return nil
+	}
+	db.closed = true
+	db.mu.Lock()
+	for _, p := range db.mu.partitions {
+		p.shut()
+	}
+	clear(db.mu.partitions)
+	db.mu.Unlock()
+	err := db.pebble.Close()
+	if db.lock != nil {
+		err = errors.Join(err, db.lock.Close())
+	}
+	if err == nil && db.failed() {
+		err = ErrFailed
+	}
+	if err != nil {
+		return fmt.Errorf("storage: close: %w", err)
+	}
+	return nil
+}
+
+// enter takes the life lock for a call that uses pebble, and fails when the store is closed. The
+// caller calls leave unless it fails.
+func (db *DB) enter() error {
+	db.life.RLock()
+	if db.closed {
+		db.life.RUnlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (db *DB) leave() { db.life.RUnlock() }
+
+// failed reports whether the store takes no more writes.
+func (db *DB) failed() bool {
+	return db.guard != nil && db.guard.frozen.Load() || db.broken.Load()
+}
+
+// commitNow applies and closes a batch, and returns when it is as durable as writes get.
+func (db *DB) commitNow(b *pebble.Batch) error {
+	c, err := db.apply(b)
+	if err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+// Partition returns the partition of a table, which needs no creation: one that nothing was
+// written to is empty. There is one handle per partition; it is good until DropApp or Close.
+func (db *DB) Partition(appID, index int32) (*Partition, error) {
+	if appID < 0 || index < 0 {
+		return nil, fmt.Errorf("storage: partition %d.%d: negative id", appID, index)
+	}
+	if err := db.enter(); err != nil {
+		return nil, err
+	}
+	defer db.leave()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.partitionLocked(appID, index)
+}
+
+func (db *DB) partitionLocked(appID, index int32) (*Partition, error) {
+	id := partitionID{appID, index}
+	if p := db.mu.partitions[id]; p != nil {
+		return p, nil
+	}
+	p := &Partition{db: db, appID: appID, index: index}
+	appendPrefix(p.prefix[:0], tagData, appID, index)
+	p.iterationTime.Store(int64(db.opts.Limits.IterationTime))
+	p.mu.reserved = math.MaxInt64 // nothing outlives the process
+	if !db.inMemory {
+		reserved, err := db.reservedDecree(appID, index)
+		if err != nil {
+			return nil, fmt.Errorf("storage: partition %d.%d: %w", appID, index, err)
+		}
+		p.mu.decree, p.mu.reserved = reserved, reserved
+		p.durable.Store(reserved)
+	} else {
+		p.durable.Store(math.MaxInt64)
+	}
+	db.mu.partitions[id] = p
+	return p, nil
+}
+
+// reservedDecree reads the highest decree that a partition may have used.
+func (db *DB) reservedDecree(appID, index int32) (int64, error) {
+	v, closer, err := db.pebble.Get(appendPrefix(nil, tagDecree, appID, index))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer closer.Close()
+	if len(v) != 8 {
+		return 0, fmt.Errorf("decree record has %d bytes", len(v))
+	}
+	return int64(binary.BigEndian.Uint64(v)), nil
+}
+
+// DropApp deletes all records of a table for good and ends its scans. Handles of its partitions
+// stop working: reads and writes have status IOError.
+func (db *DB) DropApp(appID int32) error {
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for id, p := range db.mu.partitions {
+		if id.appID == appID {
+			p.shut()
+			delete(db.mu.partitions, id)
+		}
+	}
+	b := db.pebble.NewBatch()
+	for _, tag := range []byte{tagData, tagDecree} {
+		start := appendAppPrefix(nil, tag, appID)
+		end := appendAppPrefix(nil, tag, appID+1)
+		_ = b.DeleteRange(start, end, nil)
+	}
+	_ = b.Delete(appendAppPrefix(nil, tagSplit, appID), nil)
+	return db.commitNow(b)
+}
+
+// readStatus logs an error of Pebble's and turns it into a status.
+func (db *DB) readStatus(err error) Status {
+	db.opts.Logger.Error("read failed", "err", err)
+	if errors.Is(err, errShortValue) || pebble.IsCorruptionError(err) {
+		return Corruption
+	}
+	return IOError
+}

@@ -1,0 +1,131 @@
+package storage
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Durability says what an acknowledged write survives.
+type Durability int
+
+const (
+	// DurabilitySync: loss of power. Every acknowledged write was synced to disk; concurrent
+	// writes share syncs.
+	DurabilitySync Durability = iota
+	// DurabilityOS: the death of this process. An acknowledged write was handed to the operating
+	// system, as on a Pegasus server with stock settings.
+	DurabilityOS
+)
+
+// Options of a DB. The zero value is a store in memory with default limits.
+type Options struct {
+	// Dir is the directory of the store, made if it does not exist. Empty keeps everything in
+	// memory and makes Durability and FS irrelevant.
+	Dir string
+	// Durability of acknowledged writes. Default DurabilitySync.
+	Durability Durability
+	// Clock tells the time for the background sweep and for Limits.IterationTime. Operations get
+	// their time from the caller. Default time.Now.
+	Clock func() time.Time
+	// FS replaces the file system, for tests. Default the operating system's.
+	FS vfs.FS
+	// CacheSize and MemTableSize are in bytes. Pebble takes the memory of its memtables (the
+	// active one and a recycled one) out of the cache, so CacheSize less twice MemTableSize is
+	// left for data; Open refuses values that leave nothing. Both are upper limits, not reserved
+	// up front. Default for MemTableSize 2 MiB in memory and 32 MiB on disk, for CacheSize four
+	// times MemTableSize in memory and eight times on disk.
+	CacheSize, MemTableSize int64
+	// SweepInterval is the time between two background passes that delete expired records, which
+	// reads do not see in any case. Passes start when the first record with an expiry is written;
+	// on disk right away. Default 5 minutes; negative switches them off.
+	SweepInterval time.Duration
+	// Logger gets what goes wrong in the background, and Pebble's events at debug level. Default
+	// none.
+	Logger *slog.Logger
+	// Limits of reads. Zero fields have the defaults of a Pegasus server.
+	Limits Limits
+}
+
+// Limits bound what a single read may cost. Zero fields mean the default; fields that can be
+// switched off are off when negative.
+type Limits struct {
+	// MultiGetCount is the number of records a multi get visits and returns at most. Default 3000.
+	MultiGetCount int
+	// MultiGetSize is the number of bytes (sort keys and values) after which a multi get of a
+	// range stops. Default 30 MiB; negative off.
+	MultiGetSize int
+	// ScanCount is the number of records the first batch of a scan visits at most, and the
+	// largest batch size. Default 1000.
+	ScanCount int
+	// IterationTime is the time after which a read of many records stops. Default 30 s; negative
+	// off. Partition.SetIterationTime overrides it for one partition.
+	IterationTime time.Duration
+}
+
+const (
+	memoryMemTableSize = 2 << 20
+	diskMemTableSize   = 32 << 20
+)
+
+// withDefaults returns o with zero fields filled in, or an error that names the field that makes
+// no sense.
+func (o Options) withDefaults() (Options, error) {
+	if o.Durability != DurabilitySync && o.Durability != DurabilityOS {
+		return o, fmt.Errorf("storage: Options.Durability: unknown value %d", o.Durability)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.MemTableSize < 0 || o.CacheSize < 0 {
+		return o, fmt.Errorf("storage: Options.MemTableSize and CacheSize must not be negative")
+	}
+	cachePerMemTable := int64(4)
+	if o.Dir != "" {
+		cachePerMemTable = 8
+	}
+	if o.MemTableSize == 0 {
+		o.MemTableSize = memoryMemTableSize
+		if o.Dir != "" {
+			o.MemTableSize = diskMemTableSize
+		}
+		if o.CacheSize > 0 {
+			o.MemTableSize = min(o.MemTableSize, o.CacheSize/cachePerMemTable)
+		}
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = cachePerMemTable * o.MemTableSize
+	}
+	if o.CacheSize <= 2*o.MemTableSize {
+		return o, fmt.Errorf("storage: Options.CacheSize %d leaves no room for data beside two memtables of %d bytes",
+			o.CacheSize, o.MemTableSize)
+	}
+	if o.SweepInterval == 0 {
+		o.SweepInterval = 5 * time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &o.Limits
+	if l.MultiGetCount < 0 || l.ScanCount < 0 {
+		return o, fmt.Errorf("storage: Limits.MultiGetCount and ScanCount must not be negative")
+	}
+	if l.MultiGetCount == 0 {
+		l.MultiGetCount = 3000
+	}
+	if l.MultiGetSize == 0 {
+		l.MultiGetSize = 30 << 20
+	}
+	if l.ScanCount == 0 {
+		l.ScanCount = 1000
+	}
+	if l.IterationTime == 0 {
+		l.IterationTime = 30 * time.Second
+	}
+	return o, nil
+}

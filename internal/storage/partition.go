@@ -1,0 +1,98 @@
+package storage
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Partition is one partition of a table. Its methods may be called concurrently; writes are
+// carried out one after another.
+//
+// Keys and values passed in are not kept after a method returns. "now" is the time in seconds of
+// schema.EpochSeconds, expiry timestamps are in the same unit and 0 means none.
+type Partition struct {
+	db            *DB
+	appID, index  int32
+	prefix        [prefixLen]byte // of its records' keys
+	defaultTTL    atomic.Uint32
+	iterationTime atomic.Int64 // time.Duration
+	durable       atomic.Int64 // highest reserved decree that is known to be on disk
+
+	// mu orders the writes.
+	mu struct {
+		sync.Mutex
+		decree   int64 // last one given out
+		reserved int64 // decrees up to here may be given out
+	}
+	// gate is held shared by reads, exclusively to shut the partition or to split it. Holding mu
+	// and gate keeps everybody out; closed may be read with either.
+	gate   sync.RWMutex
+	closed bool
+
+	scanners struct {
+		sync.Mutex
+		open map[*Scanner]struct{}
+	}
+}
+
+// SetDefaultTTL sets the time to live, in seconds, of records that later writes would store
+// without an expiry. 0 means that they do not expire, which is the default.
+func (p *Partition) SetDefaultTTL(seconds uint32) { p.defaultTTL.Store(seconds) }
+
+// SetIterationTime sets Limits.IterationTime for this partition. Zero or less is no limit.
+func (p *Partition) SetIterationTime(d time.Duration) { p.iterationTime.Store(int64(d)) }
+
+// expiry returns the timestamp to store for a record that asks for expire.
+func (p *Partition) expiry(expire, now uint32) uint32 {
+	if expire != 0 {
+		return expire
+	}
+	if ttl := p.defaultTTL.Load(); ttl != 0 {
+		return now + ttl
+	}
+	return 0
+}
+
+// shut waits for operations under way, fails later ones and ends all scans.
+func (p *Partition) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	p.closed = true
+	p.endScans()
+}
+
+// endScans closes the iterators of all scanners. The gate is held exclusively.
+func (p *Partition) endScans() {
+	p.scanners.Lock()
+	defer p.scanners.Unlock()
+	for s := range p.scanners.open {
+		_ = s.it.Close() // a failing read was reported when it failed
+		s.it = nil
+	}
+	clear(p.scanners.open)
+}
+
+// A keyBuf holds the two keys that bound an iterator, or one to look up. They are handed to
+// Pebble behind an interface, which would cost an allocation each if they were on the stack.
+type keyBuf struct{ lower, upper []byte }
+
+var keyBufs = sync.Pool{New: func() any { return new(keyBuf) }}
+
+// newIter returns an iterator over the raw keys from lower (inclusive) to upper (exclusive; nil
+// for the end of the partition). Pebble copies the bounds.
+func (p *Partition) newIter(lower, upper []byte) (*pebble.Iterator, error) {
+	kb := keyBufs.Get().(*keyBuf)
+	defer keyBufs.Put(kb)
+	kb.lower = append(append(kb.lower[:0], p.prefix[:]...), lower...)
+	if upper != nil {
+		kb.upper = append(append(kb.upper[:0], p.prefix[:]...), upper...)
+	} else {
+		kb.upper = appendPrefix(kb.upper[:0], tagData, p.appID, p.index+1)
+	}
+	return p.db.pebble.NewIter(&pebble.IterOptions{LowerBound: kb.lower, UpperBound: kb.upper})
+}

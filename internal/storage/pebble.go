@@ -1,0 +1,96 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// pebbleOptions translates o.
+func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
+	po := &pebble.Options{
+		FS:                      fs,
+		CacheSize:               db.opts.CacheSize,
+		MemTableSize:            uint64(db.opts.MemTableSize),
+		FormatMajorVersion:      pebbleFormat,
+		DisableWAL:              db.inMemory,
+		BlockPropertyCollectors: []func() pebble.BlockPropertyCollector{newExpireCollector},
+		Logger:                  pebbleLogger{db},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) {
+				db.opts.Logger.Error("background work on the store failed", "err", err)
+			},
+			// Without this listener Pebble ends the process.
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				db.opts.Logger.Error("store is corrupted", "what", info.String())
+			},
+		},
+	}
+	for i := range po.Levels {
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // 1 % false positives
+		if db.inMemory {
+			po.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+		}
+	}
+	return po
+}
+
+// pebbleLogger is Pebble's way to the logger.
+type pebbleLogger struct{ db *DB }
+
+// Infof implements pebble.Logger.
+func (l pebbleLogger) Infof(format string, args ...any) {
+	l.log(slog.LevelDebug, format, args)
+}
+
+// Errorf implements pebble.Logger.
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.log(slog.LevelError, format, args)
+}
+
+// Fatalf implements pebble.Logger. It returns, and Pebble goes on; the store takes no more writes
+// because Pebble is in a state that its authors did not foresee.
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.db.broken.Store(true)
+	l.log(slog.LevelError, format, args)
+}
+
+func (l pebbleLogger) log(level slog.Level, format string, args []any) {
+	logger := l.db.opts.Logger
+	if logger.Enabled(context.Background(), level) {
+		logger.Log(context.Background(), level, "pebble: "+fmt.Sprintf(format, args...))
+	}
+}
+
+// expireProperty is the name under which tables store which expiry timestamps each block has, so
+// that the sweep reads only blocks with expired records.
+const expireProperty = "pegasus.expire"
+
+func newExpireCollector() pebble.BlockPropertyCollector {
+	return sstable.NewBlockIntervalCollector(expireProperty, expireMapper{}, nil)
+}
+
+type expireMapper struct{}
+
+// MapPointKey implements sstable.IntervalMapper: the timestamp of a record that expires.
+func (expireMapper) MapPointKey(key pebble.InternalKey, value []byte) (sstable.BlockInterval, error) {
+	if len(key.UserKey) < prefixLen || key.UserKey[0] != tagData || len(value) < expireLen {
+		return sstable.BlockInterval{}, nil
+	}
+	expire := uint64(binary.BigEndian.Uint32(value))
+	if expire == 0 {
+		return sstable.BlockInterval{}, nil
+	}
+	return sstable.BlockInterval{Lower: expire, Upper: expire + 1}, nil
+}
+
+// MapRangeKeys implements sstable.IntervalMapper; the store has no range keys.
+func (expireMapper) MapRangeKeys(sstable.Span) (sstable.BlockInterval, error) {
+	return sstable.BlockInterval{}, nil
+}

@@ -1,0 +1,230 @@
+package storage
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/pegasus-go/pegasus/internal/schema"
+)
+
+// Scan asks for the records from StartKey to StopKey, which are raw keys.
+//
+// A scan ends with the hash key of StartKey, however far away StopKey is, unless FullScan is set
+// or that hash key is empty.
+type Scan struct {
+	StartKey, StopKey             []byte
+	StartInclusive, StopInclusive bool
+	FullScan                      bool
+	HashFilter, SortFilter        Filter
+	BatchSize                     int32 // not positive or above Limits.ScanCount: that limit
+	NoValue                       bool
+	OnlyCount                     bool // count records instead of returning them
+	// PartitionCount, if positive, leaves out records that do not belong to this partition in a
+	// table of that many.
+	PartitionCount int32
+}
+
+// Scanner is a scan under way: the scan context of Pegasus without its id and its life time. It
+// reads the partition as it was when NewScanner was called. It must be closed unless Next has
+// said that there is no more; an open one keeps Pebble from freeing memory and files.
+//
+// A Scanner is used by one goroutine at a time. Dropping, splitting or closing the partition ends
+// it from outside; Next then has status NotFound.
+type Scanner struct {
+	p          *Partition
+	it         *pebble.Iterator // nil: ended
+	key        keyRange
+	hashFilter Filter
+	sortFilter Filter
+	batch      int // records per call
+	budget     int // records visited per call
+	noValue    bool
+	onlyCount  bool
+	partitions uint64 // of the table; 0: do not validate
+	skipStart  bool   // the first record is left out if it is key.start
+	exhausted  bool
+}
+
+// ScanResult is the outcome of one call of Scanner.Next.
+type ScanResult struct {
+	// Status is OK; NotFound if the scan was ended from outside; Incomplete if the time was over,
+	// which ends the scan but leaves what was emitted valid; or Corruption or IOError.
+	Status Status
+	// Count of records emitted, or with Scan.OnlyCount counted, by this call. It may be 0 although
+	// there is more.
+	Count int
+	// More reports whether to call Next again. If not, the Scanner is closed.
+	More bool
+}
+
+// NewScanner starts a scan. A range that cannot contain anything because it ends before it starts
+// has status OK and no Scanner; Pegasus tells that apart from a scan that is finished. Status
+// InvalidArgument: unknown filter type, malformed StartKey.
+func (p *Partition) NewScanner(req *Scan) (*Scanner, Status) {
+	startHash, _, ok := schema.SplitKey(req.StartKey)
+	if !ok || !req.HashFilter.valid() || !req.SortFilter.valid() {
+		return nil, InvalidArgument
+	}
+	s := &Scanner{
+		p: p,
+		key: keyRange{
+			start: slices.Clone(req.StartKey), startInclusive: req.StartInclusive,
+			stop: slices.Clone(req.StopKey), stopInclusive: req.StopInclusive,
+		},
+		hashFilter: Filter{req.HashFilter.Type, slices.Clone(req.HashFilter.Pattern)},
+		sortFilter: Filter{req.SortFilter.Type, slices.Clone(req.SortFilter.Pattern)},
+		batch:      p.db.opts.Limits.ScanCount,
+		budget:     p.db.opts.Limits.ScanCount,
+		noValue:    req.NoValue,
+		onlyCount:  req.OnlyCount,
+	}
+	if req.BatchSize > 0 {
+		s.batch = min(s.batch, int(req.BatchSize))
+	}
+	if req.PartitionCount > 0 {
+		s.partitions = uint64(req.PartitionCount)
+	}
+	var end []byte
+	if len(startHash) > 0 && !req.FullScan {
+		end = schema.AppendNext(nil, schema.AppendKey(nil, startHash, nil))
+	}
+	if pattern := req.HashFilter.Pattern; req.HashFilter.Type == MatchPrefix && len(pattern) > 0 {
+		if len(pattern) > schema.MaxHashKeyLen {
+			s.exhausted = true // no hash key is that long
+		} else if first := schema.AppendKey(nil, pattern, nil); bytes.Compare(first, s.key.start) > 0 {
+			s.key.start, s.key.startInclusive = first, true
+			s.exhausted = end != nil // the one hash key of the scan does not match
+		}
+	}
+	if !s.exhausted && s.key.empty() {
+		return nil, OK
+	}
+	s.skipStart = !s.key.startInclusive
+
+	p.gate.RLock()
+	defer p.gate.RUnlock()
+	if p.closed {
+		return nil, IOError
+	}
+	if s.exhausted {
+		return s, OK
+	}
+	var err error
+	if s.it, err = p.newIter(s.key.start, end); err != nil {
+		return nil, p.db.readStatus(err)
+	}
+	s.it.First()
+	p.scanners.Lock()
+	defer p.scanners.Unlock()
+	if p.scanners.open == nil {
+		p.scanners.open = make(map[*Scanner]struct{})
+	}
+	p.scanners.open[s] = struct{}{}
+	return s, OK
+}
+
+// Next calls emit with the next records in key order: at most a batch of them. Raw key and value
+// are valid during the call only. emit may be nil with Scan.OnlyCount.
+func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) ScanResult {
+	if s.exhausted {
+		return ScanResult{}
+	}
+	s.p.gate.RLock()
+	defer s.p.gate.RUnlock()
+	if s.it == nil {
+		return ScanResult{Status: NotFound}
+	}
+	b := s.p.newBudget(s.budget)
+	s.budget = s.batch // only the first call may visit more records than it returns
+	n, complete, err := s.read(&b, now, emit)
+	if err == nil {
+		err = s.it.Error()
+	}
+	res := ScanResult{Count: n}
+	switch {
+	case err != nil:
+		res.Status = s.p.db.readStatus(err)
+	case !complete && b.timeOver():
+		res.Status = Incomplete
+	default:
+		res.More = !complete && s.it.Valid()
+	}
+	if !res.More {
+		s.exhausted = res.Status == OK
+		s.release()
+	}
+	return res
+}
+
+// read is the loop of Next. It leaves the iterator on the first record that was not visited.
+// complete means that the stop key was reached.
+func (s *Scanner) read(b *budget, now uint32, emit func(key, value []byte, expire uint32)) (n int, complete bool, err error) {
+	for n < s.batch && b.left() && s.it.Valid() {
+		key := s.it.Key()[prefixLen:]
+		toStop := bytes.Compare(key, s.key.stop)
+		if toStop > 0 || toStop == 0 && !s.key.stopInclusive {
+			return n, true, nil
+		}
+		if s.skipStart {
+			s.skipStart = false
+			if bytes.Equal(key, s.key.start) {
+				s.it.Next()
+				continue
+			}
+		}
+		b.visited++
+		v, err := s.it.ValueAndErr()
+		if err != nil {
+			return n, false, err
+		}
+		expire, value, err := splitValue(v)
+		if err != nil {
+			return n, false, err
+		}
+		if !expired(expire, now) && s.matches(key) {
+			n++
+			if !s.onlyCount {
+				if s.noValue {
+					value = nil
+				}
+				emit(key, value, expire)
+			}
+		}
+		if toStop == 0 {
+			return n, true, nil
+		}
+		s.it.Next()
+	}
+	return n, false, nil
+}
+
+func (s *Scanner) matches(key []byte) bool {
+	hashKey, sortKey, ok := schema.SplitKey(key)
+	if !ok {
+		return false // writes do not let such a key in
+	}
+	if s.partitions > 0 && schema.PartitionHash(hashKey, sortKey)%s.partitions != uint64(s.p.index) {
+		return false
+	}
+	return s.hashFilter.match(hashKey) && s.sortFilter.match(sortKey)
+}
+
+// Close ends the scan. Closing a Scanner that has ended is harmless.
+func (s *Scanner) Close() {
+	s.p.gate.RLock()
+	defer s.p.gate.RUnlock()
+	s.release()
+}
+
+// release frees the iterator. The gate is held.
+func (s *Scanner) release() {
+	if s.it == nil {
+		return
+	}
+	s.p.scanners.Lock()
+	delete(s.p.scanners.open, s)
+	s.p.scanners.Unlock()
+	_ = s.it.Close() // Next has reported its error
+	s.it = nil
+}
