@@ -1,0 +1,160 @@
+package pegasus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+var (
+	opBatchGet    = &operation{"BatchGet", wire.TaskBatchGet, read}
+	opBatchGetOne = &operation{"BatchGet", wire.TaskGet, read}
+)
+
+// batchGetParallel is the number of requests that one BatchGet has under way.
+const batchGetParallel = 32
+
+func (t *table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, error) {
+	if err := validateBatchGet(keys); err != nil {
+		return nil, t.refuse(opBatchGet, err)
+	}
+	if t.closed.Load() || t.client.closed.Load() {
+		return nil, t.refuse(opBatchGet, ErrClosed)
+	}
+	b := &batchGet{table: t, keys: keys, values: make([][]byte, len(keys))}
+	groups := b.groups()
+	if len(groups) == 1 {
+		return b.values, b.get(ctx, groups[0])
+	}
+	errs := make([]error, len(groups))
+	slots := make(chan struct{}, batchGetParallel)
+	var wg sync.WaitGroup
+	for i, g := range groups {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = b.get(ctx, g)
+			<-slots
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return b.values, t.refuse(opBatchGet, err)
+	}
+	return b.values, nil
+}
+
+func validateBatchGet(keys []CompositeKey) error {
+	if len(keys) == 0 {
+		return argumentError("keys", "must not be nil or empty")
+	}
+	for i := range keys {
+		err := validateKey(keys[i].HashKey, keys[i].SortKey)
+		var ae *ArgumentError
+		if errors.As(err, &ae) {
+			return argumentError(fmt.Sprintf("keys[%d].%s", i, ae.Name), ae.Reason)
+		}
+	}
+	return nil
+}
+
+// batchGet is one BatchGet under way. Its groups have no key in common, so
+// that they write to values at the same time.
+type batchGet struct {
+	table  *table
+	keys   []CompositeKey
+	values [][]byte
+}
+
+// group is keys of one partition, by their index.
+type group struct {
+	hash uint64 // of one of the keys
+	keys []int
+}
+
+// groups divides the keys by twice the number of partitions. So the keys of a
+// group stay together if the table is split meanwhile, and the server, which
+// sees the hash of one of them, refuses all if they have moved.
+func (b *batchGet) groups() []group {
+	count := 2 * uint64(b.table.route.Snapshot().Count)
+	at := make(map[uint64]int)
+	var groups []group
+	for i := range b.keys {
+		hash := schema.Hash(b.keys[i].HashKey)
+		g, ok := at[hash%count]
+		if !ok {
+			g = len(groups)
+			at[hash%count] = g
+			groups = append(groups, group{hash: hash})
+		}
+		groups[g].keys = append(groups[g].keys, i)
+	}
+	return groups
+}
+
+func (b *batchGet) get(ctx context.Context, g group) error {
+	if len(g.keys) == 1 || b.table.client.noBatchGet.Load() {
+		return b.getEach(ctx, g)
+	}
+	q := wire.BatchGetRequest{Keys: make([]wire.FullKey, len(g.keys))}
+	for i, k := range g.keys {
+		q.Keys[i] = wire.FullKey(b.keys[k])
+	}
+	a, err := do(ctx, b.table, opBatchGet, target{hash: g.hash}, q)
+	switch {
+	case errors.Is(err, ErrHandlerNotFound):
+		b.table.client.noBatchGet.Store(true)
+		return b.getEach(ctx, g)
+	case err != nil:
+		return err
+	}
+	var resp wire.BatchGetResponse
+	r := a.reader()
+	resp.Read(&r)
+	if err := b.table.check(opBatchGet, &a, &r, resp.Error); err != nil {
+		return err
+	}
+	return b.fill(g, &a, resp.Data)
+}
+
+// fill assigns the records of an answer, which come in the order of the
+// request without those that do not exist.
+func (b *batchGet) fill(g group, a *answer, data []wire.FullData) error {
+	for _, k := range g.keys {
+		if len(data) == 0 {
+			return nil
+		}
+		if key := b.keys[k]; bytes.Equal(key.HashKey, data[0].HashKey) && bytes.Equal(key.SortKey, data[0].SortKey) {
+			b.values[k] = data[0].Value
+			if b.values[k] == nil {
+				b.values[k] = []byte{}
+			}
+			data = data[1:]
+		}
+	}
+	if len(data) > 0 {
+		err := fmt.Errorf("%w: record %q, %q was not asked for", ErrMalformed, data[0].HashKey, data[0].SortKey)
+		return b.table.failure(context.Background(), opBatchGet, *a, 1, false, err)
+	}
+	return nil
+}
+
+// getEach reads the keys of a group one by one.
+func (b *batchGet) getEach(ctx context.Context, g group) error {
+	var errs []error
+	for _, k := range g.keys {
+		v, err := b.table.get(ctx, opBatchGetOne, b.keys[k].HashKey, b.keys[k].SortKey)
+		b.values[k] = v
+		if err != nil {
+			errs = append(errs, err)
+			if ctx.Err() != nil {
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

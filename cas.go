@@ -1,0 +1,80 @@
+package pegasus
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+var opCheckAndSet = &operation{"CheckAndSet", wire.TaskCheckAndSet, once}
+
+func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, checkType CheckType,
+	checkOperand, setSortKey, setValue []byte, options *CheckAndSetOptions,
+) (*CheckAndSetResult, error) {
+	var opts CheckAndSetOptions
+	if options != nil {
+		opts = *options
+	}
+	expire, err := validateCheckAndSet(hashKey, checkSortKey, checkType, checkOperand, setSortKey, setValue, &opts)
+	if err != nil {
+		return nil, t.refuse(opCheckAndSet, err)
+	}
+	a, err := do(ctx, t, opCheckAndSet, keyTarget(hashKey), wire.CheckAndSetRequest{
+		HashKey:          hashKey,
+		CheckSortKey:     checkSortKey,
+		CheckType:        int32(checkType),
+		CheckOperand:     checkOperand,
+		SetDiffSortKey:   !bytes.Equal(checkSortKey, setSortKey),
+		SetSortKey:       setSortKey,
+		SetValue:         setValue,
+		SetExpireTS:      expire,
+		ReturnCheckValue: opts.ReturnCheckValue,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var resp wire.CheckResponse
+	r := a.reader()
+	resp.Read(&r)
+	passed := resp.Error != wire.StatusTryAgain
+	if passed || r.Err() != nil {
+		if err := t.check(opCheckAndSet, &a, &r, resp.Error); err != nil {
+			return nil, err
+		}
+	}
+	res := &CheckAndSetResult{SetSucceed: passed, CheckValueReturned: resp.CheckValueReturned}
+	if resp.CheckValueReturned && resp.CheckValueExist {
+		res.CheckValueExist = true
+		res.CheckValue = append([]byte{}, resp.CheckValue...) // not nil, even if empty
+	}
+	return res, nil
+}
+
+func validateCheckAndSet(hashKey, checkSortKey []byte, checkType CheckType, checkOperand, setSortKey, setValue []byte, opts *CheckAndSetOptions) (expire int32, err error) {
+	if err := validateHashKey(hashKey); err != nil {
+		return 0, err
+	}
+	for _, arg := range []struct {
+		name string
+		b    []byte
+	}{{"checkSortKey", checkSortKey}, {"checkOperand", checkOperand}, {"setSortKey", setSortKey}, {"setValue", setValue}} {
+		if err := validateSize(arg.name, arg.b); err != nil {
+			return 0, err
+		}
+	}
+	if checkType < CheckTypeNoCheck || checkType > CheckTypeIntGreater {
+		return 0, argumentError("checkType", fmt.Sprintf("is %d, not one of the check types", checkType))
+	}
+	seconds := opts.SetValueTTLSeconds
+	switch {
+	case seconds < 0:
+		return 0, argumentError("options.SetValueTTLSeconds", fmt.Sprintf("is %d, must be >= 0", seconds))
+	case seconds > math.MaxInt32:
+		return 0, argumentError("options.SetValueTTLSeconds", fmt.Sprintf("is %d, which ends after January 2084", seconds))
+	}
+	return expireTS("options.SetValueTTLSeconds", time.Duration(seconds)*time.Second)
+}

@@ -1,0 +1,112 @@
+package pegasus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Config is the configuration of pegasus client. The zero value of a field
+// other than MetaServers is its default.
+//
+// It decodes from JSON: {"meta_servers": ["10.0.0.1:34601"], "operation_timeout": "2s"}.
+type Config struct {
+	// MetaServers are the meta servers of the cluster, each as "host:port".
+	// The host is a name, an IPv4 address, or an IPv6 address in brackets. All
+	// addresses of a name are used, and it is looked up again when they fail.
+	MetaServers []string `json:"meta_servers"`
+
+	// OperationTimeout bounds every operation whose context has no deadline,
+	// OpenTable included. Default 10 s. In JSON a text such as "500ms".
+	OperationTimeout time.Duration `json:"operation_timeout,omitempty"`
+
+	// DialTimeout bounds one attempt to connect to a server. Default 3 s. In
+	// JSON a text such as "500ms".
+	DialTimeout time.Duration `json:"dial_timeout,omitempty"`
+
+	// Dial opens a connection to a server; it replaces the network in tests.
+	// Default: TCP. With a Dial of one's own, host names of meta servers are
+	// passed to it as they are.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error) `json:"-"`
+}
+
+const defaultOperationTimeout = 10 * time.Second
+
+// UnmarshalJSON decodes the JSON form. Unknown fields are ignored.
+func (c *Config) UnmarshalJSON(data []byte) error {
+	type plain Config // without this method
+	in := struct {
+		*plain
+		OperationTimeout jsonDuration `json:"operation_timeout"`
+		DialTimeout      jsonDuration `json:"dial_timeout"`
+	}{
+		plain:            (*plain)(c),
+		OperationTimeout: jsonDuration(c.OperationTimeout),
+		DialTimeout:      jsonDuration(c.DialTimeout),
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	c.OperationTimeout = time.Duration(in.OperationTimeout)
+	c.DialTimeout = time.Duration(in.DialTimeout)
+	return nil
+}
+
+// MarshalJSON encodes what UnmarshalJSON decodes.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type plain Config
+	return json.Marshal(struct {
+		plain
+		OperationTimeout jsonDuration `json:"operation_timeout,omitempty"`
+		DialTimeout      jsonDuration `json:"dial_timeout,omitempty"`
+	}{plain(c), jsonDuration(c.OperationTimeout), jsonDuration(c.DialTimeout)})
+}
+
+// jsonDuration is a duration that reads as "1m30s" in JSON.
+type jsonDuration time.Duration
+
+func (d *jsonDuration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = jsonDuration(v)
+	return err
+}
+
+func (d jsonDuration) MarshalText() ([]byte, error) {
+	return []byte(time.Duration(d).String()), nil
+}
+
+// validate reports the first field with an illegal value.
+func (c *Config) validate() error {
+	if len(c.MetaServers) == 0 {
+		return argumentError("MetaServers", "must name at least one meta server")
+	}
+	for i, addr := range c.MetaServers {
+		if err := validateAddress(addr); err != nil {
+			return argumentError(fmt.Sprintf("MetaServers[%d]", i), err.Error())
+		}
+	}
+	switch {
+	case c.OperationTimeout < 0:
+		return argumentError("OperationTimeout", "must not be negative")
+	case c.DialTimeout < 0:
+		return argumentError("DialTimeout", "must not be negative")
+	}
+	return nil
+}
+
+func validateAddress(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port: %v", addr, err)
+	}
+	if host == "" {
+		return fmt.Errorf("%q has no host", addr)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("%q has no port between 1 and 65535", addr)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package pegasus
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pegasus-go/pegasus/internal/route"
+	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Errors to test for with errors.Is.
+var (
+	// ErrClosed: the client or the table was closed.
+	ErrClosed = rpc.ErrClosed
+
+	// ErrInvalidArgument: an argument was refused before anything was sent. The
+	// chain has an *ArgumentError that names it.
+	ErrInvalidArgument = errors.New("invalid argument")
+
+	// ErrTableNotFound: the table does not exist, or was dropped.
+	ErrTableNotFound = route.ErrTableNotFound
+
+	// ErrNoMeta: no meta server gave an answer. The message names those tried.
+	ErrNoMeta = route.ErrNoMeta
+
+	// ErrNoPrimary: the partition of the key has no primary at present.
+	ErrNoPrimary = errors.New("partition has no primary")
+
+	// ErrInDoubt: a write was sent and no answer came; it may have been
+	// applied, now or later, or not.
+	ErrInDoubt = errors.New("the write may or may not have been applied")
+
+	// ErrStalled: a server stopped answering while its connection stayed up.
+	ErrStalled = rpc.ErrStalled
+
+	// ErrMalformed: a peer sent bytes that are not the Pegasus protocol.
+	ErrMalformed = wire.ErrMalformed
+
+	// ErrCountUnknown: the server gave up counting the sort keys of a hash key
+	// because that took longer than it allows.
+	ErrCountUnknown = errors.New("the server gave up counting")
+
+	// ErrRepartitioned: a scan cannot go on, because the table has fewer
+	// partitions than when the scan began.
+	ErrRepartitioned = errors.New("the table has fewer partitions than before")
+)
+
+// ErrorCode is an error of the cluster, such as ErrBusy: its value is the name
+// that a server sent, known here or not. Compare with errors.Is.
+type ErrorCode = wire.ErrorCode
+
+// The error codes that operations report. Which of them are retried is listed
+// in the package documentation.
+const (
+	ErrUnknown            = wire.ErrUnknown
+	ErrTimeout            = wire.ErrTimeout
+	ErrBusy               = wire.ErrBusy
+	ErrObjectNotFound     = wire.ErrObjectNotFound
+	ErrHandlerNotFound    = wire.ErrHandlerNotFound
+	ErrServiceNotActive   = wire.ErrServiceNotActive
+	ErrForwardToOthers    = wire.ErrForwardToOthers
+	ErrInvalidParameters  = wire.ErrInvalidParameters
+	ErrInvalidState       = wire.ErrInvalidState
+	ErrInactiveState      = wire.ErrInactiveState
+	ErrInvalidData        = wire.ErrInvalidData
+	ErrCapacityExceeded   = wire.ErrCapacityExceeded
+	ErrNotEnoughMember    = wire.ErrNotEnoughMember
+	ErrOperationDisabled  = wire.ErrOperationDisabled
+	ErrACLDeny            = wire.ErrACLDeny
+	ErrSplitting          = wire.ErrSplitting
+	ErrParentMisused      = wire.ErrParentMisused
+	ErrDiskInsufficient   = wire.ErrDiskInsufficient
+	ErrDiskIOError        = wire.ErrDiskIOError
+	ErrBusyCreating       = wire.ErrBusyCreating
+	ErrBusyDropping       = wire.ErrBusyDropping
+	ErrUnderRecovery      = wire.ErrUnderRecovery
+	ErrReplicationFailure = wire.ErrReplicationFailure
+)
+
+// StorageError is a storage status other than success, a RocksDB code, in a
+// server's answer. Compare with errors.Is.
+type StorageError int32
+
+// The storage errors that servers send.
+const (
+	// StorageCorruption: damaged data.
+	StorageCorruption = StorageError(wire.StatusCorruption)
+	// StorageInvalidArgument: the server could not apply the operation to what
+	// is stored: Incr or an integer check of CheckAndSet met a value that is not
+	// an integer of 64 bits, or Incr would overflow.
+	StorageInvalidArgument = StorageError(wire.StatusInvalidArgument)
+	// StorageIOError: reading or writing the disk failed.
+	StorageIOError = StorageError(wire.StatusIOError)
+	// StorageIncomplete: a limit of the server stopped the operation.
+	StorageIncomplete = StorageError(wire.StatusIncomplete)
+)
+
+var storageNames = [...]string{
+	"ok", "not found", "corruption", "not supported", "invalid argument", "I/O error", "merge in progress",
+	"incomplete", "shutdown in progress", "timed out", "aborted", "busy", "expired", "try again",
+}
+
+// Error names the status.
+func (e StorageError) Error() string {
+	if e >= 0 && int(e) < len(storageNames) {
+		return fmt.Sprintf("storage: %s (%d)", storageNames[e], int32(e))
+	}
+	return fmt.Sprintf("storage: status %d", int32(e))
+}
+
+// ArgumentError says which argument was refused, and why. It is
+// ErrInvalidArgument to errors.Is.
+type ArgumentError struct {
+	Name   string // of the argument, such as "hashKey" or "sortKeys[2]"
+	Reason string
+}
+
+// Error names the argument and the reason.
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("%v: %s %s", ErrInvalidArgument, e.Name, e.Reason)
+}
+
+// Is reports whether target is ErrInvalidArgument.
+func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
+
+func argumentError(name, reason string) error { return &ArgumentError{Name: name, Reason: reason} }
+
+// PError is the error of every operation: what was tried, where, and the cause
+// in Err, which errors.Is and errors.As see through.
+//
+// When the time is over, the cause has context.DeadlineExceeded (or
+// context.Canceled) and the last failure before that.
+type PError struct {
+	Op        string // the method, such as "Get"
+	Table     string
+	Partition string // "appID.index" of the last attempt, "" if there was none
+	Server    string // "host:port" of the last attempt, "" if there was none
+	Attempts  int    // how often the request was tried, 0 if it never was
+	Err       error
+}
+
+// Error tells it all in one line.
+func (e *PError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pegasus: %s", e.Op)
+	if e.Table != "" {
+		fmt.Fprintf(&b, " table %q", e.Table)
+	}
+	if e.Partition != "" {
+		fmt.Fprintf(&b, " partition %s", e.Partition)
+	}
+	if e.Server != "" {
+		fmt.Fprintf(&b, " at %s", e.Server)
+	}
+	if e.Attempts > 1 {
+		fmt.Fprintf(&b, " (%d attempts)", e.Attempts)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *PError) Unwrap() error { return e.Err }
+
+// wrap is the PError of an operation that did not come to an attempt.
+func wrap(op, table string, err error) error {
+	return &PError{Op: op, Table: table, Err: err}
+}

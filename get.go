@@ -1,0 +1,104 @@
+package pegasus
+
+import (
+	"context"
+
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+var (
+	opGet          = &operation{"Get", wire.TaskGet, read}
+	opTTL          = &operation{"TTL", wire.TaskTTL, read}
+	opExist        = &operation{"Exist", wire.TaskTTL, read}
+	opSortKeyCount = &operation{"SortKeyCount", wire.TaskSortKeyCount, read}
+)
+
+// TTL of an entry without expiry, and of none.
+const (
+	ttlNone   = -1
+	ttlAbsent = -2
+)
+
+func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error) {
+	if err := validateKey(hashKey, sortKey); err != nil {
+		return nil, t.refuse(opGet, err)
+	}
+	return t.get(ctx, opGet, hashKey, sortKey)
+}
+
+func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) ([]byte, error) {
+	a, err := do(ctx, t, o, keyTarget(hashKey), wire.Key{HashKey: hashKey, SortKey: sortKey})
+	if err != nil {
+		return nil, err
+	}
+	var resp wire.ReadResponse
+	r := a.reader()
+	resp.Read(&r)
+	if resp.Error == wire.StatusNotFound {
+		return nil, nil
+	}
+	if err := t.check(o, &a, &r, resp.Error); err != nil {
+		return nil, err
+	}
+	if resp.Value == nil { // left out by the server
+		return []byte{}, nil
+	}
+	return resp.Value, nil
+}
+
+// keyTarget is the partition of a hash key, which is never empty here.
+func keyTarget(hashKey []byte) target { return target{hash: schema.Hash(hashKey)} }
+
+func (t *table) TTL(ctx context.Context, hashKey, sortKey []byte) (int, error) {
+	return t.ttl(ctx, opTTL, hashKey, sortKey)
+}
+
+func (t *table) Exist(ctx context.Context, hashKey, sortKey []byte) (bool, error) {
+	ttl, err := t.ttl(ctx, opExist, hashKey, sortKey)
+	return err == nil && ttl != ttlAbsent, err
+}
+
+func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) (int, error) {
+	if err := validateKey(hashKey, sortKey); err != nil {
+		return 0, t.refuse(o, err)
+	}
+	a, err := do(ctx, t, o, keyTarget(hashKey), wire.Key{HashKey: hashKey, SortKey: sortKey})
+	if err != nil {
+		return 0, err
+	}
+	var resp wire.TTLResponse
+	r := a.reader()
+	resp.Read(&r)
+	if resp.Error == wire.StatusNotFound {
+		return ttlAbsent, nil
+	}
+	if err := t.check(o, &a, &r, resp.Error); err != nil {
+		return 0, err
+	}
+	if resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone {
+		// Expiries after January 2084 come as 32 bits that look negative.
+		return int(uint32(resp.TTLSeconds)), nil
+	}
+	return int(resp.TTLSeconds), nil
+}
+
+func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error) {
+	if err := validateHashKey(hashKey); err != nil {
+		return 0, t.refuse(opSortKeyCount, err)
+	}
+	a, err := do(ctx, t, opSortKeyCount, keyTarget(hashKey), wire.Blob(hashKey))
+	if err != nil {
+		return 0, err
+	}
+	var resp wire.CountResponse
+	r := a.reader()
+	resp.Read(&r)
+	if err := t.check(opSortKeyCount, &a, &r, resp.Error); err != nil {
+		return 0, err
+	}
+	if resp.Count < 0 {
+		return 0, t.failure(ctx, opSortKeyCount, a, 1, false, ErrCountUnknown)
+	}
+	return resp.Count, nil
+}

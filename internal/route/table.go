@@ -1,0 +1,214 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// ErrTableNotFound is the error of a table that does not exist.
+var ErrTableNotFound = errors.New("table does not exist")
+
+// refreshTimeout bounds one refresh. Callers that wait for it have their own,
+// mostly shorter, limits.
+const refreshTimeout = 10 * time.Second
+
+// Partition is a partition and who serves it.
+type Partition struct {
+	wire.GPID
+	Ballot int64
+	// Primary is nil while the partition has none.
+	Primary *rpc.Node
+}
+
+// Snapshot is the state of a table at one time. It does not change.
+type Snapshot struct {
+	AppID int32
+	// Count is the number of partitions that keys are divided into. While a
+	// split is under way it is the new number, and partitions without an own
+	// replica yet stand for their parents.
+	Count int
+	// partitions has Count entries. An entry of a split's child that is not
+	// registered yet is that of its parent.
+	partitions []*Partition
+}
+
+// Locate returns the partition of a key with the given partition hash.
+func (s *Snapshot) Locate(hash uint64) *Partition {
+	return s.partitions[hash%uint64(len(s.partitions))]
+}
+
+// Range is a share of a table for scanning: the keys whose hash leaves the
+// remainder Index when divided by Modulus. When it was made, they were all in
+// the partition of that index.
+type Range struct {
+	Index, Modulus int32
+}
+
+// Ranges divides the table into one range for each partition with data of its
+// own.
+func (s *Snapshot) Ranges() []Range {
+	ranges, _ := s.Cover(Range{Index: 0, Modulus: 1})
+	return ranges
+}
+
+// Cover divides r into ranges that lie in one partition each. That is r itself
+// unless partitions were split since r was made. It returns false if that is
+// impossible, because the table has fewer partitions than then.
+func (s *Snapshot) Cover(r Range) ([]Range, bool) {
+	var ranges []Range
+	for i := r.Index; int(i) < s.Count; i += r.Modulus {
+		p := s.partitions[i]
+		if p.PartitionIndex != i {
+			// The child of a split, whose keys are still with its parent. The
+			// parent's range has them, unless r asks for the child's alone.
+			if p.PartitionIndex%r.Modulus != r.Index {
+				return nil, false
+			}
+			continue
+		}
+		modulus := int32(s.Count)
+		if child := int(i) + s.Count/2; child < s.Count && s.partitions[child] == p {
+			modulus /= 2
+		}
+		ranges = append(ranges, Range{Index: i, Modulus: modulus})
+	}
+	return ranges, int(r.Modulus) <= s.Count && len(ranges) > 0
+}
+
+// At returns the partition of an index that Ranges or Cover returned.
+func (s *Snapshot) At(index int32) *Partition { return s.partitions[index] }
+
+// Table is the routing of one table.
+type Table struct {
+	name string
+	meta *Meta
+	pool *rpc.Pool
+	snap atomic.Pointer[Snapshot]
+
+	mu      sync.Mutex
+	refresh *refresh // under way, or nil
+}
+
+// refresh is a question to the meta server that any number of callers wait
+// for. err is valid once done is closed.
+type refresh struct {
+	done chan struct{}
+	err  error
+}
+
+// NewTable returns the routing of a table, still empty.
+func NewTable(pool *rpc.Pool, meta *Meta, name string) *Table {
+	return &Table{name: name, meta: meta, pool: pool}
+}
+
+// Snapshot returns the present state, nil before the first refresh.
+func (t *Table) Snapshot() *Snapshot { return t.snap.Load() }
+
+// Refresh replaces the snapshot seen, which is out of date. It returns at once
+// if another caller did so already, and joins a refresh under way.
+func (t *Table) Refresh(ctx context.Context, seen *Snapshot) error {
+	t.mu.Lock()
+	if t.snap.Load() != seen {
+		t.mu.Unlock()
+		return nil
+	}
+	r := t.refresh
+	if r == nil {
+		r = &refresh{done: make(chan struct{})}
+		t.refresh = r
+		if !t.pool.Go(func(ctx context.Context) { t.run(ctx, r) }) {
+			t.refresh = nil
+			t.mu.Unlock()
+			return rpc.ErrClosed
+		}
+	}
+	t.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return rpc.ContextError(ctx)
+	}
+}
+
+func (t *Table) run(ctx context.Context, r *refresh) {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	snap, err := t.query(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		t.snap.Store(snap)
+	}
+	r.err = err
+	t.refresh = nil
+	close(r.done)
+}
+
+func (t *Table) query(ctx context.Context) (*Snapshot, error) {
+	var resp wire.QueryConfigResponse
+	req := wire.QueryConfigRequest{AppName: t.name}
+	code, err := t.meta.Ask(ctx, wire.TaskQueryConfig, wire.Of(&req), false, func(r *wire.Reader) (wire.ErrorCode, wire.Address) {
+		resp = wire.QueryConfigResponse{}
+		wire.Of(&resp).Read(r)
+		if resp.Err == wire.ErrForwardToOthers && len(resp.Partitions) > 0 {
+			return resp.Err, resp.Partitions[0].Primary
+		}
+		return resp.Err, 0
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case code == wire.ErrObjectNotFound:
+		return nil, fmt.Errorf("%w: %w", ErrTableNotFound, code)
+	case code != wire.ErrOK:
+		return nil, code
+	}
+	return t.build(&resp)
+}
+
+// build makes a snapshot of an answer. Where the answer is older than what is
+// known of a partition, the known stays.
+func (t *Table) build(resp *wire.QueryConfigResponse) (*Snapshot, error) {
+	n := int(resp.PartitionCount)
+	if n <= 0 || len(resp.Partitions) != n || resp.AppID <= 0 {
+		return nil, fmt.Errorf("%w: configuration of table %d has %d of %d partitions",
+			wire.ErrMalformed, resp.AppID, len(resp.Partitions), n)
+	}
+	s := &Snapshot{AppID: resp.AppID, Count: n, partitions: make([]*Partition, n)}
+	old := t.snap.Load()
+	for i := range resp.Partitions {
+		pc := &resp.Partitions[i]
+		p := &Partition{GPID: wire.GPID{AppID: resp.AppID, PartitionIndex: int32(i)}, Ballot: pc.Ballot}
+		if pc.PID != p.GPID {
+			return nil, fmt.Errorf("%w: configuration of partition %v in place of %v", wire.ErrMalformed, pc.PID, p.GPID)
+		}
+		if pc.Primary.Valid() {
+			p.Primary = t.pool.Node(pc.Primary.String())
+		}
+		s.partitions[i] = p
+		if old == nil || old.AppID != s.AppID || i >= old.Count {
+			continue
+		}
+		if known := old.partitions[i]; known.PartitionIndex == p.PartitionIndex && known.Ballot > p.Ballot {
+			s.partitions[i] = known
+		}
+	}
+	// A negative ballot is that of a split's child that has no replica yet.
+	for i, p := range s.partitions {
+		if p.Ballot >= 0 {
+			continue
+		}
+		if parent := i - n/2; n%2 == 0 && parent >= 0 {
+			s.partitions[i] = s.partitions[parent]
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,109 @@
+package rpc
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// call is a request that waits for its reply. It is recycled: nothing may
+// keep one after it was taken off its table and completed.
+type call struct {
+	seq      int32
+	deadline time.Time // zero if the context of the caller has one
+	reply    wire.Reply
+	err      error
+	done     chan struct{} // capacity 1, so that completing never blocks
+}
+
+var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+
+func (c *call) recycle() {
+	c.reply = wire.Reply{}
+	c.err = nil
+	callPool.Put(c)
+}
+
+// callTable finds the pending call of a sequence id. It is an array indexed by
+// the low bits of the id; ids are handed out so that no two pending calls
+// share a slot. Finding compares the whole id, so that a reply that comes long
+// after its call was given up is not taken for another's.
+type callTable struct {
+	slots []*call // length a power of two
+	n     int
+	next  int32
+}
+
+const minSlots = 64
+
+// add registers c and gives it a sequence id.
+func (t *callTable) add(c *call) {
+	if 2*t.n >= len(t.slots) {
+		t.grow()
+	}
+	mask := int32(len(t.slots) - 1)
+	for t.slots[t.next&mask] != nil {
+		t.next++
+	}
+	c.seq = t.next
+	t.slots[c.seq&mask] = c
+	t.next++
+	t.n++
+}
+
+// grow doubles the table. Ids that differ in the low bits still do with one
+// bit more.
+func (t *callTable) grow() {
+	old := t.slots
+	t.slots = make([]*call, max(minSlots, 2*len(old)))
+	for _, c := range old {
+		if c != nil {
+			t.slots[c.seq&int32(len(t.slots)-1)] = c
+		}
+	}
+}
+
+// take removes and returns the call with the id seq, or returns nil.
+func (t *callTable) take(seq int32) *call {
+	if len(t.slots) == 0 {
+		return nil
+	}
+	slot := &t.slots[seq&int32(len(t.slots)-1)]
+	c := *slot
+	if c == nil || c.seq != seq {
+		return nil
+	}
+	*slot = nil
+	t.n--
+	return c
+}
+
+// takeAll empties the table.
+func (t *callTable) takeAll() []*call {
+	all := make([]*call, 0, t.n)
+	for _, c := range t.slots {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	t.slots, t.n = nil, 0
+	return all
+}
+
+// takeExpired removes and returns the calls whose deadline is not after now,
+// and returns the earliest deadline of the others, zero if none has one.
+func (t *callTable) takeExpired(now time.Time) (expired []*call, next time.Time) {
+	for i, c := range t.slots {
+		switch {
+		case c == nil || c.deadline.IsZero():
+		case !c.deadline.After(now):
+			expired = append(expired, c)
+			t.slots[i] = nil
+			t.n--
+		case next.IsZero() || c.deadline.Before(next):
+			next = c.deadline
+		}
+	}
+	return expired, next
+}

@@ -1,0 +1,237 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Options of connections. The zero value of a field is its default.
+type Options struct {
+	// MaxReply is the size of the largest reply accepted, in bytes. Default
+	// 512 MiB: a scan may return 1000 records of up to 1 MiB.
+	MaxReply int
+	// MaxBuffered is the number of outgoing bytes from which on callers wait
+	// until the writer has caught up. Default 4 MiB.
+	MaxBuffered int
+	// ProbeAfter is how long a server may be silent while calls are pending
+	// before it is asked for a sign of life, and again how long it may take to
+	// give one before the connection counts as dead. Default 2 s.
+	ProbeAfter time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxReply <= 0 {
+		o.MaxReply = 512 << 20
+	}
+	if o.MaxBuffered <= 0 {
+		o.MaxBuffered = 4 << 20
+	}
+	if o.ProbeAfter <= 0 {
+		o.ProbeAfter = 2 * time.Second
+	}
+	return o
+}
+
+// Conn is a connection to one server. All methods may be called concurrently.
+type Conn struct {
+	addr string
+	nc   net.Conn
+	opts Options
+	kick chan struct{} // capacity 1: mu.out has something for the writer
+	dead chan struct{} // closed when the connection failed
+	wg   sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		out   []byte    // frames that the writer has not taken yet
+		calls callTable // whoever takes a call off the table completes it
+		sent  int32     // calls with an id before this one may have been written
+		err   error     // why the connection is dead; set once
+		space chan struct{}
+
+		// The watch: a timer that runs while calls are pending, and only then.
+		watch   *time.Timer
+		watchAt time.Time // when it fires; zero if it is not running
+		probeAt time.Time // when the server is due to be probed, or to have answered
+		probed  bool      // a probe is under way
+	}
+}
+
+// NewConn starts a connection to addr on nc, which it owns from now on.
+func NewConn(addr string, nc net.Conn, opts Options) *Conn {
+	c := &Conn{
+		addr: addr,
+		nc:   nc,
+		opts: opts.withDefaults(),
+		kick: make(chan struct{}, 1),
+		dead: make(chan struct{}),
+	}
+	c.wg.Add(2)
+	go c.writeLoop()
+	go c.readLoop()
+	return c
+}
+
+// Addr returns the address of the server, "host:port".
+func (c *Conn) Addr() string { return c.addr }
+
+// Dead returns a channel that is closed when the connection has failed.
+func (c *Conn) Dead() <-chan struct{} { return c.dead }
+
+// Close fails all pending calls with ErrClosed and waits for the connection's
+// goroutines.
+func (c *Conn) Close() {
+	c.Fail(ErrClosed)
+	c.wg.Wait()
+}
+
+// Fail closes the connection because of err, unless it is dead already, and
+// fails all pending calls.
+func (c *Conn) Fail(err error) {
+	c.mu.Lock()
+	if c.mu.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.mu.err = err
+	sent := c.mu.sent
+	calls := c.mu.calls.takeAll()
+	c.mu.out = nil
+	if c.mu.watch != nil {
+		c.mu.watch.Stop()
+	}
+	c.mu.Unlock()
+
+	close(c.dead)
+	c.nc.Close()
+	for _, cl := range calls {
+		cl.err = &Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: err}
+		cl.done <- struct{}{}
+	}
+}
+
+// Call sends a request and returns the reply to it, whose bytes are the
+// caller's. It ends with the context; if that has no deadline it ends at
+// deadline, which must be set. Errors are of type *Error, except for those of
+// the context before anything was sent.
+func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wire.RequestHeader, task string, arg M) (wire.Reply, error) {
+	cl := callPool.Get().(*call)
+	if _, ok := ctx.Deadline(); ok {
+		cl.deadline = time.Time{}
+	} else {
+		cl.deadline = deadline
+	}
+
+	c.mu.Lock()
+	for len(c.mu.out) > c.opts.MaxBuffered && c.mu.err == nil {
+		if err := c.waitForSpaceLocked(ctx, deadline); err != nil {
+			c.mu.Unlock()
+			cl.recycle()
+			return wire.Reply{}, &Error{Addr: c.addr, Err: err}
+		}
+	}
+	if err := c.mu.err; err != nil {
+		c.mu.Unlock()
+		cl.recycle()
+		return wire.Reply{}, &Error{Addr: c.addr, Err: err}
+	}
+	c.mu.calls.add(cl)
+	seq := cl.seq
+	idle := len(c.mu.out) == 0
+	c.mu.out = wire.AppendRequest(c.mu.out, h, task, seq, arg)
+	if c.mu.watchAt.IsZero() || (!cl.deadline.IsZero() && cl.deadline.Before(c.mu.watchAt)) {
+		c.startWatchLocked(cl.deadline)
+	}
+	c.mu.Unlock()
+	if idle {
+		c.wakeWriter()
+	}
+
+	// A receive from one channel is cheaper than a select of two.
+	if done := ctx.Done(); done == nil {
+		<-cl.done
+	} else {
+		select {
+		case <-cl.done:
+		case <-done:
+			if err := c.abandon(cl, seq, ContextError(ctx)); err != nil {
+				return wire.Reply{}, err
+			}
+		}
+	}
+	reply, err := cl.reply, cl.err
+	cl.recycle()
+	return reply, err
+}
+
+// abandon takes the call off the table because of err. If its reply is coming
+// at this very moment it waits for that, and returns nil.
+func (c *Conn) abandon(cl *call, seq int32, err error) error {
+	c.mu.Lock()
+	if c.mu.calls.take(seq) == nil {
+		c.mu.Unlock()
+		<-cl.done
+		return nil
+	}
+	sent := seq-c.mu.sent < 0
+	c.mu.Unlock()
+	cl.recycle()
+	return &Error{Addr: c.addr, Sent: sent, Err: err}
+}
+
+// Send sends a request that is never answered. It does not wait, and drops
+// the request if the connection is dead or has too much to write.
+func Send[M wire.Message](c *Conn, h wire.RequestHeader, task string, arg M) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.err != nil || len(c.mu.out) > c.opts.MaxBuffered {
+		return
+	}
+	// An id of its own, in case the server refuses the request with an answer.
+	c.mu.out = wire.AppendRequest(c.mu.out, h, task, c.mu.calls.next, arg)
+	c.mu.calls.next++
+	c.wakeWriter()
+}
+
+func (c *Conn) wakeWriter() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// waitForSpaceLocked waits until the writer has taken the outgoing buffer, the
+// connection died, or the call may not wait any longer. It unlocks the mutex
+// meanwhile.
+func (c *Conn) waitForSpaceLocked(ctx context.Context, deadline time.Time) error {
+	if c.mu.space == nil {
+		c.mu.space = make(chan struct{})
+	}
+	space := c.mu.space
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-space:
+		return nil
+	case <-c.dead:
+		return nil
+	case <-ctx.Done():
+		return ContextError(ctx)
+	case <-timer.C:
+		return errors.Join(ErrTimeout, context.DeadlineExceeded)
+	}
+}
+
+// TimeoutMs returns d in the form of the request header: milliseconds, rounded
+// up, at least 1 and at most what 31 bits hold.
+func TimeoutMs(d time.Duration) int32 {
+	ms := (d + time.Millisecond - 1) / time.Millisecond
+	return int32(min(max(ms, 1), 1<<31-1))
+}

@@ -1,0 +1,93 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// taskProbe is no RPC of any server. Every server answers an unknown one at
+// once, with ERR_HANDLER_NOT_FOUND and at no cost, which is the sign of life
+// wanted. Its answer matches no call and is dropped.
+const taskProbe = "RPC_PEGASUS_GO_PROBE"
+
+// startWatchLocked makes the watch fire when the server is due to be probed,
+// or at the deadline of a call if that is sooner.
+func (c *Conn) startWatchLocked(deadline time.Time) {
+	now := time.Now()
+	if c.mu.watchAt.IsZero() {
+		// The first call after a pause: the silence begins now.
+		c.mu.probeAt = now.Add(c.opts.ProbeAfter)
+		c.mu.probed = false
+	}
+	at := c.mu.probeAt
+	if !deadline.IsZero() && deadline.Before(at) {
+		at = deadline
+	}
+	c.mu.watchAt = at
+	if c.mu.watch == nil {
+		c.mu.watch = time.AfterFunc(at.Sub(now), c.onWatch)
+	} else {
+		c.mu.watch.Reset(at.Sub(now))
+	}
+}
+
+// heard notes that the server has sent something.
+func (c *Conn) heard() {
+	c.mu.Lock()
+	c.heardLocked()
+	c.mu.Unlock()
+}
+
+func (c *Conn) heardLocked() {
+	c.mu.probeAt = time.Time{} // onWatch begins a new wait
+	c.mu.probed = false
+}
+
+// onWatch fails the calls whose time is over, and probes or gives up a server
+// that is silent. It runs only while calls are pending.
+func (c *Conn) onWatch() {
+	now := time.Now()
+	c.mu.Lock()
+	if c.mu.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	sent := c.mu.sent
+	expired, next := c.mu.calls.takeExpired(now)
+	stalled := false
+	switch {
+	case c.mu.calls.n == 0:
+	case c.mu.probeAt.IsZero():
+		c.mu.probeAt = now.Add(c.opts.ProbeAfter)
+	case now.Before(c.mu.probeAt):
+	case c.mu.probed:
+		stalled = true
+	default:
+		c.mu.probed = true
+		c.mu.probeAt = now.Add(c.opts.ProbeAfter)
+		c.mu.out = wire.AppendRequest(c.mu.out, wire.RequestHeader{}, taskProbe, c.mu.calls.next, wire.Blob(nil))
+		c.mu.calls.next++
+		c.wakeWriter()
+	}
+	if c.mu.calls.n == 0 {
+		c.mu.watchAt = time.Time{}
+	} else {
+		if next.IsZero() || c.mu.probeAt.Before(next) {
+			next = c.mu.probeAt
+		}
+		c.mu.watchAt = next
+		c.mu.watch.Reset(next.Sub(now))
+	}
+	c.mu.Unlock()
+
+	for _, cl := range expired {
+		cl.err = &Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: errors.Join(ErrTimeout, context.DeadlineExceeded)}
+		cl.done <- struct{}{}
+	}
+	if stalled {
+		c.Fail(ErrStalled)
+	}
+}

@@ -1,0 +1,179 @@
+package pegasus
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+var (
+	opMultiGet      = &operation{"MultiGet", wire.TaskMultiGet, read}
+	opMultiGetRange = &operation{"MultiGetRange", wire.TaskMultiGet, read}
+	opMultiSet      = &operation{"MultiSet", wire.TaskMultiPut, idempotent}
+	opMultiDel      = &operation{"MultiDel", wire.TaskMultiRemove, idempotent}
+)
+
+func (t *table) MultiGet(ctx context.Context, hashKey []byte, sortKeys [][]byte) ([]*KeyValue, bool, error) {
+	return t.MultiGetOpt(ctx, hashKey, sortKeys, nil)
+}
+
+func (t *table) MultiGetOpt(ctx context.Context, hashKey []byte, sortKeys [][]byte, options *MultiGetOptions) ([]*KeyValue, bool, error) {
+	if err := validateList("sortKeys", sortKeys); err != nil {
+		return nil, false, t.refuse(opMultiGet, err)
+	}
+	kvs, all, err := t.multiGet(ctx, opMultiGet, hashKey, options, func(q *wire.MultiGetRequest) {
+		q.SortKeys = sortKeys
+		if len(sortKeys) == 0 {
+			// All entries, whatever the options say of the bounds.
+			q.StartInclusive = true
+		}
+	})
+	// The server answers in the order of sortKeys.
+	byKey := func(a, b *KeyValue) int { return bytes.Compare(a.SortKey, b.SortKey) }
+	if len(sortKeys) > 0 && !slices.IsSortedFunc(kvs, byKey) {
+		slices.SortStableFunc(kvs, byKey)
+	}
+	return kvs, all, err
+}
+
+func (t *table) MultiGetRange(ctx context.Context, hashKey, startSortKey, stopSortKey []byte) ([]*KeyValue, bool, error) {
+	return t.MultiGetRangeOpt(ctx, hashKey, startSortKey, stopSortKey, nil)
+}
+
+func (t *table) MultiGetRangeOpt(ctx context.Context, hashKey, startSortKey, stopSortKey []byte, options *MultiGetOptions) ([]*KeyValue, bool, error) {
+	if err := validateBounds(startSortKey, stopSortKey); err != nil {
+		return nil, false, t.refuse(opMultiGetRange, err)
+	}
+	return t.multiGet(ctx, opMultiGetRange, hashKey, options, func(q *wire.MultiGetRequest) {
+		q.StartSortKey = startSortKey
+		q.StopSortKey = stopSortKey
+		if len(startSortKey) == 0 {
+			q.StartInclusive = true // "from the first entry", an empty sort key included
+		}
+	})
+}
+
+func validateBounds(startSortKey, stopSortKey []byte) error {
+	if err := validateSize("startSortKey", startSortKey); err != nil {
+		return err
+	}
+	return validateSize("stopSortKey", stopSortKey)
+}
+
+func (t *table) multiGet(ctx context.Context, o *operation, hashKey []byte, options *MultiGetOptions, what func(*wire.MultiGetRequest)) ([]*KeyValue, bool, error) {
+	if options == nil {
+		options = DefaultMultiGetOptions()
+	}
+	if err := validateHashKey(hashKey); err != nil {
+		return nil, false, t.refuse(o, err)
+	}
+	if err := validateFilter("options.SortKeyFilter", &options.SortKeyFilter); err != nil {
+		return nil, false, t.refuse(o, err)
+	}
+	q := wire.MultiGetRequest{
+		HashKey:        hashKey,
+		MaxKVCount:     limit(options.MaxFetchCount),
+		MaxKVSize:      limit(options.MaxFetchSize),
+		NoValue:        options.NoValue,
+		StartInclusive: options.StartInclusive,
+		StopInclusive:  options.StopInclusive,
+		FilterType:     int32(options.SortKeyFilter.Type),
+		FilterPattern:  options.SortKeyFilter.Pattern,
+		Reverse:        options.Reverse,
+	}
+	what(&q)
+	a, err := do(ctx, t, o, keyTarget(hashKey), q)
+	if err != nil {
+		return nil, false, err
+	}
+	var resp wire.MultiGetResponse
+	r := a.reader()
+	resp.Read(&r)
+	all := resp.Error != wire.StatusIncomplete
+	if all || r.Err() != nil {
+		if err := t.check(o, &a, &r, resp.Error); err != nil {
+			return nil, false, err
+		}
+	}
+	return keyValues(resp.KVs), all, nil
+}
+
+// limit converts an option to the wire's form, in which 0 is no limit.
+func limit(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) }
+
+// keyValues converts with two allocations, however many there are.
+func keyValues(in []wire.KeyValue) []*KeyValue {
+	if len(in) == 0 {
+		return nil
+	}
+	kvs := make([]KeyValue, len(in))
+	out := make([]*KeyValue, len(in))
+	for i := range in {
+		kvs[i] = KeyValue{SortKey: in[i].Key, Value: in[i].Value}
+		out[i] = &kvs[i]
+	}
+	return out
+}
+
+func (t *table) MultiSet(ctx context.Context, hashKey []byte, sortKeys, values [][]byte) error {
+	return t.MultiSetOpt(ctx, hashKey, sortKeys, values, 0)
+}
+
+func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) error {
+	expire, err := validateMultiSet(hashKey, sortKeys, values, ttl)
+	if err != nil {
+		return t.refuse(opMultiSet, err)
+	}
+	kvs := make([]wire.KeyValue, len(sortKeys))
+	for i := range kvs {
+		kvs[i] = wire.KeyValue{Key: sortKeys[i], Value: values[i]}
+	}
+	a, err := do(ctx, t, opMultiSet, keyTarget(hashKey), wire.MultiPutRequest{HashKey: hashKey, KVs: kvs, ExpireTS: expire})
+	if err != nil {
+		return err
+	}
+	return t.updated(opMultiSet, &a)
+}
+
+func validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
+	if err := validateHashKey(hashKey); err != nil {
+		return 0, err
+	}
+	if err := validateNotEmpty("sortKeys", sortKeys); err != nil {
+		return 0, err
+	}
+	if err := validateNotEmpty("values", values); err != nil {
+		return 0, err
+	}
+	if len(sortKeys) != len(values) {
+		return 0, argumentError("values", fmt.Sprintf("has %d elements for %d sort keys", len(values), len(sortKeys)))
+	}
+	return expireTS("ttl", ttl)
+}
+
+func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte) error {
+	err := validateHashKey(hashKey)
+	if err == nil {
+		err = validateNotEmpty("sortKeys", sortKeys)
+	}
+	if err != nil {
+		return t.refuse(opMultiDel, err)
+	}
+	return t.multiDel(ctx, opMultiDel, hashKey, sortKeys)
+}
+
+func (t *table) multiDel(ctx context.Context, o *operation, hashKey []byte, sortKeys [][]byte) error {
+	a, err := do(ctx, t, o, keyTarget(hashKey), wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})
+	if err != nil {
+		return err
+	}
+	var resp wire.MultiRemoveResponse
+	r := a.reader()
+	resp.Read(&r)
+	return t.check(o, &a, &r, resp.Error)
+}

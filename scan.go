@@ -1,0 +1,450 @@
+package pegasus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/route"
+	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Scanner defines the interface of client-side scanning. It is not for
+// concurrent use, except that Close may be called at any time.
+//
+// A scanner fetches the next batch while its caller consumes the present one:
+// it holds two batches at most. Each batch comes from a snapshot of a
+// partition that the server keeps. When the server loses it (after five idle
+// minutes, a restart, or a move of the partition) the scan goes on behind the
+// last entry delivered, on what is stored then: no entry is delivered twice.
+type Scanner interface {
+	// Next grabs the next entry. completed is true, and there is no entry, once
+	// all entries were delivered.
+	//
+	// When it fails, the next call goes on where the scan was, so that no entry
+	// is lost: after the end of ctx, and after a failure that retrying within
+	// Config.OperationTimeout did not cure. Next fails with ErrClosed after
+	// Close.
+	Next(ctx context.Context) (completed bool, hashKey []byte, sortKey []byte, value []byte, err error)
+
+	// Close releases what the server and the client hold for the scan. It does
+	// not wait for the server. Closing twice is allowed; the error is always
+	// nil.
+	Close() error
+}
+
+const (
+	opGetScanner           = "GetScanner"
+	opGetUnorderedScanners = "GetUnorderedScanners"
+	opNext                 = "Next"
+)
+
+var (
+	opOpenScan = &operation{opNext, wire.TaskGetScanner, read}
+	opScan     = &operation{opNext, wire.TaskScan, read}
+)
+
+func (t *table) GetScanner(_ context.Context, hashKey, startSortKey, stopSortKey []byte, options *ScannerOptions) (Scanner, error) {
+	if options == nil {
+		options = DefaultScannerOptions()
+	}
+	s, err := t.hashScanner(opGetScanner, hashKey, startSortKey, stopSortKey, *options)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (t *table) hashScanner(op string, hashKey, startSortKey, stopSortKey []byte, o ScannerOptions) (*scanner, error) {
+	err := validateHashKey(hashKey)
+	if err == nil {
+		err = validateBounds(startSortKey, stopSortKey)
+	}
+	if err == nil {
+		err = validateScan(&o)
+	}
+	if err == nil && (t.closed.Load() || t.client.closed.Load()) {
+		err = ErrClosed
+	}
+	if err != nil {
+		return nil, wrap(op, t.name, err)
+	}
+	q := scanRequest(&o)
+	q.StartKey.Raw = schema.AppendKey(nil, hashKey, startSortKey)
+	q.StartInclusive = o.StartInclusive || len(startSortKey) == 0
+	if len(stopSortKey) == 0 {
+		q.StopKey.Raw = schema.AppendNext(nil, schema.AppendKey(nil, hashKey, nil))
+		q.StopInclusive = false
+	} else {
+		q.StopKey.Raw = schema.AppendKey(nil, hashKey, stopSortKey)
+	}
+	if o.SortKeyFilter.Type == FilterTypeMatchPrefix && len(o.SortKeyFilter.Pattern) > 0 {
+		narrow(&q, schema.AppendKey(nil, hashKey, o.SortKeyFilter.Pattern))
+	}
+	// The hash key is known, so its filter is decided here. (A prefix filter
+	// above the scanned hash key would end a real server's process.)
+	matches := o.HashKeyFilter.matches(hashKey)
+	q.HashFilterType, q.HashFilterPattern = 0, nil
+	q.ValidatePartitionHash = new(bool)
+
+	s := newScanner(t, q, target{hash: schema.Hash(hashKey)})
+	if matches && !emptyRange(&q) {
+		s.parts = []part{{start: q.StartKey.Raw, inclusive: q.StartInclusive}}
+	}
+	return s, nil
+}
+
+// narrow restricts the range of q to keys that begin with prefix.
+func narrow(q *wire.GetScannerRequest, prefix []byte) {
+	if bytes.Compare(prefix, q.StartKey.Raw) > 0 {
+		q.StartKey.Raw, q.StartInclusive = prefix, true
+	}
+	if next := schema.AppendNext(nil, prefix); len(next) > 0 && bytes.Compare(next, q.StopKey.Raw) <= 0 {
+		q.StopKey.Raw, q.StopInclusive = next, false
+	}
+}
+
+func emptyRange(q *wire.GetScannerRequest) bool {
+	c := bytes.Compare(q.StartKey.Raw, q.StopKey.Raw)
+	return c > 0 || (c == 0 && !(q.StartInclusive && q.StopInclusive))
+}
+
+func (f *Filter) matches(key []byte) bool {
+	switch f.Type {
+	case FilterTypeMatchAnywhere:
+		return bytes.Contains(key, f.Pattern)
+	case FilterTypeMatchPrefix:
+		return bytes.HasPrefix(key, f.Pattern)
+	case FilterTypeMatchPostfix:
+		return bytes.HasSuffix(key, f.Pattern)
+	}
+	return true
+}
+
+func (t *table) GetUnorderedScanners(_ context.Context, maxSplitCount int, options *ScannerOptions) ([]Scanner, error) {
+	o := *DefaultScannerOptions()
+	if options != nil {
+		o = *options
+	}
+	err := validateScan(&o)
+	switch {
+	case maxSplitCount <= 0:
+		err = argumentError("maxSplitCount", fmt.Sprintf("is %d, must be > 0", maxSplitCount))
+	case err == nil && (t.closed.Load() || t.client.closed.Load()):
+		err = ErrClosed
+	}
+	if err != nil {
+		return nil, wrap(opGetUnorderedScanners, t.name, err)
+	}
+	yes := true
+	q := scanRequest(&o)
+	q.StartKey.Raw, q.StartInclusive = []byte{0, 0}, true
+	q.StopKey.Raw, q.StopInclusive = []byte{0xff, 0xff}, false
+	// Without full_scan the server would stop at the end of a hash key. The
+	// partition hash leaves out what a split has moved to another partition.
+	q.FullScan, q.ValidatePartitionHash = &yes, &yes
+
+	ranges := t.route.Snapshot().Ranges()
+	scanners := make([]Scanner, min(maxSplitCount, len(ranges)))
+	for i := range scanners {
+		s := newScanner(t, q, target{fixed: true})
+		for j := i; j < len(ranges); j += len(scanners) {
+			s.parts = append(s.parts, part{Range: ranges[j], start: q.StartKey.Raw, inclusive: true})
+		}
+		scanners[i] = s
+	}
+	return scanners, nil
+}
+
+func validateScan(o *ScannerOptions) error {
+	if err := validateFilter("options.HashKeyFilter", &o.HashKeyFilter); err != nil {
+		return err
+	}
+	return validateFilter("options.SortKeyFilter", &o.SortKeyFilter)
+}
+
+func scanRequest(o *ScannerOptions) wire.GetScannerRequest {
+	size := o.BatchSize
+	if size <= 0 || size > defaultBatchSize {
+		size = defaultBatchSize
+	}
+	return wire.GetScannerRequest{
+		StopInclusive:     o.StopInclusive,
+		BatchSize:         int32(size),
+		NoValue:           o.NoValue,
+		HashFilterType:    int32(o.HashKeyFilter.Type),
+		HashFilterPattern: slices.Clone(o.HashKeyFilter.Pattern),
+		SortFilterType:    int32(o.SortKeyFilter.Type),
+		SortFilterPattern: slices.Clone(o.SortKeyFilter.Pattern),
+	}
+}
+
+// part is what is left to scan of a share of the table.
+type part struct {
+	route.Range        // of a table scan
+	start       []byte // full key
+	inclusive   bool   // start is to be delivered
+}
+
+// scanner delivers one batch and fetches the next. The fields of its cursor
+// belong to the goroutine that fetches, of which there is at most one; it
+// hands them over with its batch.
+type scanner struct {
+	table  *table
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	target target
+
+	mu       sync.Mutex // held by Next and Close
+	closed   bool
+	rows     []wire.KeyValue // fetched and not delivered
+	last     []byte          // full key delivered last
+	finished bool
+	fetching chan batch // the batch under way, or nil
+
+	// The cursor.
+	request wire.GetScannerRequest
+	parts   []part // the first is being scanned
+	context int64  // ScanNotExist if the server holds none
+}
+
+// batch is the result of fetching.
+type batch struct {
+	rows []wire.KeyValue
+	err  error
+	done bool // nothing is left behind these rows
+}
+
+func newScanner(t *table, q wire.GetScannerRequest, tg target) *scanner {
+	s := &scanner{table: t, target: tg, request: q, context: wire.ScanNotExist}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, value []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.rows) == 0 {
+		if s.closed {
+			return false, nil, nil, nil, wrap(opNext, s.table.name, ErrClosed)
+		}
+		if s.finished {
+			return true, nil, nil, nil, nil
+		}
+		if err := s.receive(ctx); err != nil {
+			return false, nil, nil, nil, err
+		}
+	}
+	row := &s.rows[0]
+	s.rows = s.rows[1:]
+	s.last = row.Key
+	hashKey, sortKey, ok := schema.SplitKey(row.Key)
+	if !ok {
+		return false, nil, nil, nil, wrap(opNext, s.table.name, fmt.Errorf("%w: record with the key %x", ErrMalformed, row.Key))
+	}
+	return false, hashKey, sortKey, row.Value, nil
+}
+
+// receive waits for the batch under way, and starts to fetch the one after.
+func (s *scanner) receive(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return wrap(opNext, s.table.name, rpc.ContextError(ctx))
+	}
+	if s.fetching == nil {
+		s.fetch()
+	}
+	deadline := time.NewTimer(s.table.client.timeout)
+	defer deadline.Stop()
+	timeout := deadline.C
+	if _, ok := ctx.Deadline(); ok {
+		timeout = nil
+	}
+	var b batch
+	select {
+	case b = <-s.fetching:
+	case <-ctx.Done():
+		return wrap(opNext, s.table.name, rpc.ContextError(ctx))
+	case <-timeout:
+		return wrap(opNext, s.table.name, context.DeadlineExceeded)
+	case <-s.ctx.Done():
+		return wrap(opNext, s.table.name, ErrClosed)
+	}
+	s.fetching = nil
+	s.rows, s.finished = b.rows, b.done
+	if b.err == nil && !b.done {
+		s.fetch()
+	}
+	if timeout == nil && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
+		return nil // the caller has more patience than Config.OperationTimeout
+	}
+	return b.err
+}
+
+// fetch starts to fetch a batch.
+func (s *scanner) fetch() {
+	ch := make(chan batch, 1)
+	s.fetching = ch
+	started := s.table.client.pool.Go(func(context.Context) {
+		ctx, cancel := context.WithTimeout(s.ctx, s.table.client.timeout)
+		defer cancel()
+		ch <- s.nextBatch(ctx)
+	})
+	if !started {
+		ch <- batch{err: wrap(opNext, s.table.name, ErrClosed)}
+	}
+}
+
+// nextBatch fetches until there are rows, the scan is done, or it fails.
+func (s *scanner) nextBatch(ctx context.Context) batch {
+	for {
+		if len(s.parts) == 0 {
+			return batch{done: true}
+		}
+		rows, err := s.step(ctx)
+		if err != nil || len(rows) > 0 {
+			return batch{rows: rows, err: err, done: err == nil && len(s.parts) == 0}
+		}
+	}
+}
+
+// step asks the server once.
+func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
+	var a answer
+	var err error
+	o := opScan
+	if s.context == wire.ScanNotExist {
+		o = opOpenScan
+		if err := s.relocate(); err != nil {
+			return nil, wrap(opNext, s.table.name, err)
+		}
+		q := s.request
+		q.StartKey.Raw, q.StartInclusive = s.parts[0].start, s.parts[0].inclusive
+		a, err = do(ctx, s.table, o, s.target, q)
+	} else {
+		a, err = do(ctx, s.table, o, s.target, wire.ScanRequest{ContextID: s.context})
+	}
+	if err != nil {
+		// The server may hold a context whose id was lost with the answer; it
+		// drops that by itself.
+		if !errors.Is(err, context.Canceled) {
+			s.context = wire.ScanNotExist
+		}
+		return nil, err
+	}
+	var resp wire.ScanResponse
+	r := a.reader()
+	resp.Read(&r)
+	if r.Err() == nil {
+		switch resp.Error {
+		case wire.StatusNotFound:
+			if o == opScan { // the context is gone: go on behind the last row
+				s.context = wire.ScanNotExist
+				return nil, nil
+			}
+		case wire.StatusIncomplete:
+			// The time limit of the server: these rows are good, but it keeps
+			// no context. Without any rows there is no progress to build on.
+			s.context = wire.ScanNotExist
+			if s.advance(resp.KVs) {
+				return resp.KVs, nil
+			}
+		}
+	}
+	if err := s.table.check(o, &a, &r, resp.Error); err != nil {
+		s.context = wire.ScanNotExist
+		return nil, err
+	}
+	s.advance(resp.KVs)
+	s.context = resp.ContextID
+	if resp.ContextID == wire.ScanCompleted || (o == opOpenScan && resp.ContextID == 0 && len(resp.KVs) == 0) {
+		// Real servers answer an empty range with a context id of 0.
+		s.context = wire.ScanNotExist
+		s.parts = s.parts[1:]
+	}
+	return resp.KVs, nil
+}
+
+// advance moves the start of the present part behind rows, so that losing the
+// context costs nothing. It returns false if there are none.
+func (s *scanner) advance(rows []wire.KeyValue) bool {
+	if len(rows) == 0 {
+		return false
+	}
+	s.parts[0].start = slices.Clone(rows[len(rows)-1].Key)
+	s.parts[0].inclusive = false
+	return true
+}
+
+// relocate makes sure that the present part lies in one partition, now that it
+// is to be opened: partitions may have been split.
+func (s *scanner) relocate() error {
+	if !s.target.fixed {
+		return nil
+	}
+	now := s.parts[0]
+	ranges, ok := s.table.route.Snapshot().Cover(now.Range)
+	if !ok {
+		return ErrRepartitioned
+	}
+	if len(ranges) > 1 || ranges[0] != now.Range {
+		parts := make([]part, 0, len(ranges)+len(s.parts)-1)
+		for _, r := range ranges {
+			parts = append(parts, part{Range: r, start: now.start, inclusive: now.inclusive})
+		}
+		s.parts = append(parts, s.parts[1:]...)
+	}
+	s.target.index = s.parts[0].Index
+	s.target.hash = uint64(s.parts[0].Index)
+	return nil
+}
+
+// lastSortKey returns the sort key delivered last, nil if there was none.
+func (s *scanner) lastSortKey() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, sortKey, ok := schema.SplitKey(s.last)
+	if !ok {
+		return nil
+	}
+	return sortKey
+}
+
+func (s *scanner) Close() error {
+	s.cancel() // ends a Next that holds the lock
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.rows = nil
+	if s.fetching != nil {
+		// Wait for the cursor, which is quick after the cancellation.
+		<-s.fetching
+		s.fetching = nil
+	}
+	s.clear()
+	return nil
+}
+
+// clear tells the server to drop the context.
+func (s *scanner) clear() {
+	if s.context == wire.ScanNotExist || len(s.parts) == 0 {
+		return
+	}
+	p := s.target.locate(s.table.route.Snapshot())
+	if p.Primary == nil {
+		return
+	}
+	if conn := p.Primary.Live(); conn != nil {
+		h := wire.RequestHeader{GPID: p.GPID, ThreadHash: p.ThreadHash(), PartitionHash: s.target.hash}
+		rpc.Send(conn, h, wire.TaskClearScanner, wire.ContextID(s.context))
+	}
+	s.context = wire.ScanNotExist
+}

@@ -1,0 +1,105 @@
+package pegasus
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/schema"
+)
+
+// MaxHashKeyLength is the length of the longest hash key, in bytes: the length
+// travels in 16 bits, and servers reserve the highest number.
+const MaxHashKeyLength = schema.MaxHashKeyLen
+
+// maxRequest bounds keys and values so that the length of a request fits the
+// 32 bits it has on the wire. What servers accept is far less.
+const maxRequest = 1 << 30
+
+func validateHashKey(hashKey []byte) error {
+	switch {
+	case hashKey == nil:
+		return argumentError("hashKey", "must not be nil")
+	case len(hashKey) == 0:
+		return argumentError("hashKey", "must not be empty")
+	case len(hashKey) > MaxHashKeyLength:
+		return argumentError("hashKey", fmt.Sprintf("has %d bytes, the limit is %d", len(hashKey), MaxHashKeyLength))
+	}
+	return nil
+}
+
+// validateBytes refuses nil and what cannot be framed.
+func validateBytes(name string, b []byte) error {
+	switch {
+	case b == nil:
+		return argumentError(name, "must not be nil")
+	case len(b) > maxRequest:
+		return argumentError(name, fmt.Sprintf("has %d bytes, the limit is %d", len(b), maxRequest))
+	}
+	return nil
+}
+
+func validateKey(hashKey, sortKey []byte) error {
+	if err := validateHashKey(hashKey); err != nil {
+		return err
+	}
+	return validateBytes("sortKey", sortKey)
+}
+
+// validateList refuses nil elements, and a list that cannot be framed.
+func validateList(name string, list [][]byte) error {
+	size := 0
+	for i, b := range list {
+		if b == nil {
+			return argumentError(fmt.Sprintf("%s[%d]", name, i), "must not be nil")
+		}
+		size += len(b) + 32
+	}
+	if size > maxRequest {
+		return argumentError(name, fmt.Sprintf("has %d bytes in all, the limit is %d", size, maxRequest))
+	}
+	return nil
+}
+
+func validateNotEmpty(name string, list [][]byte) error {
+	if len(list) == 0 {
+		return argumentError(name, "must not be nil or empty")
+	}
+	return validateList(name, list)
+}
+
+func validateFilter(name string, f *Filter) error {
+	if f.Type < FilterTypeNoFilter || f.Type > FilterTypeMatchPostfix {
+		return argumentError(name+".Type", fmt.Sprintf("is %d, not one of the filter types", f.Type))
+	}
+	return validateSize(name+".Pattern", f.Pattern)
+}
+
+// validateSize refuses what cannot be framed; nil is fine.
+func validateSize(name string, b []byte) error {
+	if len(b) > maxRequest {
+		return argumentError(name, fmt.Sprintf("has %d bytes, the limit is %d", len(b), maxRequest))
+	}
+	return nil
+}
+
+// expireTS converts a ttl to the wire's form: seconds since 2016, 0 for none.
+func expireTS(name string, ttl time.Duration) (int32, error) {
+	switch {
+	case ttl == 0:
+		return 0, nil
+	case ttl < 0:
+		return 0, argumentError(name, fmt.Sprintf("is %v, must not be negative", ttl))
+	case ttl < time.Millisecond:
+		return 0, argumentError(name, fmt.Sprintf("is %v: a time.Duration counts nanoseconds, say %d * time.Second", ttl, int64(ttl)))
+	}
+	seconds := int64((ttl + time.Second - 1) / time.Second)
+	if ttl > math.MaxInt64-time.Second {
+		seconds = math.MaxInt64 / int64(time.Second)
+	}
+	ts := time.Now().Unix() - schema.Epoch + seconds
+	if ts > math.MaxInt32 {
+		return 0, argumentError(name, fmt.Sprintf("is %v, which ends after the last expiry that can be stored, in January 2084", ttl))
+	}
+	return int32(ts), nil
+}
