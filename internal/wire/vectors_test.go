@@ -284,6 +284,8 @@ func TestRDSNVectors(t *testing.T) {
 	checkBytes(t, got, append(prefix, frames[1]...))
 }
 
+func appendValueOf(v any) []byte { return appendValue(nil, reflect.ValueOf(v)) }
+
 func TestCustomTypeVectors(t *testing.T) {
 	var file struct {
 		GPID []struct {
@@ -306,7 +308,7 @@ func TestCustomTypeVectors(t *testing.T) {
 	readJSON(t, "testdata/vectors.json", &file)
 	check := func(v any, wireHex string) {
 		t.Helper()
-		if got := hex.EncodeToString(appendValue(nil, reflect.ValueOf(v))); got != wireHex {
+		if got := hex.EncodeToString(appendValueOf(v)); got != wireHex {
 			t.Errorf("%v encodes as %s, want %s", v, got, wireHex)
 		}
 		r := NewReader(unhex(t, wireHex))
