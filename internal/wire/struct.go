@@ -232,13 +232,13 @@ func readValue(r *Reader, v reflect.Value) {
 		v.SetString(string(errorCode(r.Blob())))
 		return
 	case gpidType:
-		v.Set(reflect.ValueOf(unpackGPID(r.I64())))
+		*v.Addr().Interface().(*GPID) = unpackGPID(r.I64())
 		return
 	case addressType:
 		v.SetUint(uint64(r.I64()))
 		return
 	case hostPortType:
-		v.Set(reflect.ValueOf(HostPort{Host: string(r.Blob()), Port: uint16(r.I16()), Type: r.Byte()}))
+		*v.Addr().Interface().(*HostPort) = HostPort{Host: string(r.Blob()), Port: uint16(r.I16()), Type: r.Byte()}
 		return
 	}
 	switch v.Kind() {
@@ -270,13 +270,12 @@ func readList(r *Reader, v reflect.Value) {
 	t := v.Type()
 	n := r.List(thriftType(t.Elem()), minSize(t.Elem()))
 	v.Set(reflect.MakeSlice(t, 0, min(n, 64)))
-	for range n {
-		e := reflect.New(t.Elem()).Elem()
-		readValue(r, e)
-		if r.err != nil {
+	for i := range n {
+		v.Grow(1)
+		v.SetLen(i + 1)
+		if readValue(r, v.Index(i)); r.err != nil {
 			return
 		}
-		v.Set(reflect.Append(v, e))
 	}
 }
 
