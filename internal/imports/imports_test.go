@@ -1,0 +1,189 @@
+// Package imports holds the test of the rule that dependencies between the
+// packages of this module point one way, and that the client needs nothing but
+// the standard library.
+package imports
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/pegasus-go/pegasus"
+
+// allowed says what a package may import besides the standard library: our
+// packages by their path in the module ("." is the root), modules by name.
+// Tests may import anything.
+var allowed = map[string][]string{
+	"internal/wire":   {},
+	"internal/schema": {},
+	"internal/memnet": {},
+	"internal/rpc":    {"internal/wire"},
+	"internal/route":  {"internal/rpc", "internal/wire", "internal/schema"},
+	".":               {"internal/route", "internal/rpc", "internal/wire", "internal/schema"},
+	"admin":           {"internal/route", "internal/rpc", "internal/wire"},
+
+	"internal/storage": {"internal/schema", "github.com/cockroachdb/pebble/v2"},
+	"internal/server":  {"internal/wire", "internal/schema", "internal/storage"},
+	"onebox":           {"internal/server", "internal/storage"},
+	"pegasustest":      {"onebox", ".", "admin", "internal/memnet"},
+	"internal/cli": {
+		".", "admin", "onebox",
+		"github.com/spf13/cobra", "golang.org/x/term", "github.com/HdrHistogram/hdrhistogram-go",
+	},
+	"cmd/pegasus": {"internal/cli"},
+}
+
+// client are the packages that a program gets with the client.
+var client = []string{
+	".", "admin",
+	"internal/memnet", "internal/route", "internal/rpc", "internal/schema", "internal/wire",
+}
+
+// imports returns the packages of the module, by their path in it, with what
+// their files import whatever the build tags. It reads the sources itself,
+// instead of asking go list, so that go test knows that a cached result is out
+// of date.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	root := os.DirFS("../..")
+	packages := make(map[string][]string)
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || isModule(root, name)):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		src, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir := path.Dir(name)
+		if packages[dir] == nil {
+			packages[dir] = []string{}
+		}
+		for _, i := range f.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			packages[dir] = append(packages[dir], imported)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packages["internal/wire"] == nil {
+		t.Fatalf("internal/wire is not among the packages %v", slices.Sorted(maps.Keys(packages)))
+	}
+	return packages
+}
+
+// isModule reports whether dir is the root of another module.
+func isModule(root fs.FS, dir string) bool {
+	_, err := fs.Stat(root, path.Join(dir, "go.mod"))
+	return err == nil
+}
+
+// inModule returns the path in the module of one of our packages, and other
+// import paths unchanged.
+func inModule(importPath string) string {
+	if importPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, module+"/")
+}
+
+func standard(importPath string) bool {
+	first, _, _ := strings.Cut(importPath, "/")
+	return !strings.Contains(first, ".")
+}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	for name, imported := range imports(t) {
+		rule, ok := allowed[name]
+		if !ok {
+			continue // no other package may import it, below
+		}
+		for _, i := range imported {
+			if standard(i) || permits(rule, inModule(i)) {
+				continue
+			}
+			t.Errorf("%s imports %s; it may import %v", path.Join(module, name), i, rule)
+		}
+	}
+}
+
+func permits(rule []string, imported string) bool {
+	return slices.ContainsFunc(rule, func(r string) bool {
+		return imported == r || strings.Contains(r, ".") && r != "." && strings.HasPrefix(imported, r+"/")
+	})
+}
+
+func TestClientNeedsOnlyTheStandardLibrary(t *testing.T) {
+	packages := imports(t)
+	for _, name := range client {
+		for _, imported := range packages[name] {
+			if !standard(imported) && !slices.Contains(client, inModule(imported)) {
+				t.Errorf("%s imports %s", path.Join(module, name), imported)
+			}
+		}
+	}
+}
+
+// The table itself must point one way.
+func TestTableHasNoCycles(t *testing.T) {
+	const visiting, done = 1, 2
+	state := make(map[string]int)
+	var visit func(name string)
+	visit = func(name string) {
+		switch state[name] {
+		case visiting:
+			t.Errorf("%s is on a cycle", name)
+			return
+		case done:
+			return
+		}
+		state[name] = visiting
+		for _, i := range allowed[name] {
+			visit(i)
+		}
+		state[name] = done
+	}
+	for name := range allowed {
+		visit(name)
+	}
+}
+
+func TestPermits(t *testing.T) {
+	rule := []string{".", "internal/wire", "github.com/cockroachdb/pebble/v2"}
+	for imported, want := range map[string]bool{
+		".":                                    true,
+		"internal/wire":                        true,
+		"internal/wire/sub":                    false,
+		"internal/schema":                      false,
+		"github.com/cockroachdb/pebble/v2":     true,
+		"github.com/cockroachdb/pebble/v2/vfs": true,
+		"github.com/cockroachdb/pebble":        false,
+		"github.com/cockroachdb/errors":        false,
+	} {
+		if got := permits(rule, imported); got != want {
+			t.Errorf("%s: %v, want %v", imported, got, want)
+		}
+	}
+}
