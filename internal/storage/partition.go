@@ -45,6 +45,13 @@ func (p *Partition) SetDefaultTTL(seconds uint32) { p.defaultTTL.Store(seconds) 
 // SetIterationTime sets Limits.IterationTime for this partition. Zero or less is no limit.
 func (p *Partition) SetIterationTime(d time.Duration) { p.iterationTime.Store(int64(d)) }
 
+// Decree returns the number of the last write, or a higher one that a restart skipped to.
+func (p *Partition) Decree() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.decree
+}
+
 // expiry returns the timestamp to store for a record that asks for expire.
 func (p *Partition) expiry(expire, now uint32) uint32 {
 	if expire != 0 {
