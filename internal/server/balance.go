@@ -1,0 +1,120 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Steps of a balancer request: values of the enumeration config_type.
+const (
+	configAssignPrimary    = 1
+	configUpgradeToPrimary = 2
+)
+
+// propose carries out the steps of a balancer request that make a node the
+// primary. The other steps, which prepare or follow that, need nothing done:
+// every node has all records.
+func (k *call) propose(req *wire.BalancerRequest, resp *wire.ErrResponse) {
+	for _, a := range req.ActionList {
+		if a.Type != configAssignPrimary && a.Type != configUpgradeToPrimary {
+			continue
+		}
+		node := noPrimary
+		for i, n := range k.s.replicas {
+			if n.addr == a.Node {
+				node = i
+			}
+		}
+		if node == noPrimary {
+			resp.Err = wire.ErrInvalidParameters
+			return
+		}
+		if resp.Err = k.s.move(req.PID, node); resp.Err != wire.ErrOK {
+			return
+		}
+	}
+}
+
+// MovePrimary makes a replica server the primary of a partition, or, with node
+// -1, leaves the partition without one. The former primary becomes a secondary
+// and open scans of the partition are lost.
+func (s *Server) MovePrimary(table string, index, node int) error {
+	if node < noPrimary || node >= len(s.replicas) {
+		return fmt.Errorf("server: move primary: no replica server %d", node)
+	}
+	s.catalog.mu.Lock()
+	t := s.catalog.byName[table]
+	s.catalog.mu.Unlock()
+	if t == nil {
+		return fmt.Errorf("server: move primary: no table %q", table)
+	}
+	id := wire.GPID{AppID: t.id, PartitionIndex: int32(index)}
+	if code := s.move(id, node); code != wire.ErrOK {
+		return fmt.Errorf("server: move primary of %v: %w", id, code)
+	}
+	return nil
+}
+
+func (s *Server) move(id wire.GPID, node int) wire.ErrorCode {
+	c := &s.catalog
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.byID[id.AppID]
+	switch {
+	case t == nil || t.rec.Info.Status != wire.AppAvailable:
+		return wire.ErrAppNotExist
+	case id.PartitionIndex < 0 || int(id.PartitionIndex) >= t.count():
+		return wire.ErrInvalidParameters
+	case t.moving.Load():
+		return wire.ErrSplitting
+	}
+	rec := t.rec.clone()
+	p := &rec.Partitions[id.PartitionIndex]
+	p.Primary = int32(node)
+	p.Ballot++
+	if s.save(t, rec) != nil {
+		return wire.ErrReplicationFailure
+	}
+	s.reconfigure(t)
+	s.scans.dropPartition(id)
+	return wire.ErrOK
+}
+
+// Failover moves all partitions whose primary is the replica server node to
+// their first secondary on another one, as a meta server does when it has
+// noticed that a node is dead.
+func (s *Server) Failover(node int) error {
+	c := &s.catalog
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.byName {
+		if t.moving.Load() {
+			return fmt.Errorf("server: fail over: table %q is being split", t.rec.Info.AppName)
+		}
+		rec := t.rec.clone()
+		for i := range rec.Partitions {
+			p := &rec.Partitions[i]
+			if int(p.Primary) == node {
+				p.Primary = int32(s.successor(node))
+				p.Ballot++
+			}
+		}
+		if err := s.save(t, rec); err != nil {
+			return fmt.Errorf("server: fail over: %w", err)
+		}
+		s.reconfigure(t)
+	}
+	return nil
+}
+
+// successor returns the running replica server that follows node, or
+// noPrimary.
+func (s *Server) successor(node int) int {
+	for i := 1; i < len(s.replicas); i++ {
+		if n := (node + i) % len(s.replicas); s.replicas[n].Running() {
+			return n
+		}
+	}
+	return noPrimary
+}

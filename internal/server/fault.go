@@ -1,0 +1,79 @@
+package server
+
+import (
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Call describes a request to an interceptor.
+type Call struct {
+	Meta bool // to a meta server, else to a replica server
+	Node int  // index of that server
+	Task string
+	GPID wire.GPID // as in the header: zero for RPCs about no partition
+}
+
+// Action is what an interceptor wants to happen to a request. The zero value
+// lets it pass.
+type Action struct {
+	// Delay and Until hold it up: for a time, and until the channel is closed.
+	// Other requests on the connection are not held up.
+	Delay time.Duration
+	Until <-chan struct{}
+	// Code, if not empty, is the answer; the request is not carried out.
+	Code wire.ErrorCode
+	// Lose carries the request out (or not, with Code), but no answer is sent.
+	Lose bool
+	// Drop ignores the request: not carried out, not answered.
+	Drop bool
+	// Close breaks the connection instead.
+	Close bool
+}
+
+// Intercept makes f decide on every request before it is looked at, until it
+// is replaced; nil removes it. f is called concurrently.
+func (s *Server) Intercept(f func(Call) Action) {
+	var next *func(Call) Action
+	if f != nil {
+		next = &f
+	}
+	switch old := s.interceptor.Swap(next); {
+	case old == nil && next != nil:
+		s.disturbed.Add(1)
+	case old != nil && next == nil:
+		s.disturbed.Add(-1)
+	}
+}
+
+// disturb applies what tests have arranged: paused nodes and interceptors. If
+// it has handled the request, goOn is false if the connection is to be closed.
+func (c *conn) disturb(frame []byte) (handled, goOn bool) {
+	if resumed := c.n.pause(); resumed != nil {
+		<-resumed // Stop and Close resume, too
+	}
+	f := c.s.interceptor.Load()
+	if f == nil {
+		return false, true
+	}
+	k := &c.call
+	a := (*f)(Call{
+		Meta: c.n.role == metaRole,
+		Node: c.n.index,
+		Task: string(k.req.Task),
+		GPID: k.req.GPID,
+	})
+	switch {
+	case a.Close:
+		c.abort()
+		return true, false
+	case a.Drop:
+		return true, true
+	case a.Delay > 0 || a.Until != nil || a.Lose:
+		return true, c.runAside(frame, detour{delay: a.Delay, until: a.Until, code: a.Code, lose: a.Lose})
+	case a.Code != "":
+		c.out = k.fail(c.out, a.Code)
+		return true, true
+	}
+	return false, true
+}

@@ -1,0 +1,259 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// role is the kind of a node. As a set of bits it says which nodes answer an
+// RPC.
+type role byte
+
+const (
+	metaRole role = 1 << iota
+	replicaRole
+)
+
+// Node is one server of the cluster.
+type Node struct {
+	s     *Server
+	role  role
+	index int // among the nodes of its role
+
+	// Set by the first listen, then fixed.
+	listenAddr string
+	addr       wire.Address
+	name       []byte // addr as text: the field server of data responses
+
+	mu struct {
+		sync.Mutex
+		listener net.Listener // nil when stopped
+		conns    map[*conn]struct{}
+		paused   chan struct{} // closed by Resume; nil when not paused
+		stopped  bool
+	}
+	wg sync.WaitGroup // accept loop and connections
+}
+
+// errNodeStopped is what a connection to a stopped node gets.
+var errNodeStopped = errors.New("server: node is stopped")
+
+func newNode(s *Server, r role, index int, listenAddr string) *Node {
+	n := &Node{s: s, role: r, index: index, listenAddr: listenAddr}
+	n.mu.conns = make(map[*conn]struct{})
+	n.mu.stopped = true
+	return n
+}
+
+// Addr returns the address that clients are told, "ip:port".
+func (n *Node) Addr() string { return string(n.name) }
+
+// Start opens the listener again after Stop. It is an error if the port was
+// taken in the meantime. A node that runs is left alone.
+func (n *Node) Start() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.mu.stopped {
+		return nil
+	}
+	if n.s.closing.Load() {
+		return errClosed
+	}
+	l, err := n.listen()
+	if err != nil {
+		return fmt.Errorf("server: listen on %s: %w", n.listenAddr, err)
+	}
+	if n.name == nil {
+		if err := n.setAddr(l.Addr()); err != nil {
+			l.Close()
+			return err
+		}
+	}
+	n.mu.listener, n.mu.stopped = l, false
+	n.wg.Add(1)
+	go n.accept(l)
+	return nil
+}
+
+func (n *Node) listen() (net.Listener, error) {
+	l, err := n.s.opts.Listen(n.listenAddr)
+	if err == nil || n.name != nil || n.role != replicaRole || !n.s.opts.ReplicaPortsMayVary {
+		return l, err
+	}
+	host, _, err2 := net.SplitHostPort(n.listenAddr)
+	if err2 != nil {
+		return nil, err
+	}
+	n.s.log.Warn("conventional port not available", "address", n.listenAddr, "err", err)
+	return n.s.opts.Listen(net.JoinHostPort(host, "0"))
+}
+
+// setAddr derives what clients are told from the listener's address, and makes
+// a port that was chosen by the system permanent.
+func (n *Node) setAddr(a net.Addr) error {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return fmt.Errorf("server: listener's address: %w", err)
+	}
+	n.listenAddr = ap.String()
+	ip := ap.Addr().Unmap()
+	if n.s.opts.Advertise.IsValid() {
+		ip = n.s.opts.Advertise.Unmap()
+	}
+	if !ip.Is4() || ip.IsUnspecified() {
+		return fmt.Errorf("server: listening on %v: clients need an IPv4 address to connect to, set Advertise", ap)
+	}
+	n.addr = wire.AddressFrom(netip.AddrPortFrom(ip, ap.Port()))
+	n.name = []byte(n.addr.String())
+	return nil
+}
+
+// Stop kills the node as a crash would: the port refuses connections, open
+// connections break, requests on them may or may not have been carried out,
+// open scans are lost. The routing stays as it is.
+func (n *Node) Stop() {
+	n.mu.Lock()
+	n.mu.stopped = true
+	n.resumeLocked()
+	if n.mu.listener != nil {
+		n.mu.listener.Close()
+		n.mu.listener = nil
+	}
+	for c := range n.mu.conns {
+		c.abort()
+	}
+	n.mu.Unlock()
+	n.wg.Wait()
+	n.s.scans.dropNode(n)
+}
+
+// Running reports whether the node has not been stopped.
+func (n *Node) Running() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.mu.stopped
+}
+
+// Pause makes the node go on accepting connections and requests without
+// answering anything, as a process that hangs does, until Resume or Stop.
+func (n *Node) Pause() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.paused == nil {
+		n.mu.paused = make(chan struct{})
+		n.s.disturbed.Add(1)
+	}
+}
+
+// Resume ends Pause. What had arrived is carried out and answered then.
+func (n *Node) Resume() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.resumeLocked()
+}
+
+func (n *Node) resumeLocked() {
+	if n.mu.paused != nil {
+		close(n.mu.paused)
+		n.mu.paused = nil
+		n.s.disturbed.Add(-1)
+	}
+}
+
+// pause returns a channel that is closed when the node goes on, or nil if it
+// is not paused.
+func (n *Node) pause() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.paused
+}
+
+func (n *Node) accept(l net.Listener) {
+	defer n.wg.Done()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) && n.acceptAgain(l, err) {
+				continue
+			}
+			return
+		}
+		go n.ServeConn(nc) // it logs, and its error concerns this connection only
+	}
+}
+
+// acceptPause keeps an accept loop that fails, for example because there are
+// too many open files, from taking a whole CPU.
+const acceptPause = 100 * time.Millisecond
+
+// acceptAgain waits after a failure and reports whether the listener is still
+// in use.
+func (n *Node) acceptAgain(l net.Listener, err error) bool {
+	n.s.log.Error("accept failed", "node", n.Addr(), "err", err)
+	time.Sleep(acceptPause)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.listener == l
+}
+
+// ServeConn serves one connection until it ends, and closes it. It returns an
+// error if it did not serve it at all.
+func (n *Node) ServeConn(nc net.Conn) error {
+	c, err := n.register(nc)
+	if err != nil {
+		nc.Close()
+		n.s.log.Warn("connection refused", "node", n.Addr(), "client", nc.RemoteAddr(), "err", err)
+		return err
+	}
+	c.serve()
+	return nil
+}
+
+func (n *Node) register(nc net.Conn) (*conn, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.s.closing.Load():
+		return nil, errClosed
+	case n.mu.stopped:
+		return nil, errNodeStopped
+	case n.s.connections.Add(1) > int64(n.s.opts.Limits.Connections):
+		n.s.connections.Add(-1)
+		return nil, fmt.Errorf("server: more than %d connections", n.s.opts.Limits.Connections)
+	}
+	c := newConn(n, nc)
+	n.mu.conns[c] = struct{}{}
+	n.wg.Add(1)
+	return c, nil
+}
+
+func (n *Node) unregister(c *conn) {
+	n.mu.Lock()
+	delete(n.mu.conns, c)
+	n.mu.Unlock()
+	n.s.connections.Add(-1)
+	n.wg.Done()
+}
+
+// shutdown stops the node gracefully: requests that have arrived are answered,
+// then connections close.
+func (n *Node) shutdown() {
+	n.mu.Lock()
+	n.mu.stopped = true
+	n.resumeLocked()
+	if n.mu.listener != nil {
+		n.mu.listener.Close()
+		n.mu.listener = nil
+	}
+	for c := range n.mu.conns {
+		c.shutdown()
+	}
+	n.mu.Unlock()
+	n.wg.Wait()
+}

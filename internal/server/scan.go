@@ -1,0 +1,110 @@
+package server
+
+import (
+	"github.com/pegasus-go/pegasus/internal/storage"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+func scanHandlers() []*handler {
+	return []*handler{
+		{task: wire.TaskGetScanner, roles: replicaRole, kind: readRPC, slow: true, serve: (*call).getScanner},
+		{task: wire.TaskScan, roles: replicaRole, kind: readRPC, slow: true, ownsContext: true, serve: (*call).scan},
+		{task: wire.TaskClearScanner, roles: replicaRole, kind: readRPC, ownsContext: true, serve: (*call).clearScanner},
+	}
+}
+
+func isSet(b *bool) bool { return b != nil && *b }
+
+func (k *call) getScanner(dst []byte) []byte {
+	var m wire.GetScannerRequest
+	m.Read(&k.req.Arg)
+	if k.undecodable() {
+		return dst
+	}
+	req := storage.Scan{
+		StartKey:       m.StartKey.Raw,
+		StopKey:        m.StopKey.Raw,
+		StartInclusive: m.StartInclusive,
+		StopInclusive:  m.StopInclusive,
+		FullScan:       isSet(m.FullScan),
+		HashFilter:     storage.Filter{Type: storage.FilterType(m.HashFilterType), Pattern: m.HashFilterPattern},
+		SortFilter:     storage.Filter{Type: storage.FilterType(m.SortFilterType), Pattern: m.SortFilterPattern},
+		BatchSize:      m.BatchSize,
+		NoValue:        m.NoValue,
+		OnlyCount:      isSet(m.OnlyReturnCount),
+	}
+	if k.p.policy().validateHash && (m.ValidatePartitionHash == nil || *m.ValidatePartitionHash) {
+		req.PartitionCount = int32(k.p.t.count())
+	}
+	scanner, status := k.p.store.NewScanner(&req)
+	if scanner == nil {
+		resp := wire.ScanResponse{Error: wire.Status(status), Source: k.source()}
+		if req.OnlyCount {
+			resp.KVCount = new(int32)
+		}
+		return reply(k, dst, resp)
+	}
+	return k.nextBatch(dst, &scanContext{
+		node:         k.n,
+		gpid:         k.p.gpid,
+		scanner:      scanner,
+		onlyCount:    req.OnlyCount,
+		returnExpire: isSet(m.ReturnExpireTS),
+	})
+}
+
+func (k *call) scan(dst []byte) []byte {
+	var m wire.ScanRequest
+	m.Read(&k.req.Arg)
+	if k.undecodable() {
+		return dst
+	}
+	c := k.s.scans.take(k.n, k.p.gpid, m.ContextID)
+	if c == nil {
+		return reply(k, dst, wire.ScanResponse{Error: wire.StatusNotFound, Source: k.source()})
+	}
+	return k.nextBatch(dst, c)
+}
+
+// nextBatch appends an answer with the next records of a scan, which it keeps
+// for the next call if there are more.
+func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
+	r := k.beginRecords(dst)
+	res := c.scanner.Next(k.now, func(key, value []byte, expire uint32) {
+		if r.room() {
+			r.dst = wire.KeyValue{
+				Key: key, Value: value,
+				ExpireTS: int32(expire), HasExpireTS: c.returnExpire,
+			}.AppendValue(r.dst)
+		}
+	})
+	if r.full {
+		c.scanner.Close()
+		return k.fail(r.dst[:r.start], wire.ErrInvalidData)
+	}
+	id := wire.ScanCompleted
+	switch {
+	case res.Status != storage.OK:
+		id = 0
+	case res.More:
+		id = k.s.scans.put(c)
+	}
+	count := int32(-1)
+	if c.onlyCount {
+		count = int32(res.Count)
+	}
+	out := wire.EndScan(r.dst, r.at, wire.Status(res.Status), r.n, id, count, k.source())
+	return k.finishRead(out, r.start, len(out)-r.at)
+}
+
+// clearScanner ends a scan. It is never answered.
+func (k *call) clearScanner(dst []byte) []byte {
+	id := k.req.Arg.I64()
+	if k.undecodable() {
+		return dst
+	}
+	if c := k.s.scans.take(k.n, k.p.gpid, id); c != nil {
+		c.scanner.Close()
+	}
+	return dst
+}

@@ -1,0 +1,36 @@
+// Package onebox runs a whole Apache Pegasus cluster inside one Go process: a
+// meta server and one or more replica servers that speak the Pegasus protocol,
+// over one embedded store. Clients of any language connect to it as to a real
+// cluster.
+//
+//	srv, err := onebox.Start(onebox.Options{
+//		Tables: []onebox.Table{{Name: "temp", Partitions: 8}},
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	defer srv.Close()
+//	client := pegasus.NewClient(pegasus.Config{MetaServers: srv.MetaServers()})
+//
+// With Options.Dir the tables are durable: the next Start with the same
+// directory finds them. Without, everything is in memory and gone with Close;
+// that takes a few milliseconds and suits tests.
+//
+// # Compatibility
+//
+// The behaviour is that of Apache Pegasus 2.5.0, down to error codes, limits
+// and where a scan ends. What needs a real cluster (backup, duplication, bulk
+// load, access control) is answered with ERR_OPERATION_DISABLED.
+//
+// # Failures
+//
+// A Server can be made to misbehave, for tests of the code that has to cope:
+// nodes stop, hang and come back, partitions move and split, single requests
+// are delayed, lost or answered with any error. See [Server.Intercept], [Node],
+// [Server.MovePrimary] and [Server.HoldSplits].
+//
+// # Exposure
+//
+// There is no authentication and no encryption. A Server listens on loopback
+// addresses only, unless Options.AllowNonLoopback says otherwise.
+package onebox

@@ -1,0 +1,146 @@
+package onebox
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/server"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Request describes a request to the function given to [Server.Intercept].
+type Request struct {
+	// Meta is set for requests to a meta server; others go to a replica server.
+	Meta bool
+	// Node is the index of that server.
+	Node int
+	// Task is the name of the RPC, such as "RPC_RRDB_RRDB_GET".
+	Task string
+	// AppID and Partition are those of the table and partition that the
+	// request is about, and mean nothing if it is about none.
+	AppID, Partition int
+}
+
+// Action says what happens to a request. The zero value lets it pass.
+type Action struct {
+	// Delay and Until hold the request up, for a time and until the channel is
+	// closed. Other requests on the connection go on.
+	Delay time.Duration
+	Until <-chan struct{}
+	// Error is the name of the error to answer with, such as "ERR_BUSY". The
+	// request is not carried out.
+	Error string
+	// LoseAnswer carries the request out but does not answer it.
+	LoseAnswer bool
+	// Drop ignores the request.
+	Drop bool
+	// Close breaks the connection.
+	Close bool
+}
+
+// Intercept makes f decide on every request before anything else looks at it,
+// until it is replaced; nil removes it. f is called concurrently and should not
+// block: to hold a request, return an Action with Until.
+func (s *Server) Intercept(f func(Request) Action) {
+	if f == nil {
+		s.srv.Intercept(nil)
+		return
+	}
+	s.srv.Intercept(func(c server.Call) server.Action {
+		a := f(Request{
+			Meta:      c.Meta,
+			Node:      c.Node,
+			Task:      c.Task,
+			AppID:     int(c.GPID.AppID),
+			Partition: int(c.GPID.PartitionIndex),
+		})
+		return server.Action{
+			Delay: a.Delay,
+			Until: a.Until,
+			Code:  wire.ErrorCode(a.Error),
+			Lose:  a.LoseAnswer,
+			Drop:  a.Drop,
+			Close: a.Close,
+		}
+	})
+}
+
+// Node is one server of the cluster.
+type Node struct{ n *server.Node }
+
+// Meta returns a meta server, Replica a replica server, by index.
+func (s *Server) Meta(i int) *Node { return &Node{s.srv.Metas()[i]} }
+
+// Replica returns a replica server by index.
+func (s *Server) Replica(i int) *Node { return &Node{s.srv.Replicas()[i]} }
+
+// Addr returns the address that clients are told, "ip:port".
+func (n *Node) Addr() string { return n.n.Addr() }
+
+// Stop kills the node: its port refuses connections, open ones break, requests
+// on them may or may not have been carried out, open scans are lost. The
+// routing stays as it is; see [Server.Failover] and [Server.MovePrimary].
+func (n *Node) Stop() { n.n.Stop() }
+
+// Start brings the node back on the same address after Stop.
+func (n *Node) Start() error {
+	if err := n.n.Start(); err != nil {
+		return fmt.Errorf("onebox: %w", err)
+	}
+	return nil
+}
+
+// Pause makes the node hang: it accepts connections and requests and answers
+// nothing until Resume.
+func (n *Node) Pause() { n.n.Pause() }
+
+// Resume ends Pause. What has arrived meanwhile is carried out and answered.
+func (n *Node) Resume() { n.n.Resume() }
+
+// ServeConn serves one connection that did not come through the node's
+// listener, and returns when it ends.
+func (n *Node) ServeConn(nc net.Conn) error { return n.n.ServeConn(nc) }
+
+// NoPrimary stands for no replica server in [Server.MovePrimary], and for no
+// meta server in [Server.SetMetaLeader].
+const NoPrimary = -1
+
+// MovePrimary makes a replica server the primary of a partition. With NoPrimary
+// the partition has none and cannot be used. Open scans of it are lost. The
+// routing that meta servers tell is the new one when it returns; clients are
+// not told by themselves.
+func (s *Server) MovePrimary(table string, partition, replica int) error {
+	if err := s.srv.MovePrimary(table, partition, replica); err != nil {
+		return fmt.Errorf("onebox: %w", err)
+	}
+	return nil
+}
+
+// Failover moves the primaries of all partitions away from a replica server,
+// to others that run, as a meta server does when it notices that a node died.
+func (s *Server) Failover(replica int) error {
+	if err := s.srv.Failover(replica); err != nil {
+		return fmt.Errorf("onebox: %w", err)
+	}
+	return nil
+}
+
+// SetMetaLeader makes a meta server the leader; the others forward clients to
+// it. With -1 there is no leader and none answers.
+func (s *Server) SetMetaLeader(meta int) { s.srv.SetLeader(meta) }
+
+// Split starts to double the partitions of a table. It returns when the new
+// partitions are announced; they serve when the records have moved, which
+// happens in the background.
+func (s *Server) Split(table string) error {
+	if err := s.srv.StartSplit(table); err != nil {
+		return fmt.Errorf("onebox: %w", err)
+	}
+	return nil
+}
+
+// HoldSplits, while it is on, keeps splits in the phase in which the new
+// partitions are announced but do not serve yet. Switching it off lets them go
+// on.
+func (s *Server) HoldSplits(on bool) { s.srv.HoldSplits(on) }

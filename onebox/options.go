@@ -1,0 +1,300 @@
+package onebox
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/server"
+	"github.com/pegasus-go/pegasus/internal/storage"
+)
+
+// Durability says what an acknowledged write survives.
+type Durability int
+
+const (
+	// Sync: loss of power. Concurrent writes share disk syncs.
+	Sync Durability = iota
+	// OS: the death of this process, but not of the machine. It is what a
+	// Pegasus replica server does with stock settings.
+	OS
+)
+
+// DefaultPort is the conventional port of a meta server.
+const DefaultPort = 34601
+
+// replicaPortOffset is the distance of the conventional ports of the first meta
+// and the first replica server.
+const replicaPortOffset = 200
+
+// Options of a Server. The zero value is an empty cluster in memory, with one
+// meta and one replica server on free ports of 127.0.0.1.
+type Options struct {
+	// Dir is the directory of the data, made if it does not exist. One process
+	// at a time can use it. Default: in memory.
+	Dir string
+	// Durability of acknowledged writes. Without Dir it does not matter.
+	// Default: Sync.
+	Durability Durability
+	// CacheSize is the memory for cached data and recent writes, in bytes.
+	// Default: 8 MiB in memory, 256 MiB with Dir.
+	CacheSize int64
+
+	// Listen is the address of the first meta server, "ip:port". With port 0
+	// all servers get free ports. With another one, p, further meta servers get
+	// p+1 and so on, replica servers p+200 and so on (or a free port, if that
+	// is taken), so that they have the same addresses after a restart. Default:
+	// "127.0.0.1:0".
+	Listen string
+	// AllowNonLoopback allows Listen to be reachable from other machines.
+	AllowNonLoopback bool
+	// Advertise is the IPv4 address that clients are told instead of the one in
+	// Listen. Required if that is 0.0.0.0.
+	Advertise string
+	// ListenFunc opens the listeners, instead of net.Listen. The address of the
+	// listener it returns must be "ip:port" as text: clients are told it.
+	ListenFunc func(address string) (net.Listener, error)
+
+	// MetaServers and ReplicaServers are the numbers of servers, 1 to 5. More
+	// than one is for tests of failovers: they share everything. Default: 1.
+	MetaServers, ReplicaServers int
+	// ClusterName is what tools show. Default: "onebox".
+	ClusterName string
+
+	// Tables are made unless there is a table with that name already, which is
+	// left as it is.
+	Tables []Table
+	// ReadOnly refuses all changes of data and tables with
+	// ERR_OPERATION_DISABLED. Tables must be empty.
+	ReadOnly bool
+
+	// Clock tells the time for everything that expires. Default: time.Now.
+	Clock func() time.Time
+	// SweepInterval is the time between two passes that delete expired records,
+	// which clients do not see in any case. Default: 5 minutes; negative: never.
+	SweepInterval time.Duration
+	// Logger gets what an operator should know, and details at debug level.
+	// Default: nothing is logged.
+	Logger *slog.Logger
+	// Limits protect the server from its clients. Zero fields mean the default.
+	Limits Limits
+}
+
+// Table is a table to make.
+type Table struct {
+	Name string
+	// Partitions is the number of partitions, at least 1. Some clients insist
+	// on a power of two of at least 2. Default: 8.
+	Partitions int
+	// ReplicaCount is the number of replicas that clients are told of, 1 to 5;
+	// the data is stored once. Default: 3.
+	ReplicaCount int
+	// Envs is the environment of the table, such as {"default_ttl": "3600"}.
+	Envs map[string]string
+}
+
+// Limits protect a Server from its clients. Zero fields mean the default, which
+// is that of Pegasus where it has such a limit.
+type Limits struct {
+	// RequestSize is the size in bytes of the largest request. A larger one
+	// closes the connection. Default: 64 MiB.
+	RequestSize int
+	// WriteSize is the size in bytes of the largest body of a write; a larger
+	// one is refused with ERR_INVALID_DATA. Default: 1 MiB; negative: only
+	// RequestSize counts.
+	WriteSize int
+	// ReplySize is the size in bytes of records in an answer beyond which a
+	// read is refused with ERR_INVALID_DATA. Default: 256 MiB.
+	ReplySize int
+	// MultiGetCount and MultiGetSize are the records and bytes after which a
+	// multi get is incomplete. Default: 3000 and 30 MiB; negative size: no
+	// limit.
+	MultiGetCount, MultiGetSize int
+	// ScanCount is the largest number of records in a batch of a scan.
+	// Default: 1000.
+	ScanCount int
+	// IterationTime is the time after which a read of many records is
+	// incomplete. Default: 30 s; negative: no limit.
+	IterationTime time.Duration
+	// ScanContexts is the number of open scans. Beyond it the oldest are lost.
+	// Default: 4096.
+	ScanContexts int
+	// ScanContextLife is how long an open scan waits for its next call.
+	// Default: 5 minutes.
+	ScanContextLife time.Duration
+	// Connections is the number of client connections. Further ones are closed.
+	// Default: 16384.
+	Connections int
+	// BufferedBytes bounds the memory of large requests that have not arrived
+	// completely, or are being handled. Default: 1 GiB.
+	BufferedBytes int64
+	// RequestTime is the time for the rest of a request to arrive, AnswerTime
+	// that for a client to accept an answer. Then the connection is closed.
+	// Connections without a request may stay. Default: 30 s each.
+	RequestTime, AnswerTime time.Duration
+}
+
+// An OptionError says that a field of Options makes no sense.
+type OptionError struct {
+	Field  string // such as "Listen" or "Tables[1].Partitions"
+	Reason string
+}
+
+// Error returns the field and the reason.
+func (e *OptionError) Error() string { return "onebox: Options." + e.Field + ": " + e.Reason }
+
+func badOption(field, format string, args ...any) error {
+	return &OptionError{field, fmt.Sprintf(format, args...)}
+}
+
+const (
+	defaultPartitions   = 8
+	defaultReplicaCount = 3
+	maxReplicaCount     = 5
+)
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Durability != Sync && o.Durability != OS {
+		return o, badOption("Durability", "unknown value %d", o.Durability)
+	}
+	if o.CacheSize < 0 {
+		return o, badOption("CacheSize", "%d is negative", o.CacheSize)
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	if o.MetaServers == 0 {
+		o.MetaServers = 1
+	}
+	if o.ReplicaServers == 0 {
+		o.ReplicaServers = 1
+	}
+	if n := o.MetaServers; n < 1 || n > server.MaxNodes {
+		return o, badOption("MetaServers", "%d is not in 1 to %d", n, server.MaxNodes)
+	}
+	if n := o.ReplicaServers; n < 1 || n > server.MaxNodes {
+		return o, badOption("ReplicaServers", "%d is not in 1 to %d", n, server.MaxNodes)
+	}
+	if o.ReadOnly && len(o.Tables) > 0 {
+		return o, badOption("Tables", "a read-only server makes no tables")
+	}
+	tables := make([]Table, len(o.Tables))
+	for i, t := range o.Tables {
+		field := fmt.Sprintf("Tables[%d].", i)
+		if t.Partitions == 0 {
+			t.Partitions = defaultPartitions
+		}
+		if t.ReplicaCount == 0 {
+			t.ReplicaCount = defaultReplicaCount
+		}
+		switch {
+		case t.Name == "":
+			return o, badOption(field+"Name", "is empty")
+		case t.Partitions < 1 || t.Partitions > server.MaxPartitions:
+			return o, badOption(field+"Partitions", "%d is not in 1 to %d", t.Partitions, server.MaxPartitions)
+		case t.ReplicaCount < 1 || t.ReplicaCount > maxReplicaCount:
+			return o, badOption(field+"ReplicaCount", "%d is not in 1 to %d", t.ReplicaCount, maxReplicaCount)
+		}
+		tables[i] = t
+	}
+	o.Tables = tables
+	return o, nil
+}
+
+// addresses returns what the servers listen on.
+func (o *Options) addresses() (metas, replicas []string, err error) {
+	host, portText, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return nil, nil, badOption("Listen", "%v", err)
+	}
+	ip, err := netip.ParseAddr(host)
+	if host == "localhost" {
+		ip, err = netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
+	}
+	if err != nil {
+		return nil, nil, badOption("Listen", "%q is not an IP address", host)
+	}
+	ip = ip.Unmap()
+	port, err := strconv.ParseUint(portText, 10, 16)
+	switch {
+	case err != nil:
+		return nil, nil, badOption("Listen", "%q is not a port", portText)
+	case !ip.Is4():
+		return nil, nil, badOption("Listen", "%v is not an IPv4 address, the only kind that the protocol knows", ip)
+	case !ip.IsLoopback() && !o.AllowNonLoopback:
+		return nil, nil, badOption("Listen", "%v can be reached from other machines; set AllowNonLoopback if that is intended", ip)
+	case port != 0 && int(port)+replicaPortOffset+o.ReplicaServers > 1<<16:
+		return nil, nil, badOption("Listen", "no ports for replica servers above %d", port)
+	}
+	address := func(offset int) string {
+		p := 0
+		if port != 0 {
+			p = int(port) + offset
+		}
+		return netip.AddrPortFrom(ip, uint16(p)).String()
+	}
+	for i := range o.MetaServers {
+		metas = append(metas, address(i))
+	}
+	for i := range o.ReplicaServers {
+		replicas = append(replicas, address(replicaPortOffset+i))
+	}
+	return metas, replicas, nil
+}
+
+func (o *Options) storage() storage.Options {
+	return storage.Options{
+		Dir:           o.Dir,
+		Durability:    storage.Durability(o.Durability),
+		Clock:         o.Clock,
+		CacheSize:     o.CacheSize,
+		SweepInterval: o.SweepInterval,
+		Logger:        o.Logger,
+		Limits: storage.Limits{
+			MultiGetCount: o.Limits.MultiGetCount,
+			MultiGetSize:  o.Limits.MultiGetSize,
+			ScanCount:     o.Limits.ScanCount,
+			IterationTime: o.Limits.IterationTime,
+		},
+	}
+}
+
+func (o *Options) server() (server.Options, error) {
+	metas, replicas, err := o.addresses()
+	if err != nil {
+		return server.Options{}, err
+	}
+	var advertise netip.Addr
+	if o.Advertise != "" {
+		if advertise, err = netip.ParseAddr(o.Advertise); err != nil || !advertise.Unmap().Is4() {
+			return server.Options{}, badOption("Advertise", "%q is not an IPv4 address", o.Advertise)
+		}
+	}
+	return server.Options{
+		MetaAddrs:           metas,
+		ReplicaAddrs:        replicas,
+		ReplicaPortsMayVary: true,
+		Listen:              o.ListenFunc,
+		Advertise:           advertise,
+		Clock:               o.Clock,
+		Logger:              o.Logger,
+		ReadOnly:            o.ReadOnly,
+		Dir:                 o.Dir,
+		ClusterName:         o.ClusterName,
+		Limits: server.Limits{
+			FrameSize:       o.Limits.RequestSize,
+			WriteSize:       o.Limits.WriteSize,
+			ReplySize:       o.Limits.ReplySize,
+			Connections:     o.Limits.Connections,
+			BufferedBytes:   o.Limits.BufferedBytes,
+			FrameTime:       o.Limits.RequestTime,
+			WriteTime:       o.Limits.AnswerTime,
+			IterationTime:   o.Limits.IterationTime,
+			ScanContexts:    o.Limits.ScanContexts,
+			ScanContextLife: o.Limits.ScanContextLife,
+		},
+	}, nil
+}
