@@ -1,0 +1,34 @@
+// Package admin manages the tables of a Pegasus cluster: create, drop, recall
+// and rename them, change their environments, compact and split them, and see
+// where their partitions are.
+//
+//	c, err := admin.New(admin.Config{MetaServers: []string{"127.0.0.1:34601"}})
+//	if err != nil {
+//		return err
+//	}
+//	defer c.Close()
+//	_, err = c.CreateTable(ctx, "orders", admin.CreateOptions{Partitions: 16, Replicas: 3})
+//
+// A Client is safe for concurrent use.
+//
+// # Time
+//
+// Every operation ends with its context. A context without a deadline gets
+// one: Config.OperationTimeout, 30 s by default.
+//
+// # Errors and retries
+//
+// Errors are of type *Error and are tested with errors.Is: for an ErrorCode of
+// the meta server, for ErrTableNotFound, and so on.
+//
+// Meta servers are asked until one leads and answers. Within its deadline an
+// operation is tried again, after a pause of 20 ms that doubles up to a second,
+// when no meta server answers, and when the answer is ErrServiceNotActive,
+// ErrUnderRecovery, ErrBusyCreating or ErrBusyDropping. Everything else is
+// reported at once.
+//
+// What must not be done twice (CreateTable without SuccessIfExist, DropTable,
+// RecallTable, RenameTable, the start and control of a split, MovePrimary and
+// RemoteCommand) is sent to one server at a time, and not again once a server
+// may have received it. If no answer comes then, the error has ErrInDoubt.
+package admin

@@ -1,0 +1,60 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// RemoteCommand has a server, meta or replica, carry out a command such as
+// "server-info" or "help", and returns the text that it prints. node is
+// "host:port". What a server does not know it answers with a text that says so,
+// not with an error.
+func (c *Client) RemoteCommand(ctx context.Context, node, command string, args ...string) (string, error) {
+	const op = "RemoteCommand"
+	if err := validateAddress("node", node); err != nil {
+		return "", refuse(op, "", err)
+	}
+	if command == "" {
+		return "", refuse(op, "", argumentError("command", "must not be empty"))
+	}
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+	out, err := c.remoteCommand(ctx, node, wire.Command{Cmd: command, Arguments: args})
+	if err == nil {
+		return out, nil
+	}
+	var re *rpc.Error
+	if errors.As(err, &re) && re.Sent {
+		err = fmt.Errorf("%w: %w", ErrInDoubt, err)
+	}
+	return "", refuse(op, "", err)
+}
+
+func (c *Client) remoteCommand(ctx context.Context, node string, command wire.Command) (string, error) {
+	conn, err := c.pool.Node(node).Conn(ctx)
+	if err != nil {
+		return "", err
+	}
+	deadline, _ := ctx.Deadline()
+	h := wire.RequestHeader{TimeoutMs: rpc.TimeoutMs(time.Until(deadline))}
+	reply, err := rpc.Call(ctx, conn, deadline, h, wire.TaskRemoteCommand, wire.Of(&command))
+	if err != nil {
+		return "", err
+	}
+	if reply.Err != wire.ErrOK {
+		return "", fmt.Errorf("%s: %w", node, reply.Err)
+	}
+	r := reply.ResultReader(wire.TypeString)
+	out := string(r.Blob())
+	if err := r.Err(); err != nil {
+		err = fmt.Errorf("%s: %w", node, err)
+		conn.Fail(err)
+		return "", err
+	}
+	return out, nil
+}
