@@ -54,11 +54,12 @@ type Conn struct {
 		err   error     // why the connection is dead; set once
 		space chan struct{}
 
-		// The watch: a timer that runs while calls are pending, and only then.
+		// The watch: a timer that runs while answers are owed, and only then.
 		watch   *time.Timer
 		watchAt time.Time // when it fires; zero if it is not running
 		probeAt time.Time // when the server is due to be probed, or to have answered
 		probed  bool      // a probe is under way
+		owing   bool      // a call was given up since the server was last heard
 	}
 }
 
@@ -178,6 +179,7 @@ func (c *Conn) abandon(cl *call, seq int32, err error) error {
 		<-cl.done
 		return nil
 	}
+	c.mu.owing = true
 	sent := seq-c.mu.sent < 0
 	c.mu.Unlock()
 	cl.recycle()

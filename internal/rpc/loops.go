@@ -71,66 +71,78 @@ func (c *Conn) readLoop() {
 func (c *Conn) readReplies() error {
 	var (
 		buf     = make([]byte, readBuffer)
-		r, w    int // buf[r:w] is not decoded yet
+		w       int // buf[:w] is read and not decoded yet
 		replies [batch]wire.Reply
 		waiters [batch]*call
 	)
 	for {
 		n, err := c.nc.Read(buf[w:])
 		if err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return err
+			return brokenOff(err)
 		}
 		w += n
-		for more := true; more; {
-			var k int
-			for k, more = 0, true; k < batch; k++ {
-				if w-r < wire.ReplyPrefix {
-					more = false
-					break
-				}
-				size, err := wire.ReplySize(buf[r:], c.opts.MaxReply)
-				if err != nil {
-					return err
-				}
-				if size > w-r && size <= len(buf) {
-					more = false
-					break
-				}
-				frame, err := c.frame(buf[r:w], size)
-				if err != nil {
-					return err
-				}
-				r = min(r+size, w)
-				if err := replies[k].Parse(frame); err != nil {
-					return err
-				}
-			}
+		r := 0
+		for k := batch; k == batch; {
+			var size int
+			k, size, err = parseReplies(buf[r:w], replies[:], c.opts.MaxReply)
+			// Those in front of a bad one, or of one that is not all there yet,
+			// do not share its fate.
 			c.deliver(replies[:k], &waiters)
+			if err != nil {
+				return err
+			}
+			r += size
+		}
+		if left := buf[r:w]; len(left) >= wire.ReplyPrefix {
+			if size, _ := wire.ReplySize(left, c.opts.MaxReply); size > len(buf) {
+				frame, err := c.largeFrame(left, size)
+				if err == nil {
+					err = replies[0].Parse(frame)
+				}
+				if err != nil {
+					return err
+				}
+				c.deliver(replies[:1], &waiters)
+				r = w
+			}
 		}
 		// Keep room for a whole frame behind what is left.
 		w = copy(buf, buf[r:w])
-		r = 0
 	}
 }
 
-// frame returns a copy of the reply of the given size, without its prefix,
-// that begins with have; it reads what is missing.
-func (c *Conn) frame(have []byte, size int) ([]byte, error) {
-	if size <= len(have) {
-		frame := make([]byte, size-wire.ReplyPrefix)
-		copy(frame, have[wire.ReplyPrefix:])
-		return frame, nil
+// parseReplies decodes the whole replies that b begins with into replies, and
+// returns how many they are and their size. An error is about the one behind.
+func parseReplies(b []byte, replies []wire.Reply, limit int) (k, size int, err error) {
+	for k < len(replies) && len(b)-size >= wire.ReplyPrefix {
+		n, err := wire.ReplySize(b[size:], limit)
+		if err != nil {
+			return k, size, err
+		}
+		if n > len(b)-size {
+			break
+		}
+		frame := make([]byte, n-wire.ReplyPrefix)
+		copy(frame, b[size+wire.ReplyPrefix:])
+		if err := replies[k].Parse(frame); err != nil {
+			return k, size, err
+		}
+		k++
+		size += n
 	}
+	return k, size, nil
+}
+
+// largeFrame returns a reply of the given size, larger than the read buffer,
+// without its prefix: it begins with have and is read to its end.
+func (c *Conn) largeFrame(have []byte, size int) ([]byte, error) {
 	size -= wire.ReplyPrefix
-	frame := make([]byte, min(size, max(firstChunk, len(have))))
+	frame := make([]byte, min(size, firstChunk))
 	got := copy(frame, have[wire.ReplyPrefix:])
 	for {
 		n, err := c.nc.Read(frame[got:])
 		if err != nil {
-			return nil, err
+			return nil, brokenOff(err)
 		}
 		c.heard()
 		got += n
@@ -143,6 +155,15 @@ func (c *Conn) frame(have []byte, size int) ([]byte, error) {
 			frame = grown
 		}
 	}
+}
+
+// brokenOff returns the error of a connection on which reading failed. Its end
+// is never expected.
+func brokenOff(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // deliver completes the calls of the replies. A reply without a call came too

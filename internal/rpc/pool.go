@@ -188,7 +188,7 @@ func (n *Node) connect(d *dial) {
 	defer close(d.done)
 	n.dial = nil
 	switch {
-	case n.closed:
+	case n.closed || n.pool.ctx.Err() != nil:
 		if err == nil {
 			nc.Close()
 		}

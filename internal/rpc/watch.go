@@ -17,8 +17,9 @@ const taskProbe = "RPC_PEGASUS_GO_PROBE"
 // or at the deadline of a call if that is sooner.
 func (c *Conn) startWatchLocked(deadline time.Time) {
 	now := time.Now()
-	if c.mu.watchAt.IsZero() {
-		// The first call after a pause: the silence begins now.
+	if c.mu.watchAt.IsZero() || c.mu.probeAt.IsZero() {
+		// The first call after a pause, or after a sign of life: the silence
+		// begins now.
 		c.mu.probeAt = now.Add(c.opts.ProbeAfter)
 		c.mu.probed = false
 	}
@@ -44,10 +45,13 @@ func (c *Conn) heard() {
 func (c *Conn) heardLocked() {
 	c.mu.probeAt = time.Time{} // onWatch begins a new wait
 	c.mu.probed = false
+	c.mu.owing = false
 }
 
 // onWatch fails the calls whose time is over, and probes or gives up a server
-// that is silent. It runs only while calls are pending.
+// that is silent. It runs only while the server owes an answer: to a call that
+// is pending, or to one that was given up without a sign of life since. (Calls
+// that are given up sooner than a probe is due would hide a dead server.)
 func (c *Conn) onWatch() {
 	now := time.Now()
 	c.mu.Lock()
@@ -57,9 +61,13 @@ func (c *Conn) onWatch() {
 	}
 	sent := c.mu.sent
 	expired, next := c.mu.calls.takeExpired(now)
+	if len(expired) > 0 {
+		c.mu.owing = true
+	}
+	waiting := c.mu.calls.n > 0 || c.mu.owing
 	stalled := false
 	switch {
-	case c.mu.calls.n == 0:
+	case !waiting:
 	case c.mu.probeAt.IsZero():
 		c.mu.probeAt = now.Add(c.opts.ProbeAfter)
 	case now.Before(c.mu.probeAt):
@@ -68,11 +76,11 @@ func (c *Conn) onWatch() {
 	default:
 		c.mu.probed = true
 		c.mu.probeAt = now.Add(c.opts.ProbeAfter)
-		c.mu.out = wire.AppendRequest(c.mu.out, wire.RequestHeader{}, taskProbe, c.mu.calls.next, wire.Blob(nil))
+		c.mu.out = wire.AppendRequest(c.mu.out, wire.RequestHeader{TimeoutMs: TimeoutMs(c.opts.ProbeAfter)}, taskProbe, c.mu.calls.next, wire.Blob(nil))
 		c.mu.calls.next++
 		c.wakeWriter()
 	}
-	if c.mu.calls.n == 0 {
+	if !waiting {
 		c.mu.watchAt = time.Time{}
 	} else {
 		if next.IsZero() || c.mu.probeAt.Before(next) {
