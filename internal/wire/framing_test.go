@@ -124,7 +124,7 @@ func TestParseRequest(t *testing.T) {
 		{"empty body", v1(meta, nil), "4 bytes wanted", nil},
 		{"empty meta", v1(nil, strict), "field header missing", nil},
 		{"meta without fields", v1([]byte{TypeStop}, strict), "", func(q *Request) bool { return q.RequestHeader == RequestHeader{} }},
-		{"meta with unknown fields", v1(cat(TypeString, 0, 9, be(1), "x", TypeI64, 0, 1, be(0, 9), TypeBool, 0, 5, 1, TypeStop), strict), "", func(q *Request) bool {
+		{"meta with unknown fields", v1(cat(TypeString, 0, 9, be(1), "x", TypeI64, 0, 1, be(0, 9), TypeI32, 0, 4, be(9), TypeBool, 0, 5, 1, TypeStop), strict), "", func(q *Request) bool {
 			return q.RequestHeader == RequestHeader{BackupRequest: true}
 		}},
 		{"meta without an end", v1(cat(TypeI32, 0, 1, be(2)), strict), "field header missing", nil},
@@ -155,6 +155,8 @@ func TestRDSNErrorReply(t *testing.T) {
 	frame := cat("RDSN", le(0, 192, 0xc4c4c4c4, 8, 0xc4c4c4c4, 77, 0), make([]byte, 192-32), TypeStruct, 0, 0, be(0), TypeStop)
 	name := strings.Repeat("N", rdsnNameSize-1)
 	copy(frame[rdsnName:], name)
+	copy(frame[88:96], "numbers!")
+	copy(frame[184:192], "numbers!")
 	binary.LittleEndian.PutUint64(frame[rdsnContext:], rdsnIsRequest|rdsnThriftBinary)
 	var q Request
 	if err := q.Parse(frame); err != nil {
@@ -163,6 +165,8 @@ func TestRDSNErrorReply(t *testing.T) {
 	got := AppendErrorReply(nil, &q, name+AckSuffix, ErrHandlerNotFound)
 	want := bytes.Clone(frame[:rdsnHeaderSize])
 	clear(want[12:24]) // no checksums, no body
+	clear(want[88:96]) // the name's number at the sender
+	clear(want[184:192])
 	binary.LittleEndian.PutUint64(want[rdsnContext:], rdsnThriftBinary)
 	copy(want[rdsnErrorName:], "ERR_HANDLER_NOT_FOUND")
 	checkBytes(t, got, want) // the name that is too long with its suffix stays cut

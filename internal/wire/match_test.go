@@ -141,22 +141,24 @@ func mismatchStruct(path string, want map[string]any, got reflect.Value) []strin
 			continue
 		}
 		f := got.FieldByIndex(sf.Index)
-		switch v := f.Interface().(type) {
-		case ErrorCode:
-			if v == ErrOK {
-				continue
-			}
-		case Key:
-			if v.Raw != nil && len(v.Raw) == 0 && v.HashKey == nil && v.SortKey == nil {
-				continue
-			}
-		}
-		if sf.Name == "HasExpireTS" && f.Bool() == seen["expirets"] || f.IsZero() {
+		if sf.Name == "HasExpireTS" && f.Bool() == seen["expirets"] || isDefault(f) {
 			continue
 		}
 		all = append(all, fmt.Sprintf("%s.%s: got %v, want the default", path, sf.Name, f))
 	}
 	return all
+}
+
+// isDefault reports whether v is what a decoded message has for a field that
+// was missing.
+func isDefault(v reflect.Value) bool {
+	switch v := v.Interface().(type) {
+	case ErrorCode:
+		return v == ErrOK
+	case Key:
+		return v.Raw != nil && len(v.Raw) == 0 && v.HashKey == nil && v.SortKey == nil
+	}
+	return v.IsZero()
 }
 
 // goFieldName returns the name in Go of the field that the IDL calls name, in

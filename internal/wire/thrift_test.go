@@ -58,6 +58,7 @@ func TestReaderRefuses(t *testing.T) {
 		{"skip: UUID", strings.Repeat("u", 16), skip(16), "unknown type 16"},
 		{"skip: too deep", strings.Repeat("\x0f\x00\x00\x00\x01", maxSkipDepth+1), skip(TypeList), "nested too deeply"},
 		{"element without fields", "\x0f\x00\x02\x0c\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00", read(&MultiPutRequest{}), "list of 2 elements in 9 bytes"},
+		{"node without fields", "\x0f\x00\x02\x0c\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00", read(Of(&ListNodesResponse{})), "list of 2 elements in 9 bytes"},
 		{"unknown struct in a list", "\x0f\x00\x02\x0c\x00\x00\x00\x01\x0c\x00\x63\x00\x00\x00\x00\x00\x00\x00\x00", read(&ScanResponse{}), "unknown field of type struct"},
 		{"unknown struct in a nested struct", "\x0c\x00\x02\x0c\x00\x63\x00\x00\x00\x00", read(Of(&CreateAppRequest{})), "unknown field of type struct"},
 		{"map beyond the input", "\x0d\x00\x03\x08\x08\x00\x00\x00\x09\x00\x00\x00\x00", read(Of(&QueryPartitionSplitResponse{})), "map of 9 entries in 4 bytes"},
@@ -91,6 +92,14 @@ func TestReaderKeepsTheFirstError(t *testing.T) {
 	r.SkipOuter(99)
 	if first == nil || !errors.Is(r.Err(), first) || len(r.Rest()) > 0 {
 		t.Errorf("error %v, at first %v, rest %x", r.Err(), first, r.Rest())
+	}
+}
+
+// Appending to a value that was read must not write into the frame.
+func TestValuesHaveNoRoomToGrow(t *testing.T) {
+	r := NewReader([]byte("\x00\x00\x00\x01abc"))
+	if b := r.Blob(); len(b) != 1 || cap(b) != 1 {
+		t.Errorf("length %d, capacity %d", len(b), cap(b))
 	}
 }
 
