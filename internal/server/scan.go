@@ -38,11 +38,9 @@ func (k *call) getScanner(dst []byte) []byte {
 	}
 	scanner, status := k.p.store.NewScanner(&req)
 	if scanner == nil {
-		resp := wire.ScanResponse{Error: wire.Status(status), Source: k.source()}
-		if req.OnlyCount {
-			resp.KVCount = new(int32)
-		}
-		return reply(k, dst, resp)
+		// No context id either: a server answers an empty range with the
+		// default, 0, and counts nothing.
+		return reply(k, dst, wire.ScanResponse{Error: wire.Status(status), Source: k.source()})
 	}
 	return k.nextBatch(dst, &scanContext{
 		node:         k.n,
