@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
@@ -28,10 +29,11 @@ func (t *table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, er
 	}
 	b := &batchGet{table: t, keys: keys, values: make([][]byte, len(keys))}
 	groups := b.groups()
-	if len(groups) == 1 {
-		return b.values, b.get(ctx, groups[0])
-	}
 	errs := make([]error, len(groups))
+	if len(groups) == 1 {
+		errs[0] = b.get(ctx, groups[0])
+		return b.values, b.failure(errs)
+	}
 	slots := make(chan struct{}, batchGetParallel)
 	var wg sync.WaitGroup
 	for i, g := range groups {
@@ -42,10 +44,7 @@ func (t *table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, er
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return b.values, t.refuse(opBatchGet, err)
-	}
-	return b.values, nil
+	return b.values, b.failure(errs)
 }
 
 func validateBatchGet(keys []CompositeKey) error {
@@ -68,6 +67,20 @@ type batchGet struct {
 	table  *table
 	keys   []CompositeKey
 	values [][]byte
+}
+
+// failure joins the errors of the groups.
+func (b *batchGet) failure(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 1 {
+		if err, ok := errs[0].(*PError); ok {
+			return err
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return b.table.refuse(opBatchGet, err)
+	}
+	return nil
 }
 
 // group is keys of one partition, by their index.
@@ -138,7 +151,7 @@ func (b *batchGet) fill(g group, a *answer, data []wire.FullData) error {
 	}
 	if len(data) > 0 {
 		err := fmt.Errorf("%w: record %q, %q was not asked for", ErrMalformed, data[0].HashKey, data[0].SortKey)
-		return b.table.failure(context.Background(), opBatchGet, *a, 1, false, err)
+		return b.table.broken(opBatchGet, a, err)
 	}
 	return nil
 }

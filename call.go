@@ -29,25 +29,35 @@ const (
 )
 
 // target is the partition that a request goes to: that of a partition hash, or
-// a fixed one.
+// the one that holds a share of the table.
 type target struct {
 	hash  uint64
 	fixed bool
-	index int32 // if fixed; the hash is then for the header only
+	share route.Range // if fixed; the hash is then for the header only
 }
 
+// errDivided is the failure of a request for a share of the table that is not
+// in one partition any more.
+var errDivided = errors.New("the partition was split")
+
+// locate returns nil if the share is not in one partition.
 func (tg target) locate(s *route.Snapshot) *route.Partition {
-	if tg.fixed && int(tg.index) < s.Count {
-		return s.At(tg.index)
+	switch {
+	case !tg.fixed:
+		return s.Locate(tg.hash)
+	case s.Holds(tg.share):
+		return s.At(tg.share.Index)
 	}
-	return s.Locate(tg.hash)
+	return nil
 }
 
-// answer is a reply without an error of the cluster, and where it came from.
+// answer is a reply without an error of the cluster, and how it came about.
 type answer struct {
 	reply     wire.Reply
 	conn      *rpc.Conn
-	partition *route.Partition
+	partition *route.Partition // of the last attempt, nil if there was none
+	attempts  int
+	inDoubt   bool // an attempt may have applied a write without an answer
 }
 
 // do sends a request to the partition it belongs to until it is answered, as
@@ -67,6 +77,7 @@ func do[M wire.Message](ctx context.Context, t *table, o *operation, tg target, 
 	}
 	snap := t.route.Snapshot()
 	a, err := attempt(ctx, t, snap, now, deadline, o, tg, arg)
+	a.attempts = 1
 	if err == nil {
 		return a, nil
 	}
@@ -76,6 +87,9 @@ func do[M wire.Message](ctx context.Context, t *table, o *operation, tg target, 
 // attempt sends the request once.
 func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, now, deadline time.Time, o *operation, tg target, arg M) (answer, error) {
 	a := answer{partition: tg.locate(snap)}
+	if a.partition == nil {
+		return a, errDivided
+	}
 	node := a.partition.Primary
 	if node == nil {
 		return a, ErrNoPrimary
@@ -96,8 +110,11 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 	if a.reply, err = rpc.Call(ctx, a.conn, deadline, h, o.task, arg); err != nil {
 		return a, err
 	}
-	if a.reply.Err != wire.ErrOK {
+	switch {
+	case a.reply.Err != wire.ErrOK:
 		return a, a.reply.Err
+	case !a.reply.Answers(o.task):
+		return a, fmt.Errorf("%w: answer %q to %s", ErrMalformed, a.reply.Task, o.task)
 	}
 	return a, nil
 }
@@ -114,42 +131,65 @@ const (
 	maxPause = 200 * time.Millisecond
 )
 
+// refreshPatience is how long an attempt is put off until the meta servers
+// answer. They may be out of reach while the server in question is back.
+const refreshPatience = 2 * time.Second
+
 // retry goes on after a first attempt that failed with err.
 func retry[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, deadline time.Time, o *operation, tg target, arg M, a answer, err error) (answer, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	inDoubt := false
-	for attempts := 1; ; attempts++ {
+	var last error // the latest failure that is not the end of ctx
+	for {
 		what := judge(err)
 		if what.maybeApplied && o.kind != read {
-			inDoubt = true
+			a.inDoubt = true
+		}
+		if ended := ctx.Err(); ended == nil || !errors.Is(err, ended) {
+			last = err
 		}
 		if ctx.Err() != nil || what.permanent || (what.maybeApplied && o.kind == once) {
-			return answer{}, t.failure(ctx, o, a, attempts, inDoubt, err)
+			return a, t.failure(ctx, o, &a, last, err)
 		}
 		if what.refresh {
-			switch rerr := t.route.Refresh(ctx, snap); {
+			switch rerr := t.refresh(ctx, snap); {
 			case errors.Is(rerr, ErrTableNotFound), errors.Is(rerr, ErrClosed):
-				return answer{}, t.failure(ctx, o, a, attempts, inDoubt, rerr)
-			case rerr != nil:
-				err = fmt.Errorf("%w; looking for its server: %w", err, rerr)
+				return a, t.failure(ctx, o, &a, rerr, rerr)
+			case rerr != nil && ctx.Err() == nil:
+				last = fmt.Errorf("%w; looking for its server: %w", err, rerr)
 			}
 		}
 		// A new configuration is tried at once, the first time.
-		now := tg.locate(t.route.Snapshot())
-		if moved := now.GPID != a.partition.GPID || now.Primary != a.partition.Primary; attempts > 1 || !moved {
-			if !pause(ctx, attempts) {
-				return answer{}, t.failure(ctx, o, a, attempts, inDoubt, err)
+		snap = t.route.Snapshot()
+		moved := true
+		if now := tg.locate(snap); now != nil {
+			moved = now.GPID != a.partition.GPID || now.Primary != a.partition.Primary
+		}
+		if a.attempts > 1 || !moved {
+			if !pause(ctx, a.attempts) {
+				return a, t.failure(ctx, o, &a, last, last)
 			}
+			snap = t.route.Snapshot()
 		}
 		if t.closed.Load() {
-			return answer{}, t.failure(ctx, o, a, attempts, inDoubt, ErrClosed)
+			return a, t.failure(ctx, o, &a, ErrClosed, ErrClosed)
 		}
-		snap = t.route.Snapshot()
-		if a, err = attempt(ctx, t, snap, time.Now(), deadline, o, tg, arg); err == nil {
+		next, nerr := attempt(ctx, t, snap, time.Now(), deadline, o, tg, arg)
+		next.attempts, next.inDoubt = a.attempts+1, a.inDoubt
+		if next.partition == nil {
+			next.partition = a.partition
+		}
+		if a, err = next, nerr; err == nil {
 			return a, nil
 		}
 	}
+}
+
+// refresh replaces the routing snap, or gives up for now.
+func (t *table) refresh(ctx context.Context, snap *route.Snapshot) error {
+	ctx, cancel := context.WithTimeout(ctx, refreshPatience)
+	defer cancel()
+	return t.route.Refresh(ctx, snap)
 }
 
 // pause waits before attempt n+1, shorter when little time is left. It returns
@@ -191,59 +231,66 @@ func judge(err error) verdict {
 		return verdict{refresh: true, maybeApplied: re.Sent}
 	case errors.Is(err, ErrNoPrimary):
 		return verdict{refresh: true}
+	case errors.Is(err, errDivided):
+		return verdict{permanent: true}
 	case errors.As(err, &code):
 		switch code {
 		case wire.ErrObjectNotFound, wire.ErrInvalidState, wire.ErrInactiveState, wire.ErrSessionReset, wire.ErrParentMisused:
 			return verdict{refresh: true}
 		case wire.ErrBusy, wire.ErrSplitting, wire.ErrNotEnoughMember, wire.ErrCapacityExceeded:
 			return verdict{}
-		case wire.ErrTimeout, wire.ErrReplicationFailure:
-			// The primary could not finish a write with its secondaries.
-			return verdict{permanent: true, maybeApplied: true}
+		case wire.ErrInvalidData, wire.ErrInvalidParameters, wire.ErrHandlerNotFound, wire.ErrOperationDisabled,
+			wire.ErrACLDeny, wire.ErrUnauthenticated, wire.ErrDiskInsufficient, wire.ErrDiskIOError:
+			// Servers check for these before they execute anything.
+			return verdict{permanent: true}
 		}
 	}
-	return verdict{permanent: true}
+	// A timeout between the replicas, a code unknown here, a strange answer:
+	// nothing proves that a write was not executed.
+	return verdict{permanent: true, maybeApplied: true}
 }
 
-// failure makes the error of an operation whose last attempt failed with err.
-func (t *table) failure(ctx context.Context, o *operation, a answer, attempts int, inDoubt bool, err error) error {
-	e := &PError{Op: o.name, Table: t.name, Attempts: attempts}
+// failure makes the error of an operation that ends with err. If that is
+// because ctx has ended, last is the failure before, or nil.
+func (t *table) failure(ctx context.Context, o *operation, a *answer, last, err error) error {
+	e := &PError{Op: o.name, Table: t.name, Attempts: a.attempts}
 	if a.partition != nil {
 		e.Partition = a.partition.String()
 		if a.partition.Primary != nil {
 			e.Server = a.partition.Primary.Addr()
 		}
 	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		err = fmt.Errorf("%w; last failure: %w", rpc.ContextError(ctx), err)
+	if ctx.Err() != nil && last != nil {
+		err = fmt.Errorf("%w; last failure: %w", rpc.ContextError(ctx), last)
 	}
-	if inDoubt {
+	if a.inDoubt {
 		err = fmt.Errorf("%w: %w", ErrInDoubt, err)
 	}
 	e.Err = err
 	return e
 }
 
+// broken is the error of an operation whose answer makes no sense, or carries
+// a status that is a failure.
+func (t *table) broken(o *operation, a *answer, err error) error {
+	return t.failure(context.Background(), o, a, nil, err)
+}
+
 // reader returns a Reader placed at the result.
 func (a *answer) reader() wire.Reader { return a.reply.ResultReader(wire.TypeStruct) }
 
-// check finishes an operation whose answer was decoded with r: it closes the
-// connection if the bytes were bad, and turns a status other than success into
-// an error.
+// check finishes an operation whose answer was decoded with r: it turns bytes
+// that were bad, or a status other than success, into an error. The connection
+// stays: its other answers have frames of their own.
 func (t *table) check(o *operation, a *answer, r *wire.Reader, status wire.Status) error {
-	err := r.Err()
-	switch {
+	switch err := r.Err(); {
 	case err != nil:
-		a.conn.Fail(err)
-		if o.kind != read {
-			err = fmt.Errorf("%w: %w", ErrInDoubt, err)
-		}
+		a.inDoubt = a.inDoubt || o.kind != read
+		return t.broken(o, a, err)
 	case status != wire.StatusOK:
-		err = StorageError(status)
-	default:
-		return nil
+		return t.broken(o, a, StorageError(status))
 	}
-	return t.failure(context.Background(), o, *a, 1, false, err)
+	return nil
 }
 
 // refuse is the error of an operation with an illegal argument.

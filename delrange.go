@@ -24,7 +24,7 @@ func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSort
 	if options == nil {
 		options = DefaultDelRangeOptions()
 	}
-	s, err := t.hashScanner(opDelRange.name, hashKey, startSortKey, stopSortKey, ScannerOptions{
+	s, err := t.hashScanner(opDelRange.name, opDelRange.name, hashKey, startSortKey, stopSortKey, ScannerOptions{
 		StartInclusive: options.StartInclusive,
 		StopInclusive:  options.StopInclusive,
 		SortKeyFilter:  options.SortKeyFilter,

@@ -98,7 +98,7 @@ func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error)
 		return 0, err
 	}
 	if resp.Count < 0 {
-		return 0, t.failure(ctx, opSortKeyCount, a, 1, false, ErrCountUnknown)
+		return 0, t.broken(opSortKeyCount, &a, ErrCountUnknown)
 	}
 	return resp.Count, nil
 }

@@ -45,23 +45,25 @@ const (
 	opNext                 = "Next"
 )
 
-var (
-	opOpenScan = &operation{opNext, wire.TaskGetScanner, read}
-	opScan     = &operation{opNext, wire.TaskScan, read}
-)
+// closeGrace is how long a request that is under way when its scanner is closed
+// may take to tell which context to drop. After that the server drops it by
+// itself, five minutes later.
+const closeGrace = time.Second
 
 func (t *table) GetScanner(_ context.Context, hashKey, startSortKey, stopSortKey []byte, options *ScannerOptions) (Scanner, error) {
 	if options == nil {
 		options = DefaultScannerOptions()
 	}
-	s, err := t.hashScanner(opGetScanner, hashKey, startSortKey, stopSortKey, *options)
+	s, err := t.hashScanner(opGetScanner, opNext, hashKey, startSortKey, stopSortKey, *options)
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (t *table) hashScanner(op string, hashKey, startSortKey, stopSortKey []byte, o ScannerOptions) (*scanner, error) {
+// hashScanner returns a scanner of a hash key. Its failures are those of the
+// operation getScanner, those of its Next are those of the operation next.
+func (t *table) hashScanner(getScanner, next string, hashKey, startSortKey, stopSortKey []byte, o ScannerOptions) (*scanner, error) {
 	err := validateHashKey(hashKey)
 	if err == nil {
 		err = validateBounds(startSortKey, stopSortKey)
@@ -73,7 +75,7 @@ func (t *table) hashScanner(op string, hashKey, startSortKey, stopSortKey []byte
 		err = ErrClosed
 	}
 	if err != nil {
-		return nil, wrap(op, t.name, err)
+		return nil, wrap(getScanner, t.name, err)
 	}
 	q := scanRequest(&o)
 	q.StartKey.Raw = schema.AppendKey(nil, hashKey, startSortKey)
@@ -93,7 +95,7 @@ func (t *table) hashScanner(op string, hashKey, startSortKey, stopSortKey []byte
 	q.HashFilterType, q.HashFilterPattern = 0, nil
 	q.ValidatePartitionHash = new(bool)
 
-	s := newScanner(t, q, target{hash: schema.Hash(hashKey)})
+	s := newScanner(t, next, q, target{hash: schema.Hash(hashKey)})
 	if matches && !emptyRange(&q) {
 		s.parts = []part{{start: q.StartKey.Raw, inclusive: q.StartInclusive}}
 	}
@@ -153,7 +155,7 @@ func (t *table) GetUnorderedScanners(_ context.Context, maxSplitCount int, optio
 	ranges := t.route.Snapshot().Ranges()
 	scanners := make([]Scanner, min(maxSplitCount, len(ranges)))
 	for i := range scanners {
-		s := newScanner(t, q, target{fixed: true})
+		s := newScanner(t, opNext, q, target{fixed: true})
 		for j := i; j < len(ranges); j += len(scanners) {
 			s.parts = append(s.parts, part{Range: ranges[j], start: q.StartKey.Raw, inclusive: true})
 		}
@@ -197,9 +199,10 @@ type part struct {
 // hands them over with its batch.
 type scanner struct {
 	table  *table
+	open   *operation
+	resume *operation
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	target target
 
 	mu       sync.Mutex // held by Next and Close
 	closed   bool
@@ -210,6 +213,7 @@ type scanner struct {
 
 	// The cursor.
 	request wire.GetScannerRequest
+	target  target
 	parts   []part // the first is being scanned
 	context int64  // ScanNotExist if the server holds none
 }
@@ -221,8 +225,15 @@ type batch struct {
 	done bool // nothing is left behind these rows
 }
 
-func newScanner(t *table, q wire.GetScannerRequest, tg target) *scanner {
-	s := &scanner{table: t, target: tg, request: q, context: wire.ScanNotExist}
+func newScanner(t *table, op string, q wire.GetScannerRequest, tg target) *scanner {
+	s := &scanner{
+		table:   t,
+		open:    &operation{op, wire.TaskGetScanner, read},
+		resume:  &operation{op, wire.TaskScan, read},
+		target:  tg,
+		request: q,
+		context: wire.ScanNotExist,
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -232,7 +243,7 @@ func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, v
 	defer s.mu.Unlock()
 	for len(s.rows) == 0 {
 		if s.closed {
-			return false, nil, nil, nil, wrap(opNext, s.table.name, ErrClosed)
+			return false, nil, nil, nil, s.failure(ErrClosed)
 		}
 		if s.finished {
 			return true, nil, nil, nil, nil
@@ -246,82 +257,116 @@ func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, v
 	s.last = row.Key
 	hashKey, sortKey, ok := schema.SplitKey(row.Key)
 	if !ok {
-		return false, nil, nil, nil, wrap(opNext, s.table.name, fmt.Errorf("%w: record with the key %x", ErrMalformed, row.Key))
+		return false, nil, nil, nil, s.failure(fmt.Errorf("%w: record with the key %x", ErrMalformed, row.Key))
 	}
 	return false, hashKey, sortKey, row.Value, nil
 }
 
+// failure is the error of a Next that did not come to an attempt.
+func (s *scanner) failure(err error) error { return wrap(s.open.name, s.table.name, err) }
+
 // receive waits for the batch under way, and starts to fetch the one after.
 func (s *scanner) receive(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return wrap(opNext, s.table.name, rpc.ContextError(ctx))
+		return s.failure(rpc.ContextError(ctx))
+	}
+	select {
+	case b := <-s.fetching:
+		if b.err == nil {
+			s.accept(b)
+			return nil
+		}
+		// It failed some time ago; that is no reason to fail now.
+		s.fetching = nil
+	default:
 	}
 	if s.fetching == nil {
 		s.fetch()
 	}
-	deadline := time.NewTimer(s.table.client.timeout)
-	defer deadline.Stop()
-	timeout := deadline.C
-	if _, ok := ctx.Deadline(); ok {
-		timeout = nil
+	var timeout <-chan time.Time
+	_, patient := ctx.Deadline()
+	if !patient {
+		timer := time.NewTimer(s.table.client.timeout)
+		defer timer.Stop()
+		timeout = timer.C
 	}
-	var b batch
 	select {
-	case b = <-s.fetching:
+	case b := <-s.fetching:
+		s.accept(b)
+		if patient && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
+			return nil // Config.OperationTimeout is over, not that of the caller
+		}
+		return b.err
 	case <-ctx.Done():
-		return wrap(opNext, s.table.name, rpc.ContextError(ctx))
+		return s.failure(rpc.ContextError(ctx))
 	case <-timeout:
-		return wrap(opNext, s.table.name, context.DeadlineExceeded)
+		return s.failure(context.DeadlineExceeded)
 	case <-s.ctx.Done():
-		return wrap(opNext, s.table.name, ErrClosed)
+		return s.failure(ErrClosed)
 	}
+}
+
+// accept takes over a batch and starts to fetch the one after.
+func (s *scanner) accept(b batch) {
 	s.fetching = nil
 	s.rows, s.finished = b.rows, b.done
 	if b.err == nil && !b.done {
 		s.fetch()
 	}
-	if timeout == nil && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
-		return nil // the caller has more patience than Config.OperationTimeout
-	}
-	return b.err
 }
 
 // fetch starts to fetch a batch.
 func (s *scanner) fetch() {
 	ch := make(chan batch, 1)
 	s.fetching = ch
-	started := s.table.client.pool.Go(func(context.Context) {
-		ctx, cancel := context.WithTimeout(s.ctx, s.table.client.timeout)
+	started := s.table.client.pool.Go(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, s.table.client.timeout)
 		defer cancel()
+		stop := context.AfterFunc(s.ctx, func() { time.AfterFunc(closeGrace, cancel) })
+		defer stop()
 		ch <- s.nextBatch(ctx)
+		if s.ctx.Err() == nil {
+			return
+		}
+		// The scanner was closed. Either Close has received the batch and has
+		// the cursor, or it has left both here.
+		select {
+		case <-ch:
+			s.clear()
+		default:
+		}
 	})
 	if !started {
-		ch <- batch{err: wrap(opNext, s.table.name, ErrClosed)}
+		ch <- batch{err: s.failure(ErrClosed)}
 	}
 }
 
 // nextBatch fetches until there are rows, the scan is done, or it fails.
 func (s *scanner) nextBatch(ctx context.Context) batch {
-	for {
+	for n := 1; s.ctx.Err() == nil; n++ {
 		if len(s.parts) == 0 {
 			return batch{done: true}
 		}
 		rows, err := s.step(ctx)
+		if errors.Is(err, errDivided) && pause(ctx, n) {
+			continue
+		}
 		if err != nil || len(rows) > 0 {
 			return batch{rows: rows, err: err, done: err == nil && len(s.parts) == 0}
 		}
 	}
+	return batch{err: s.failure(ErrClosed)}
 }
 
 // step asks the server once.
 func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 	var a answer
 	var err error
-	o := opScan
+	o := s.resume
 	if s.context == wire.ScanNotExist {
-		o = opOpenScan
+		o = s.open
 		if err := s.relocate(); err != nil {
-			return nil, wrap(opNext, s.table.name, err)
+			return nil, s.failure(err)
 		}
 		q := s.request
 		q.StartKey.Raw, q.StartInclusive = s.parts[0].start, s.parts[0].inclusive
@@ -330,42 +375,37 @@ func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 		a, err = do(ctx, s.table, o, s.target, wire.ScanRequest{ContextID: s.context})
 	}
 	if err != nil {
-		// The server may hold a context whose id was lost with the answer; it
-		// drops that by itself.
-		if !errors.Is(err, context.Canceled) {
+		// The context may still be there. If not, the server will say so, and
+		// it drops by itself one whose id was lost with an answer.
+		if errors.Is(err, errDivided) {
 			s.context = wire.ScanNotExist
 		}
 		return nil, err
 	}
+	// A context is used up by the request that names it.
+	s.context = wire.ScanNotExist
 	var resp wire.ScanResponse
 	r := a.reader()
 	resp.Read(&r)
 	if r.Err() == nil {
-		switch resp.Error {
-		case wire.StatusNotFound:
-			if o == opScan { // the context is gone: go on behind the last row
-				s.context = wire.ScanNotExist
-				return nil, nil
-			}
-		case wire.StatusIncomplete:
+		switch {
+		case resp.Error == wire.StatusNotFound && o == s.resume:
+			return nil, nil // the context is gone: go on behind the last row
+		case resp.Error == wire.StatusIncomplete && s.advance(resp.KVs):
 			// The time limit of the server: these rows are good, but it keeps
 			// no context. Without any rows there is no progress to build on.
-			s.context = wire.ScanNotExist
-			if s.advance(resp.KVs) {
-				return resp.KVs, nil
-			}
+			return resp.KVs, nil
 		}
 	}
 	if err := s.table.check(o, &a, &r, resp.Error); err != nil {
-		s.context = wire.ScanNotExist
 		return nil, err
 	}
 	s.advance(resp.KVs)
-	s.context = resp.ContextID
-	if resp.ContextID == wire.ScanCompleted || (o == opOpenScan && resp.ContextID == 0 && len(resp.KVs) == 0) {
+	if resp.ContextID == wire.ScanCompleted || (o == s.open && resp.ContextID == 0 && len(resp.KVs) == 0) {
 		// Real servers answer an empty range with a context id of 0.
-		s.context = wire.ScanNotExist
 		s.parts = s.parts[1:]
+	} else {
+		s.context = resp.ContextID
 	}
 	return resp.KVs, nil
 }
@@ -399,8 +439,11 @@ func (s *scanner) relocate() error {
 		}
 		s.parts = append(parts, s.parts[1:]...)
 	}
-	s.target.index = s.parts[0].Index
-	s.target.hash = uint64(s.parts[0].Index)
+	share := s.parts[0].Range
+	s.target.share = share
+	// A hash of the half that moves away if the partition is split. So the
+	// server refuses to go on then, rather than leave out what has moved.
+	s.target.hash = uint64(share.Index) + uint64(share.Modulus)
 	return nil
 }
 
@@ -424,12 +467,15 @@ func (s *scanner) Close() error {
 	}
 	s.closed = true
 	s.rows = nil
-	if s.fetching != nil {
-		// Wait for the cursor, which is quick after the cancellation.
-		<-s.fetching
-		s.fetching = nil
+	if s.fetching == nil {
+		s.clear()
+		return nil
 	}
-	s.clear()
+	select {
+	case <-s.fetching:
+		s.clear()
+	default: // the goroutine that fetches will do it
+	}
 	return nil
 }
 
@@ -439,11 +485,16 @@ func (s *scanner) clear() {
 		return
 	}
 	p := s.target.locate(s.table.route.Snapshot())
-	if p.Primary == nil {
+	if p == nil || p.Primary == nil {
 		return
 	}
 	if conn := p.Primary.Live(); conn != nil {
-		h := wire.RequestHeader{GPID: p.GPID, ThreadHash: p.ThreadHash(), PartitionHash: s.target.hash}
+		h := wire.RequestHeader{
+			GPID:          p.GPID,
+			TimeoutMs:     rpc.TimeoutMs(s.table.client.timeout),
+			ThreadHash:    p.ThreadHash(),
+			PartitionHash: s.target.hash,
+		}
 		rpc.Send(conn, h, wire.TaskClearScanner, wire.ContextID(s.context))
 	}
 	s.context = wire.ScanNotExist

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/route"
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -213,11 +214,12 @@ func (t *table) open(ctx context.Context) error {
 		if ctx.Err() == nil {
 			last = err
 		}
-		if ctx.Err() != nil || permanentMeta(err) || !pause(ctx, attempts) {
-			if ended := ctx.Err(); ended != nil && last != nil && !errors.Is(last, ended) {
-				err = fmt.Errorf("%w; last failure: %w", ended, last)
-			} else if ended != nil && last == nil {
-				err = fmt.Errorf("%w; meta servers tried: %v", err, t.client.meta.Servers())
+		if permanentMeta(err) || !pause(ctx, attempts) {
+			if ctx.Err() != nil && !permanentMeta(err) {
+				if last == nil {
+					last = &route.MetaError{Servers: t.client.meta.Servers()}
+				}
+				err = fmt.Errorf("%w; last failure: %w", rpc.ContextError(ctx), last)
 			}
 			return &PError{Op: opOpenTable, Table: t.name, Attempts: attempts, Err: err}
 		}
@@ -227,11 +229,15 @@ func (t *table) open(ctx context.Context) error {
 // permanentMeta reports whether there is no point in asking the meta servers
 // again after err.
 func permanentMeta(err error) bool {
+	var me *route.MetaError
 	switch {
-	case errors.Is(err, ErrTableNotFound), errors.Is(err, ErrClosed), errors.Is(err, ErrMalformed):
+	case errors.Is(err, ErrTableNotFound), errors.Is(err, ErrClosed):
 		return true
-	case errors.Is(err, ErrNoMeta):
-		return false
+	case errors.As(err, &me):
+		// No Pegasus at any of the addresses will become one.
+		return me.AllMalformed()
+	case errors.Is(err, ErrMalformed):
+		return true
 	}
 	var code ErrorCode
 	if !errors.As(err, &code) {

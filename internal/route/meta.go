@@ -18,6 +18,9 @@ import (
 // are asked as well.
 const hedgeAfter = time.Second
 
+// askTimeout bounds a question whose context has no deadline.
+const askTimeout = 10 * time.Second
+
 // maxForwards bounds the chain of meta servers that name each other as leader.
 const maxForwards = 4
 
@@ -53,7 +56,7 @@ type Reply func(r *wire.Reader) (wire.ErrorCode, wire.Address)
 // Ask sends a request to the meta leader and decodes the answer. The leader
 // that answered last is asked first; when it is slow or fails, so are all
 // others, and the first answer from a leader counts. Followers that know the
-// leader lead there.
+// leader lead there. Without a deadline in ctx it gives up after 10 s.
 //
 // The request may reach more than one server unless it is exclusive: an
 // exclusive request, one that must not be executed twice, goes to one server
@@ -62,7 +65,11 @@ type Reply func(r *wire.Reader) (wire.ErrorCode, wire.Address)
 func (m *Meta) Ask(ctx context.Context, task string, arg wire.Message, exclusive bool, read Reply) (wire.ErrorCode, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	q := &question{meta: m, ctx: ctx, task: task, arg: arg, read: read, answers: make(chan answer)}
+	if _, ok := ctx.Deadline(); !ok {
+		ctx, cancel = context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+	}
+	q := &question{meta: m, ctx: ctx, task: task, arg: arg, read: read, answers: make(chan answer), found: make(chan []string)}
 
 	m.mu.Lock()
 	leader := m.leader
@@ -75,30 +82,34 @@ func (m *Meta) Ask(ctx context.Context, task string, arg wire.Message, exclusive
 	}
 	hedge := time.NewTimer(hedgeAfter)
 	defer hedge.Stop()
-	if leader == "" {
-		hedge.Reset(0)
-	}
 	hedged := false
 	for {
-		select {
-		case <-hedge.C:
+		if q.pending == 0 && !hedged {
 			hedged = true
 			q.askAll()
+		}
+		if q.pending == 0 {
+			m.setLeader("")
+			return "", q.failure(nil)
+		}
+		select {
+		case <-hedge.C:
+			if !hedged {
+				hedged = true
+				q.askAll()
+			}
+		case all := <-q.found:
+			q.pending--
+			for _, addr := range all {
+				q.ask(addr)
+			}
 		case a := <-q.answers:
 			if code, err := q.judge(a); a.final(code, err) {
 				m.setLeader(a.addr)
 				return code, nil
 			}
-			if q.pending == 0 && !hedged {
-				hedged = true
-				q.askAll()
-			}
 		case <-ctx.Done():
 			return "", q.failure(rpc.ContextError(ctx))
-		}
-		if q.pending == 0 && hedged {
-			m.setLeader("")
-			return "", q.failure(nil)
 		}
 	}
 }
@@ -116,8 +127,7 @@ func (m *Meta) askInTurn(q *question) (wire.ErrorCode, error) {
 				m.setLeader(a.addr)
 				return code, nil
 			}
-			var re *rpc.Error
-			if errors.As(err, &re) && re.Sent {
+			if err != nil && !notExecuted(err) {
 				return "", q.failure(nil)
 			}
 			if q.pending == 0 {
@@ -129,6 +139,12 @@ func (m *Meta) askInTurn(q *question) (wire.ErrorCode, error) {
 	}
 	m.setLeader("")
 	return "", q.failure(nil)
+}
+
+// notExecuted reports whether err proves that the request had no effect.
+func notExecuted(err error) bool {
+	var re *rpc.Error
+	return errors.As(err, &re) && !re.Sent || errors.Is(err, wire.ErrHandlerNotFound)
 }
 
 func (m *Meta) setLeader(addr string) {
@@ -173,9 +189,10 @@ type question struct {
 	arg      wire.Message
 	read     Reply
 	answers  chan answer
-	pending  int      // servers that have not answered
-	asked    []string // so that none is asked twice
-	next     []string // servers for askNext, nil if not looked up yet
+	found    chan []string // the addresses of all servers
+	pending  int           // servers that have not answered, and a search for addresses
+	asked    []string      // so that none is asked twice
+	next     []string      // servers for askNext, nil if not looked up yet
 	forwards int
 	failures []error
 }
@@ -197,7 +214,7 @@ func (q *question) ask(addr string) {
 	}
 	q.asked = append(q.asked, addr)
 	node := q.meta.pool.Node(addr)
-	started := q.meta.pool.Go(func(context.Context) {
+	q.start(func() {
 		a := answer{addr: addr}
 		conn, err := node.Conn(q.ctx)
 		if err == nil {
@@ -211,16 +228,25 @@ func (q *question) ask(addr string) {
 		case <-q.ctx.Done():
 		}
 	})
-	if started {
+}
+
+// askAll asks all servers once their names are looked up, which may take long.
+func (q *question) askAll() {
+	q.start(func() {
+		all := q.meta.addresses(q.ctx)
+		select {
+		case q.found <- all:
+		case <-q.ctx.Done():
+		}
+	})
+}
+
+// start runs f, which ends with a message to the question.
+func (q *question) start(f func()) {
+	if q.meta.pool.Go(func(context.Context) { f() }) {
 		q.pending++
 	} else {
 		q.failures = append(q.failures, rpc.ErrClosed)
-	}
-}
-
-func (q *question) askAll() {
-	for _, addr := range q.meta.addresses(q.ctx) {
-		q.ask(addr)
 	}
 }
 
@@ -262,11 +288,7 @@ func (q *question) decode(a answer) (wire.ErrorCode, wire.Address, error) {
 	r := a.reply.ResultReader(wire.TypeStruct)
 	code, leader := q.read(&r)
 	if err := r.Err(); err != nil {
-		err = fmt.Errorf("%s: %s: %w", a.addr, a.reply.Task, err)
-		if conn := q.meta.pool.Node(a.addr).Live(); conn != nil {
-			conn.Fail(err)
-		}
-		return "", 0, err
+		return "", 0, fmt.Errorf("%s: %s: %w", a.addr, a.reply.Task, err)
 	}
 	return code, leader, nil
 }
@@ -274,31 +296,47 @@ func (q *question) decode(a answer) (wire.ErrorCode, wire.Address, error) {
 // failure returns the error of a question without an answer: all causes, and
 // the end of the context if that is one of them.
 func (q *question) failure(ended error) error {
-	return &MetaError{Servers: q.asked, Err: errors.Join(append(q.failures, ended)...)}
+	causes := q.failures
+	if ended != nil {
+		causes = append(causes, ended)
+	}
+	return &MetaError{Servers: q.asked, Causes: causes}
 }
 
 // MetaError is the failure of a question to the meta servers.
 type MetaError struct {
 	// Servers are the addresses that were tried.
 	Servers []string
-	// Err has the causes, joined.
-	Err error
+	// Causes say why each of them was of no use.
+	Causes []error
 }
 
 // Error names the servers and the causes.
 func (e *MetaError) Error() string {
-	s := fmt.Sprintf("%v (tried %s)", ErrNoMeta, strings.Join(e.Servers, ", "))
-	if e.Err != nil {
-		s += ": " + strings.ReplaceAll(e.Err.Error(), "\n", "; ")
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v (tried %s)", ErrNoMeta, strings.Join(e.Servers, ", "))
+	sep := ": "
+	for _, cause := range e.Causes {
+		b.WriteString(sep)
+		b.WriteString(cause.Error())
+		sep = "; "
 	}
-	return s
+	return b.String()
 }
 
 // Is reports whether target is ErrNoMeta.
 func (e *MetaError) Is(target error) bool { return target == ErrNoMeta }
 
 // Unwrap returns the causes.
-func (e *MetaError) Unwrap() error { return e.Err }
+func (e *MetaError) Unwrap() []error { return e.Causes }
+
+// AllMalformed reports whether everything that was tried answered, and none of
+// it in the Pegasus protocol.
+func (e *MetaError) AllMalformed() bool {
+	return len(e.Causes) > 0 && !slices.ContainsFunc(e.Causes, func(err error) bool {
+		return !errors.Is(err, wire.ErrMalformed)
+	})
+}
 
 // AskStruct is Ask for an answer in the form of a struct. code returns where
 // the answer keeps its outcome.

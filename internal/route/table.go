@@ -74,12 +74,21 @@ func (s *Snapshot) Cover(r Range) ([]Range, bool) {
 			continue
 		}
 		modulus := int32(s.Count)
-		if child := int(i) + s.Count/2; child < s.Count && s.partitions[child] == p {
+		if child := int(i) + s.Count/2; child > int(i) && child < s.Count && s.partitions[child] == p {
 			modulus /= 2
+		}
+		if modulus < r.Modulus {
+			return nil, false // a split was undone: the partition has more than r
 		}
 		ranges = append(ranges, Range{Index: i, Modulus: modulus})
 	}
 	return ranges, int(r.Modulus) <= s.Count && len(ranges) > 0
+}
+
+// Holds reports whether r lies in one partition: that of its index.
+func (s *Snapshot) Holds(r Range) bool {
+	ranges, ok := s.Cover(r)
+	return ok && len(ranges) == 1 && ranges[0] == r
 }
 
 // At returns the partition of an index that Ranges or Cover returned.

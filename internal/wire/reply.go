@@ -54,6 +54,12 @@ func (p *Reply) Parse(frame []byte) error {
 	return r.Err()
 }
 
+// Answers reports whether the reply is one to the RPC with the given task code.
+func (p *Reply) Answers(task string) bool {
+	n := len(task)
+	return len(p.Task) == n+len(AckSuffix) && string(p.Task[:n]) == task && string(p.Task[n:]) == AckSuffix
+}
+
 // ResultReader returns a Reader placed at the value of the result, which must
 // have the type code typ.
 func (p *Reply) ResultReader(typ byte) Reader {
