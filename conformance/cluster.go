@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -218,11 +219,15 @@ func (c *cluster) dropTables(ctx context.Context, prefix string) error {
 	}
 	for _, app := range apps["infos"].([]any) {
 		name := app.(Struct)["app_name"].(string)
-		if len(name) < len(prefix) || name[:len(prefix)] != prefix {
+		if !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		options := Struct{"success_if_not_exist": true, "reserve_seconds": int64(1)}
-		if _, err := c.meta(ctx, "RPC_CM_DROP_APP", Struct{"app_name": name, "options": options}); err != nil {
+		err := poll(ctx, settleWait, func() error { // it may still be busy creating the table
+			options := Struct{"success_if_not_exist": true, "reserve_seconds": int64(1)}
+			_, err := c.meta(ctx, "RPC_CM_DROP_APP", Struct{"app_name": name, "options": options})
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
 		}
 	}

@@ -1,0 +1,176 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// knownDifferences are answers that knowingly differ from a real server's: id of the case or name of the recording, and
+// why. An entry that is not needed is an error.
+type knownDifferences map[string]string
+
+func readKnownDifferences(t *testing.T) knownDifferences {
+	t.Helper()
+	known := knownDifferences{}
+	readJSON(t, "testdata/known_differences.json", &known)
+	return known
+}
+
+// report fails the test for a difference that is not known, and for a known one that is none.
+func (k knownDifferences) report(t *testing.T, id string, differs error) {
+	t.Helper()
+	reason, known := k[id]
+	switch {
+	case known && differs == nil:
+		t.Errorf("%s is listed as a known difference (%s) but passes", id, reason)
+	case known:
+		t.Logf("known difference: %s: %v", reason, differs)
+	case differs != nil:
+		t.Error(differs)
+	}
+}
+
+func TestCases(t *testing.T) {
+	target := startTarget(t)
+	known := readKnownDifferences(t)
+	cases := readCases(t)
+	runner, err := NewRunner(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run, skipped atomic.Int32
+	t.Cleanup(func() {
+		if err := runner.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%d of %d cases run, %d skipped, %d known differences", run.Load(), len(cases), skipped.Load(), len(known))
+	})
+	for i := range cases {
+		c := &cases[i]
+		t.Run(c.ID, func(t *testing.T) {
+			t.Parallel()
+			if reason := c.Skip(target); reason != "" {
+				skipped.Add(1)
+				t.Skip(reason)
+			}
+			run.Add(1)
+			known.report(t, c.ID, runner.Run(t.Context(), c))
+		})
+	}
+}
+
+// TestAlteredExpectationsFail runs every case with one expected value changed: a case that still passes proves nothing.
+func TestAlteredExpectationsFail(t *testing.T) {
+	target := startTarget(t)
+	if !target.Embedded {
+		t.Skip("checks the suite, not the cluster")
+	}
+	runner, err := NewRunner(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := runner.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	cases := readCases(t)
+	for i := range cases {
+		c := &cases[i]
+		if c.Skip(target) != "" || c.requires("settle") { // a step to be retried would be retried for long
+			continue
+		}
+		t.Run(c.ID, func(t *testing.T) {
+			t.Parallel()
+			name := slices.Sorted(maps.Keys(c.Expect))[0]
+			c.Expect = maps.Clone(c.Expect)
+			c.Expect[name] = alteredExpectation(c.Expect[name])
+			err := runner.Run(t.Context(), c)
+			if err == nil {
+				t.Errorf("passes with %s changed to %v", name, c.Expect[name])
+			} else if !strings.HasPrefix(err.Error(), "op ") {
+				t.Errorf("fails before the changed expectation: %v", err)
+			}
+		})
+	}
+}
+
+// alteredExpectation returns an expectation that no correct answer meets.
+func alteredExpectation(want any) any {
+	switch want := want.(type) {
+	case bool:
+		return !want
+	case string:
+		return want + "~"
+	case []any:
+		return append(slices.Clone(want), map[string]any{"hex": "00"})
+	case map[string]any:
+		for predicate, v := range want {
+			switch v := v.(type) {
+			case bool:
+				return map[string]any{predicate: !v}
+			case map[string]any:
+				return map[string]any{predicate: map[string]any{"no_such_field": true}}
+			}
+		}
+		return map[string]any{"in": []any{}}
+	default:
+		return "NO_SUCH_VALUE"
+	}
+}
+
+func TestTranscript(t *testing.T) {
+	target := startTarget(t)
+	known := readKnownDifferences(t)
+	var lines atomic.Int64
+	t.Cleanup(func() { t.Logf("%d RPCs replayed", lines.Load()) })
+	for _, file := range transcriptFiles(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			tr := readTranscript(t, file)
+			known.report(t, filepath.Base(file), replayDifference(t, target, tr))
+			lines.Add(int64(len(tr.Lines)))
+		})
+	}
+}
+
+// TestTranscriptOverEveryFraming replays one recording of each profile as a Java and as a C++ client would send it.
+func TestTranscriptOverEveryFraming(t *testing.T) {
+	target := startTarget(t)
+	for _, framing := range []Framing{THFTv1, RDSN} {
+		target.Framing = framing
+		for _, name := range []string{"02.jsonl.gz", "07.jsonl.gz", "12.jsonl.gz"} {
+			t.Run(framing.String()+" "+name, func(t *testing.T) {
+				if err := replayDifference(t, target, readTranscript(t, filepath.Join("testdata/transcripts", name))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// replayDifference replays a recording and returns its differences as one error, cut after the first few: the rest mostly
+// follows from them.
+func replayDifference(t *testing.T, target Target, tr *Transcript) error {
+	t.Helper()
+	diffs, err := Replay(t.Context(), target, tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(diffs) == 0 {
+		return nil
+	}
+	const most = 5
+	text := fmt.Sprintf("%d differences", len(diffs))
+	for _, d := range diffs[:min(most, len(diffs))] {
+		text += "\n" + d.String()
+	}
+	return errors.New(text)
+}
