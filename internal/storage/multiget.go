@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"math"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/pegasus-go/pegasus/internal/schema"
@@ -179,7 +180,8 @@ func (p *Partition) multiGetReverse(r *multiGetRun, k *keyRange, emit func(sortK
 		return p.db.readStatus(err)
 	}
 	// Records come in descending order and are returned in ascending order.
-	var found reversed
+	found := reversedPool.Get().(*reversed)
+	defer found.release()
 	complete, valid := false, it.Last()
 	for r.more() {
 		// What precedes the range ends the read as complete, but a limit comes first. A real
@@ -250,6 +252,16 @@ func (p *Partition) finishRange(it *pebble.Iterator, err error, complete bool) S
 type reversed struct {
 	data []byte
 	ends [][2]int // of each record's sort key and value in data
+}
+
+var reversedPool = sync.Pool{New: func() any { return new(reversed) }}
+
+// release gives r back, unless it has grown so much that it should not stay around.
+func (r *reversed) release() {
+	if cap(r.data) <= 1<<20 {
+		r.data, r.ends = r.data[:0], r.ends[:0]
+		reversedPool.Put(r)
+	}
 }
 
 func (r *reversed) add(sortKey, value []byte) {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"math"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,6 +19,7 @@ type Scan struct {
 	FullScan                      bool
 	HashFilter, SortFilter        Filter
 	BatchSize                     int32 // not positive or above Limits.ScanCount: that limit
+	MaxBytes                      int   // of keys and values, after which a batch ends; 0: no limit
 	NoValue                       bool
 	OnlyCount                     bool // count records instead of returning them
 	// PartitionCount, if positive, leaves out records that do not belong to this partition in a
@@ -39,6 +41,7 @@ type Scanner struct {
 	sortFilter Filter
 	batch      int // records per call
 	budget     int // records visited per call
+	maxBytes   int // of keys and values per call
 	noValue    bool
 	onlyCount  bool
 	partitions uint64 // of the table; 0: do not validate
@@ -76,11 +79,15 @@ func (p *Partition) NewScanner(req *Scan) (*Scanner, Status) {
 		sortFilter: Filter{req.SortFilter.Type, slices.Clone(req.SortFilter.Pattern)},
 		batch:      p.db.opts.Limits.ScanCount,
 		budget:     p.db.opts.Limits.ScanCount,
+		maxBytes:   math.MaxInt,
 		noValue:    req.NoValue,
 		onlyCount:  req.OnlyCount,
 	}
 	if req.BatchSize > 0 {
 		s.batch = min(s.batch, int(req.BatchSize))
+	}
+	if req.MaxBytes > 0 {
+		s.maxBytes = req.MaxBytes
 	}
 	if req.PartitionCount > 0 {
 		s.partitions = uint64(req.PartitionCount)
@@ -160,7 +167,7 @@ func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) 
 // read is the loop of Next. It leaves the iterator on the first record that was not visited.
 // complete means that the stop key was reached.
 func (s *Scanner) read(b *budget, now uint32, emit func(key, value []byte, expire uint32)) (n int, complete bool, err error) {
-	for n < s.batch && b.left() && s.it.Valid() {
+	for size := 0; n < s.batch && size < s.maxBytes && b.left() && s.it.Valid(); {
 		key := s.it.Key()[prefixLen:]
 		toStop := bytes.Compare(key, s.key.stop)
 		if toStop > 0 || toStop == 0 && !s.key.stopInclusive {
@@ -188,6 +195,7 @@ func (s *Scanner) read(b *budget, now uint32, emit func(key, value []byte, expir
 				if s.noValue {
 					value = nil
 				}
+				size += len(key) + len(value)
 				emit(key, value, expire)
 			}
 		}
