@@ -31,10 +31,6 @@ func TestAllocations(t *testing.T) {
 		}},
 		{"encode get response", 0, func() { buf = appendGetReply(buf[:0]) }},
 		{"encode error reply", 0, func() { buf = AppendErrorReply(buf[:0], &Request{Seq: 1}, TaskGet+AckSuffix, ErrBusy) }},
-		{"sequence id of a reply", 0, reading(t, getReply, func(frame []byte) error {
-			_, err := ReplySeq(frame)
-			return err
-		})},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.run() // grows the buffer

@@ -227,10 +227,15 @@ func TestParseReply(t *testing.T) {
 			if err == nil && (p.Err != "ERR_NEW" || string(p.Task) != "A" || p.Seq != 7 || len(p.Result) > 0) {
 				t.Errorf("got %+v", p)
 			}
-			if _, err := ReplySeq(tc.frame); (err == nil) != (tc.err == "") {
-				t.Errorf("ReplySeq: %v", err)
-			}
 		})
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	for name, want := range map[string]bool{"GET_ACK": true, "GET": false, "GET_ACK_ACK": false, "PUT_ACK": false, "GET_NAK": false, "": false} {
+		if got := (&Reply{Task: []byte(name)}).Answers("GET"); got != want {
+			t.Errorf("%q: %v, want %v", name, got, want)
+		}
 	}
 }
 

@@ -19,14 +19,6 @@ func ReplySize(b []byte, limit int) (int, error) {
 	return int(n), nil
 }
 
-// ReplySeq returns the sequence id of the reply in frame (prefix excluded),
-// without decoding the rest.
-func ReplySeq(frame []byte) (int32, error) {
-	var rep Reply
-	err := rep.Parse(frame)
-	return rep.Seq, err
-}
-
 // Reply is a THFT reply as a client sees it.
 type Reply struct {
 	// Err is the leading error. If it is not ErrOK the result is absent or
