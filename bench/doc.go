@@ -1,0 +1,22 @@
+// Bench measures the client and the onebox side by side with the least that
+// the same work can cost, in one run:
+//
+//	wire    prepared requests and replies over a connection, nothing parsed
+//	floor   synchronous calls in Go, without encoding, routing or deadlines
+//	null    the client against a server that answers canned replies
+//	mem     the client against the onebox, in memory
+//	os      the same, durable against the end of the process
+//	sync    the same, durable against power loss
+//	redis   rueidis against redis-server, if that is installed
+//
+// Each server has a process of its own. The variants of a case take turns,
+// several rounds, so that what else the machine does hits all of them. The
+// result of a variant is the median of its rounds; ratios are the medians of
+// the rounds' ratios. Trust the ratios.
+//
+//	go run . [-case REGEXP] [-rounds N] [-time D] [-full] [-json FILE]
+//	go run . -meta HOST:PORT -table NAME     measures an external cluster
+//
+// It is a module of its own, so that what it compares with is no dependency
+// of the client.
+package main

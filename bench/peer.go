@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/onebox"
+)
+
+// A peer is a server in a process of its own: this program, started again with
+// "serve KIND ARGS…" as its arguments. It prints its address and ends when its
+// standard input does.
+type peer struct {
+	addr string
+	pid  int
+	stop func()
+}
+
+func startPeer(kind string, args ...string) (*peer, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(exe, append([]string{"serve", kind}, args...)...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("peer %s: %w", kind, err)
+	}
+	return &peer{addr: strings.TrimSpace(line), pid: cmd.Process.Pid, stop: func() {
+		in.Close()
+		cmd.Wait()
+	}}, nil
+}
+
+// rss returns the resident memory of the peer in bytes, 0 if unknown.
+func (p *peer) rss() int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// serve is the main program of a peer.
+func serve(args []string) error {
+	signal.Ignore(os.Interrupt) // the parent ends us
+	number := func(i int) int {
+		n, err := strconv.Atoi(args[i])
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	switch args[0] {
+	case "fixed":
+		return listen(func(nc net.Conn, _ wire.Address) { serveFixed(nc, number(1), number(2)) })
+	case "null":
+		partitions, value := number(1), number(2)
+		return listen(func(nc net.Conn, self wire.Address) { serveNull(nc, self, partitions, value) })
+	case "onebox":
+		return serveOnebox(args[1], args[2])
+	}
+	return fmt.Errorf("unknown peer %q", args[0])
+}
+
+func listen(handle func(net.Conn, wire.Address)) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	self := wire.AddressFrom(netip.MustParseAddrPort(l.Addr().String()))
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go handle(nc, self)
+		}
+	}()
+	fmt.Println(l.Addr())
+	io.Copy(io.Discard, os.Stdin)
+	return nil
+}
+
+func serveOnebox(durability, dir string) error {
+	opts := onebox.Options{Tables: []onebox.Table{
+		{Name: "bench1", Partitions: 1}, {Name: "bench8", Partitions: 8}, {Name: "bench64", Partitions: 64}, {Name: "bench1024", Partitions: 1024},
+	}}
+	switch durability {
+	case "mem":
+	case "os":
+		opts.Dir, opts.Durability = dir, onebox.OS
+	case "sync":
+		opts.Dir, opts.Durability = dir, onebox.Sync
+	default:
+		return fmt.Errorf("unknown durability %q", durability)
+	}
+	s, err := onebox.Start(opts)
+	if err != nil {
+		return err
+	}
+	fmt.Println(s.MetaServers()[0])
+	io.Copy(io.Discard, os.Stdin)
+	return s.Close()
+}
+
+// nullServer answers canned replies. What it costs is the parsing of the
+// request's frame and a copy.
+type nullServer struct {
+	self       wire.Address
+	partitions int32
+	get        wire.ReadResponse
+	put        wire.UpdateResponse
+	multiGet   wire.MultiGetResponse
+	incr       wire.IncrResponse
+	scan       wire.ScanResponse
+}
+
+func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
+	defer nc.Close()
+	source := wire.Source{GPID: wire.GPID{AppID: 1}, Server: []byte(self.String())}
+	s := &nullServer{self: self, partitions: int32(partitions)}
+	s.get = wire.ReadResponse{Value: make([]byte, value), Source: source}
+	s.put = wire.UpdateResponse{Decree: 1, Source: source}
+	s.incr = wire.IncrResponse{NewValue: 1, Decree: 1, Source: source}
+	for i := range 100 {
+		s.multiGet.KVs = append(s.multiGet.KVs, wire.KeyValue{Key: fmt.Appendf(nil, "s%05d", i), Value: make([]byte, value)})
+	}
+	s.multiGet.Source = source
+
+	br := bufio.NewReaderSize(nc, 64<<10)
+	var frame, out []byte
+	for {
+		if br.Buffered() < wire.RequestPrefix && len(out) > 0 {
+			if _, err := nc.Write(out); err != nil {
+				return
+			}
+			out = out[:0]
+		}
+		prefix, err := br.Peek(wire.RequestPrefix)
+		if err != nil {
+			return
+		}
+		size, err := wire.RequestSize(prefix, 64<<20)
+		if err != nil {
+			return
+		}
+		if cap(frame) < size {
+			frame = make([]byte, size)
+		}
+		frame = frame[:size]
+		if _, err := io.ReadFull(br, frame); err != nil {
+			return
+		}
+		var q wire.Request
+		if err := q.Parse(frame); err != nil {
+			return
+		}
+		out = s.answer(out, &q)
+	}
+}
+
+func (s *nullServer) answer(out []byte, q *wire.Request) []byte {
+	switch string(q.Task) {
+	case wire.TaskGet:
+		return wire.AppendReply(out, q, wire.TaskGet+wire.AckSuffix, s.get)
+	case wire.TaskPut:
+		return wire.AppendReply(out, q, wire.TaskPut+wire.AckSuffix, s.put)
+	case wire.TaskMultiGet:
+		return wire.AppendReply(out, q, wire.TaskMultiGet+wire.AckSuffix, s.multiGet)
+	case wire.TaskMultiPut:
+		return wire.AppendReply(out, q, wire.TaskMultiPut+wire.AckSuffix, s.put)
+	case wire.TaskIncr:
+		return wire.AppendReply(out, q, wire.TaskIncr+wire.AckSuffix, s.incr)
+	case wire.TaskQueryConfig:
+		resp := wire.QueryConfigResponse{Err: wire.ErrOK, AppID: 1, PartitionCount: s.partitions, IsStateful: true}
+		for i := range s.partitions {
+			resp.Partitions = append(resp.Partitions, wire.PartitionConfiguration{
+				PID: wire.GPID{AppID: 1, PartitionIndex: i}, Ballot: 1, MaxReplicaCount: 1, Primary: s.self,
+			})
+		}
+		return wire.AppendReply(out, q, wire.TaskQueryConfig+wire.AckSuffix, wire.Of(&resp))
+	}
+	return wire.AppendErrorReply(out, q, string(q.Task)+wire.AckSuffix, wire.ErrHandlerNotFound)
+}
+
+// startRedis starts a redis-server without persistence; nil if none is
+// installed.
+func startRedis() (*peer, error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no")
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &peer{addr: addr, pid: cmd.Process.Pid, stop: func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	}}
+	for range 100 {
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			nc.Close()
+			return p, nil
+		}
+		time.Sleep(20 * time.Millisecond) // until it listens
+	}
+	p.stop()
+	return nil, fmt.Errorf("redis-server does not listen on %s", addr)
+}
