@@ -135,8 +135,11 @@ func (p *Partition) commitLocked(b *pebble.Batch) (WriteResult, Commit) {
 // and writes something only if no reservation on disk covers that yet. p.mu is held.
 func (p *Partition) refuseLocked(status Status) (WriteResult, Commit) {
 	decree := p.nextDecreeLocked()
+	if p.closed {
+		return WriteResult{Status: IOError, Decree: decree}, Commit{err: ErrClosed}
+	}
 	res := WriteResult{Status: status, Decree: decree}
-	if decree <= p.durable.Load() || p.closed {
+	if decree <= p.durable.Load() {
 		return res, Commit{}
 	}
 	b := p.db.pebble.NewBatch()
