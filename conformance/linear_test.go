@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -82,8 +83,11 @@ func TestLinearizable(t *testing.T) {
 		}
 		result, info := porcupine.CheckOperationsVerbose(linearModel, history, linearPatience)
 		if result != porcupine.Ok {
-			file := t.ArtifactDir() + "/history.html"
-			t.Fatalf("history %d is %s, see %s: %v", h, result, file, porcupine.VisualizePath(linearModel, info, file))
+			file := filepath.Join(t.ArtifactDir(), "history.html")
+			if err := porcupine.VisualizePath(linearModel, info, file); err != nil {
+				t.Error(err)
+			}
+			t.Fatalf("history %d is %s; with -artifacts it is drawn in %s", h, result, file)
 		}
 	}
 	t.Logf("%d histories of %d calls", linearHistories, linearClients*linearRPCs)

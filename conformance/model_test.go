@@ -14,6 +14,7 @@ import (
 
 const (
 	modelPartitions = 3
+	modelRounds     = 3   // sequences of -rapid.steps actions in one check
 	scanLife        = 300 // seconds that an open scan waits for its next call
 )
 
@@ -33,8 +34,11 @@ type model struct {
 	partitions []reference
 	defaultTTL uint32
 	scans      []openScan
-	steps      *int
+	did        *modelCounts
 }
+
+// modelCounts says how much a run covered.
+type modelCounts struct{ requests, continued, lost int }
 
 // openScan is a scan of which more is to come: a snapshot and how far it was read.
 type openScan struct {
@@ -58,13 +62,13 @@ func TestModel(t *testing.T) {
 	if *metaAddresses != "" {
 		t.Skip("needs a server whose clock can be set")
 	}
-	steps := 0
+	var did modelCounts
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "box")
 		if err != nil {
 			rt.Fatal(err)
 		}
-		m := &model{dir: dir, clock: newManualClock(), partitions: make([]reference, modelPartitions), steps: &steps}
+		m := &model{dir: dir, clock: newManualClock(), partitions: make([]reference, modelPartitions), did: &did}
 		for i := range m.partitions {
 			m.partitions[i] = reference{}
 		}
@@ -73,31 +77,56 @@ func TestModel(t *testing.T) {
 		if m.table, err = m.cluster.createTable(context.Background(), "model", modelPartitions); err != nil {
 			rt.Fatal(err)
 		}
-		rt.Repeat(map[string]func(*rapid.T){
-			"put":            m.put,
-			"remove":         m.remove,
-			"get":            m.get,
-			"ttl":            m.ttl,
-			"incr":           m.incr,
-			"multiPut":       m.multiPut,
-			"multiRemove":    m.multiRemove,
-			"multiGet":       m.multiGet,
-			"multiGetKeys":   m.multiGetKeys,
-			"batchGet":       m.batchGet,
-			"sortKeyCount":   m.sortKeyCount,
-			"checkAndSet":    m.checkAndSet,
-			"checkAndMutate": m.checkAndMutate,
-			"openScan":       m.openScan,
-			"continueScan":   m.continueScan,
-			"dump":           m.dump,
-			"advance":        m.advance,
-			"restart":        m.restart,
-			"dropAndRecall":  m.dropAndRecall,
-			"setDefaultTTL":  m.setDefaultTTL,
-		})
+		if yesNo(rt) {
+			m.fill(rt)
+		}
+		actions := m.actions()
+		for range modelRounds {
+			rt.Repeat(actions)
+		}
 		m.dump(rt)
 	})
-	t.Logf("%d operations", steps)
+	t.Logf("%d requests, %d scans continued, %d found lost", did.requests, did.continued, did.lost)
+}
+
+// actions returns what the random sequences are made of; some twice, to have more of them.
+func (m *model) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"put":            m.put,
+		"remove":         m.remove,
+		"get":            m.get,
+		"ttl":            m.ttl,
+		"incr":           m.incr,
+		"multiPut":       m.multiPut,
+		"multiRemove":    m.multiRemove,
+		"multiGet":       m.multiGet,
+		"multiGetKeys":   m.multiGetKeys,
+		"batchGet":       m.batchGet,
+		"sortKeyCount":   m.sortKeyCount,
+		"checkAndSet":    m.checkAndSet,
+		"checkAndMutate": m.checkAndMutate,
+		"openScan":       m.openScan,
+		"openScan again": m.openScan,
+		"continueScan":   m.continueScan,
+		"and again":      m.continueScan,
+		"and once more":  m.continueScan,
+		"dump":           m.dump,
+		"advance":        m.advance,
+		"disturb":        m.disturb,
+		"setDefaultTTL":  m.setDefaultTTL,
+	}
+}
+
+// disturb does what ends open scans, now and then.
+func (m *model) disturb(t *rapid.T) {
+	switch rapid.IntRange(0, 5).Draw(t, "disturbance") {
+	case 0:
+		m.restart(t)
+	case 1:
+		m.dropAndRecall(t)
+	default:
+		t.Skip("none")
+	}
 }
 
 func (m *model) start(t *rapid.T) {
@@ -115,6 +144,17 @@ func (m *model) stop(t *rapid.T) {
 	m.cluster.close()
 	if err := m.box.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// fill stores every key, so that scans have something to leave open.
+func (m *model) fill(t *rapid.T) {
+	for _, h := range modelHashKeys {
+		kvs := []any{}
+		for _, s := range modelSortKeys {
+			kvs = append(kvs, Struct{"key": []byte(s), "value": []byte(s)})
+		}
+		m.do(t, "RPC_RRDB_RRDB_MULTI_PUT", keyHash([]byte(h), nil), Struct{"hash_key": []byte(h), "kvs": kvs})
 	}
 }
 
@@ -169,13 +209,13 @@ func (m *model) setDefaultTTL(t *rapid.T) {
 }
 
 func (m *model) advance(t *rapid.T) {
-	m.clock.advance(time.Duration(rapid.SampledFrom([]int{1, 1, 2, 5, 30, 299, 1000}).Draw(t, "seconds")) * time.Second)
+	m.clock.advance(time.Duration(rapid.SampledFrom([]int{1, 1, 2, 5, 30, 60, 299, 1000}).Draw(t, "seconds")) * time.Second)
 }
 
 func (m *model) now() uint32 { return uint32(m.clock.Now().Unix() - epoch) }
 
 func (m *model) call(t *rapid.T, q *Request) *Response {
-	*m.steps++
+	m.did.requests++
 	resp, err := m.cluster.call(context.Background(), m.table.node(q.PartitionIndex), q)
 	if err != nil {
 		t.Fatal(err)
@@ -356,11 +396,12 @@ func (m *model) continueScan(t *rapid.T) {
 	i := rapid.IntRange(0, len(m.scans)-1).Draw(t, "scan")
 	s := &m.scans[i]
 	arg := Struct{"context_id": s.id}
-	switch age := m.now() - s.answered; {
-	case age > scanLife:
+	if m.now()-s.answered > scanLife {
+		m.did.lost++
 		m.lostScan(t, s, arg)
 		s.id = -1
-	default:
+	} else {
+		m.did.continued++
 		m.batch(t, s, "RPC_RRDB_RRDB_SCAN", arg)
 		used := openScan{partition: s.partition}
 		m.lostScan(t, &used, arg) // an id is good for one call
