@@ -72,7 +72,8 @@ func checkFormat(dir string, fs vfs.FS) (created bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	number, ok := strings.CutPrefix(strings.TrimSpace(string(text)), formatName+" ")
+	line, _, _ := strings.Cut(string(text), "\n") // later formats may have more to say
+	number, ok := strings.CutPrefix(line, formatName+" ")
 	version, err := strconv.Atoi(number)
 	switch {
 	case !ok || err != nil || version < 1:

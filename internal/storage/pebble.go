@@ -32,6 +32,11 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 			},
 		},
 	}
+	// One compaction at a time, Pebble's default. Its usual scheduler looks ten times a second
+	// whether the number allowed has changed, in a goroutine that a failing Open leaves behind;
+	// this one acts when something happens, which is all that is needed.
+	po.CompactionConcurrencyRange = func() (lower, upper int) { return 1, 1 }
+	po.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // 1 % false positives
 		if db.inMemory {
