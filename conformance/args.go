@@ -43,7 +43,7 @@ func (s *scope) value(t *typ, v any) (any, error) {
 		if b, ok := v.(bool); ok {
 			return b, nil
 		}
-	case kindI16, kindI32, kindI64, kindEnum:
+	case kindI32, kindI64, kindEnum:
 		return s.integer(v)
 	case kindString:
 		if text, ok := v.(string); ok {

@@ -10,8 +10,6 @@ import (
 const (
 	tStop   = 0x00
 	tBool   = 0x02
-	tByte   = 0x03
-	tI16    = 0x06
 	tI32    = 0x08
 	tI64    = 0x0a
 	tString = 0x0b
@@ -27,10 +25,6 @@ func wireCode(t *typ) byte {
 	switch t.kind {
 	case kindBool:
 		return tBool
-	case kindByte:
-		return tByte
-	case kindI16:
-		return tI16
 	case kindI32, kindEnum:
 		return tI32
 	case kindI64:
@@ -55,7 +49,7 @@ func appendValue(dst []byte, t *typ, v any) ([]byte, error) {
 		if b, ok := v.(bool); ok {
 			return append(dst, boolByte(b)), nil
 		}
-	case kindByte, kindI16, kindI32, kindI64, kindEnum:
+	case kindI32, kindI64, kindEnum:
 		if n, ok := v.(int64); ok {
 			return appendInt(dst, t, n)
 		}
@@ -100,11 +94,7 @@ func appendInt(dst []byte, t *typ, n int64) ([]byte, error) {
 	switch {
 	case t.kind == kindI64:
 		return binary.BigEndian.AppendUint64(dst, uint64(n)), nil
-	case t.kind == kindByte && n == int64(int8(n)):
-		return append(dst, byte(n)), nil
-	case t.kind == kindI16 && n == int64(int16(n)):
-		return binary.BigEndian.AppendUint16(dst, uint16(n)), nil
-	case (t.kind == kindI32 || t.kind == kindEnum) && n == int64(int32(n)):
+	case n == int64(int32(n)):
 		return binary.BigEndian.AppendUint32(dst, uint32(n)), nil
 	}
 	return dst, fmt.Errorf("%d does not fit in %s", n, t.name)
@@ -252,10 +242,6 @@ func (r *reader) value(t *typ) any {
 			r.failf("bool is %d", b)
 			return false
 		}
-	case kindByte:
-		return int64(int8(r.byte()))
-	case kindI16:
-		return int64(int16(r.uint16()))
 	case kindI32, kindEnum:
 		return int64(int32(r.uint32()))
 	case kindI64:

@@ -7,9 +7,9 @@
 //
 // The tests of the package run against a onebox in the same process. To run them against a cluster of your own:
 //
-//	PEGASUS_META=10.0.0.1:34601,10.0.0.2:34601 go test -timeout 1h ./conformance/...
+//	PEGASUS_META=10.0.0.1:34601,10.0.0.2:34601 go test -v -timeout 1h -parallel 8 ./conformance/...
 //
-// Optional: PEGASUS_VERSION (default 2.5, "master" for the development branch) selects the expectations that hold for the
+// The flag -meta does the same. Optional: PEGASUS_VERSION (default 2.5, "master" for the development branch) selects the expectations that hold for the
 // server, PEGASUS_REPLICAS (default 1) is the replica count of the tables. A run creates tables whose names start with
 // "conformance_" and drops them again; it touches no other table. Cases that would end the process of a real server are
 // not sent to one, and where a cluster needs time for a change to reach its replicas the run waits.

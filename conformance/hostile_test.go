@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -20,7 +19,7 @@ func TestInputsThatEndARealServer(t *testing.T) {
 	if !target.Embedded {
 		t.Skip("a real server would not survive it")
 	}
-	c, tbl := hostileTable(t, target)
+	c, tbl := ownTable(t, target, runPrefix()+"hostile")
 	long := bytes.Repeat([]byte("k"), 65535)
 	cut, short := []byte("\x00\x0aaa"), []byte("\x00")
 	type input struct {
@@ -85,7 +84,7 @@ func TestHeadersThatEndARealServer(t *testing.T) {
 	if !target.Embedded {
 		t.Skip("a real server would not survive it")
 	}
-	c, tbl := hostileTable(t, target)
+	c, tbl := ownTable(t, target, runPrefix()+"hostile")
 	key := rawKey([]byte("a"), []byte("s"))
 	put := func() *Request {
 		q := tbl.header("RPC_RRDB_RRDB_PUT", 0)
@@ -131,7 +130,7 @@ func TestUndecodableFrames(t *testing.T) {
 	if !target.Embedded {
 		t.Skip("a real server would not survive it")
 	}
-	_, tbl := hostileTable(t, target)
+	_, tbl := ownTable(t, target, runPrefix()+"hostile")
 	frame := func(framing Framing, code string, body []byte) []byte {
 		q := tbl.header(code, 0)
 		q.Framing, q.ID, q.Body = framing, 1, body
@@ -181,17 +180,12 @@ func TestUndecodableFrames(t *testing.T) {
 				t.Logf("write: %v", err) // the server may close before it has read all
 			}
 			head := make([]byte, 4)
-			if n, err := io.ReadFull(nc, head); errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+			if n, err := io.ReadFull(nc, head); isTimeout(err) {
 				t.Errorf("neither answered nor closed, %d bytes read", n)
 			}
 			stillServes(t, target, tbl)
 		})
 	}
-}
-
-func isTimeout(err error) bool {
-	var e net.Error
-	return errors.As(err, &e) && e.Timeout()
 }
 
 // renamed puts another RPC name into an encoded request whose name is "?".
@@ -208,20 +202,6 @@ func renamed(t *testing.T, frame []byte, framing Framing, code string) []byte {
 	n := binary.BigEndian.Uint32(out[lengthAt:]) + uint32(len(name)-len(old))
 	binary.BigEndian.PutUint32(out[lengthAt:], n)
 	return out
-}
-
-func hostileTable(t *testing.T, target Target) (*cluster, *table) {
-	t.Helper()
-	c, err := openCluster(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.close)
-	tbl, err := c.createTable(t.Context(), runPrefix()+"hostile", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, tbl
 }
 
 // stillServes fails the test unless a new connection is served.

@@ -12,8 +12,6 @@ type kind int
 
 const (
 	kindBool kind = iota
-	kindByte
-	kindI16
 	kindI32
 	kindI64
 	kindString
@@ -84,7 +82,7 @@ func mustParseIDL(text string) *idl {
 func parseIDL(text string) (*idl, error) {
 	d := &idl{types: map[string]*typ{}, rpcs: map[string]*rpcDef{}, enums: map[string]int64{}}
 	for name, k := range map[string]kind{
-		"bool": kindBool, "byte": kindByte, "i16": kindI16, "i32": kindI32, "i64": kindI64, "string": kindString,
+		"bool": kindBool, "i32": kindI32, "i64": kindI64, "string": kindString,
 		"blob": kindBlob, "error_code": kindErrorCode, "gpid": kindGPID, "rpc_address": kindAddress, "host_port": kindHostPort,
 	} {
 		d.types[name] = &typ{kind: k, name: name}

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -59,21 +58,7 @@ var linearModel = porcupine.Model{
 // by some order of the calls that respects real time, multi_put, multi_remove, incr and check_and_* being atomic.
 func TestLinearizable(t *testing.T) {
 	target := startTarget(t)
-	prefix := runPrefix()
-	admin, err := openCluster(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.close()
-	defer func() {
-		if err := admin.dropTables(context.Background(), prefix); err != nil {
-			t.Error(err)
-		}
-	}()
-	tbl, err := admin.createTable(t.Context(), prefix+"linear", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, tbl := ownTable(t, target, runPrefix()+"linear")
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	for h := range linearHistories {

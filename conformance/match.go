@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -236,7 +238,7 @@ func show(v any) string {
 		text = "[" + strings.Join(parts, " ") + "]"
 	case Struct:
 		parts := make([]string, 0, len(v))
-		for _, name := range sortedKeys(v) {
+		for _, name := range slices.Sorted(maps.Keys(v)) {
 			parts = append(parts, name+":"+show(v[name]))
 		}
 		text = "{" + strings.Join(parts, " ") + "}"

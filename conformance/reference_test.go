@@ -386,7 +386,7 @@ func (p reference) checkAndMutate(m moment, s Struct) Struct {
 
 // firstDifference returns the name of a field that the response does not have as the reference wants it, or "".
 func firstDifference(want, got Struct) string {
-	for _, name := range sortedKeys(want) {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if g, ok := got[name]; !ok || !equal(g, want[name]) {
 			return name
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -236,5 +235,3 @@ func splitScannedKeys(result Struct) error {
 	}
 	return nil
 }
-
-func sortedKeys(s Struct) []string { return slices.Sorted(maps.Keys(s)) }

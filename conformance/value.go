@@ -9,7 +9,7 @@ import (
 // map, and a field that is not in the map is not written. Values are
 //
 //	bool                          bool
-//	byte, i16, i32, i64, enum     int64
+//	i32, i64, enum                int64
 //	string, error_code            string
 //	blob                          []byte
 //	gpid, rpc_address, host_port  GPID, Address, HostPort
