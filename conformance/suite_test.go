@@ -174,3 +174,19 @@ func replayDifference(t *testing.T, target Target, tr *Transcript) error {
 	}
 	return errors.New(text)
 }
+
+// TestKnownDifferencesExist fails for an entry that no test would ever look at.
+func TestKnownDifferencesExist(t *testing.T) {
+	ids := map[string]bool{}
+	for _, c := range readCases(t) {
+		ids[c.ID] = true
+	}
+	for _, file := range transcriptFiles(t) {
+		ids[filepath.Base(file)] = true
+	}
+	for id, reason := range readKnownDifferences(t) {
+		if !ids[id] || reason == "" {
+			t.Errorf("known difference %q (%q) is no case or recording, or has no reason", id, reason)
+		}
+	}
+}
