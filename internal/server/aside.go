@@ -22,6 +22,10 @@ type detour struct {
 	lose bool
 }
 
+// keepReply is the largest buffer that is used again. The batch of a scan, 1000
+// records, mostly fits.
+const keepReply = 1 << 20
+
 // replyBuffers are the buffers of requests that run aside.
 var replyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
@@ -65,7 +69,7 @@ func (c *conn) serveAside(frame []byte, d detour) {
 	} else if len(out) > 0 && !d.lose {
 		c.send(out)
 	}
-	if cap(out) <= 2*flushSize {
+	if cap(out) <= keepReply {
 		*buf = out
 	}
 	replyBuffers.Put(buf)
