@@ -1,0 +1,106 @@
+package pegasustest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pegasus-go/pegasus/admin"
+)
+
+// Restart stops all servers, as a crash would, and starts them again at the same
+// addresses. The data survives, in memory and in a directory; in a directory it
+// is read back from disk. Connections break, open scans are lost.
+func (c *Cluster) Restart() {
+	c.t.Helper()
+	if c.options.Dir != "" {
+		if err := c.Onebox().Close(); err != nil {
+			c.t.Fatalf("pegasustest: restart: %v", err)
+		}
+		c.start()
+		return
+	}
+	box := c.Onebox()
+	metas, replicas := len(box.MetaServers()), len(box.ReplicaServers())
+	for i := range metas {
+		box.Meta(i).Stop()
+	}
+	for i := range replicas {
+		box.Replica(i).Stop()
+	}
+	for i := range replicas {
+		c.must(box.Replica(i).Start())
+	}
+	for i := range metas {
+		c.must(box.Meta(i).Start())
+	}
+}
+
+func (c *Cluster) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatalf("pegasustest: %v", err)
+	}
+}
+
+// Kill stops a replica server, as a crash would, and makes others the primaries
+// of its partitions, as a meta server does once it has noticed. If no other
+// replica server runs, these partitions have no primary until Revive.
+//
+// For a server that is dead but not noticed yet use Stop of the [onebox.Node].
+func (c *Cluster) Kill(replica int) {
+	c.t.Helper()
+	box := c.Onebox()
+	box.Replica(replica).Stop()
+	c.must(box.Failover(replica))
+}
+
+// Revive starts a replica server again. It becomes the primary of the partitions
+// that have none.
+func (c *Cluster) Revive(replica int) {
+	c.t.Helper()
+	box := c.Onebox()
+	c.must(box.Replica(replica).Start())
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	tables, err := c.Admin().Tables(ctx, admin.TableAvailable)
+	c.must(err)
+	for _, t := range tables {
+		partitions, err := c.Admin().Partitions(ctx, t.Name)
+		c.must(err)
+		for _, p := range partitions {
+			if p.Primary == "" {
+				c.must(box.MovePrimary(t.Name, p.Index, replica))
+			}
+		}
+	}
+}
+
+const (
+	adminTimeout = time.Minute
+	splitPause   = 2 * time.Millisecond
+)
+
+// Split doubles the partitions of a table, and returns when the new partitions
+// serve their keys. Clients go on meanwhile.
+//
+// To look at a table in the middle of a split use [onebox.Server.HoldSplits] and
+// [onebox.Server.Split].
+func (c *Cluster) Split(table string) {
+	c.t.Helper()
+	c.must(c.Onebox().Split(table))
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	tick := time.NewTicker(splitPause)
+	defer tick.Stop()
+	for {
+		_, err := c.Admin().QuerySplit(ctx, table)
+		switch {
+		case errors.Is(err, admin.ErrInvalidState): // no split under way any more
+			return
+		case err != nil:
+			c.t.Fatalf("pegasustest: split: %v", err)
+		}
+		<-tick.C
+	}
+}

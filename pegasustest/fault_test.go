@@ -1,0 +1,103 @@
+package pegasustest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/onebox"
+	"github.com/pegasus-go/pegasus/pegasustest"
+)
+
+// fill sets keys "0" to "99".
+func fill(t *testing.T, table pegasus.TableConnector) {
+	t.Helper()
+	for i := range 100 {
+		set(t, table, fmt.Sprint(i), "v")
+	}
+}
+
+func wantFilled(t *testing.T, table pegasus.TableConnector) {
+	t.Helper()
+	for i := range 100 {
+		wantValue(t, table, fmt.Sprint(i), "v")
+	}
+}
+
+func TestKillAndRevive(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t, pegasustest.WithReplicaServers(3))
+	fill(t, c.Table)
+	for replica := range 3 {
+		c.Kill(replica)
+		wantFilled(t, c.Table)
+		c.Revive(replica)
+		wantFilled(t, c.Table)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t, pegasustest.WithTable("t", 2))
+	fill(t, c.Table)
+	for _, want := range []int{4, 8} {
+		c.Split("t")
+		partitions, err := c.Admin().Partitions(t.Context(), "t")
+		if err != nil || len(partitions) != want {
+			t.Fatalf("%d partitions, %v, want %d", len(partitions), err, want)
+		}
+		wantFilled(t, c.Table)
+	}
+}
+
+func TestIntercept(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t)
+	set(t, c.Table, "k", "v")
+	var gets atomic.Int32
+	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task == "RPC_RRDB_RRDB_GET" && gets.Add(1) <= 2 {
+			return onebox.Action{Error: "ERR_BUSY"}
+		}
+		return onebox.Action{}
+	})
+	wantValue(t, c.Table, "k", "v") // the client tries again
+	if gets.Load() != 3 {
+		t.Errorf("%d requests, want 3", gets.Load())
+	}
+}
+
+func TestRefuseDials(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t)
+	set(t, c.Table, "k", "v")
+	link := c.Link(c.Onebox().Replica(0).Addr())
+	link.RefuseDials()
+	wantValue(t, c.Table, "k", "v") // over the connection that is open
+	link.Break()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := c.Table.Get(ctx, []byte("k"), []byte("s")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Get without a connection: %v", err)
+	}
+	link.Heal()
+	wantValue(t, c.Table, "k", "v")
+}
+
+func TestBreakAfter(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t)
+	set(t, c.Table, "k", "v")
+	link := c.Link(c.Onebox().Replica(0).Addr())
+	link.BreakAfter(10) // in the middle of the answer
+	_, err := c.Table.Incr(t.Context(), []byte("n"), []byte("s"), 1)
+	if !errors.Is(err, pegasus.ErrInDoubt) {
+		t.Errorf("Incr whose answer was cut: %v", err)
+	}
+	link.Heal()
+	wantValue(t, c.Table, "n", "1") // it was carried out
+}

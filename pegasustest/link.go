@@ -1,0 +1,200 @@
+package pegasustest
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+)
+
+// Link is the network between the clients made with Cluster.Config and one
+// server. Its methods may be called concurrently, also while requests are under
+// way.
+type Link struct {
+	mu      sync.Mutex
+	refused bool
+	flow    flow
+	left    int64         // bytes that may still pass, unless it is flowing
+	healed  chan struct{} // closed by Heal
+	conns   map[*linkConn]struct{}
+}
+
+// flow is what happens to answers.
+type flow int
+
+const (
+	flowing  flow = iota
+	stalling      // left bytes pass, the rest waits
+	breaking      // left bytes pass, then the connections break
+)
+
+// Link returns the network to the server with that address, such as that of an
+// [onebox.Node].
+func (c *Cluster) Link(addr string) *Link { return c.links.to(addr) }
+
+// RefuseDials makes new connections fail, as if nothing listened on the port.
+// Open ones stay.
+func (l *Link) RefuseDials() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused = true
+}
+
+// Break breaks the open connections. New ones are good.
+func (l *Link) Break() {
+	l.mu.Lock()
+	conns := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	for _, conn := range conns {
+		conn.Close()
+	}
+}
+
+// BreakAfter lets n more bytes of answers pass, of all connections together, and
+// then breaks every connection that has more, in the middle of an answer if need
+// be.
+func (l *Link) BreakAfter(n int64) { l.set(breaking, n) }
+
+// StallAfter lets n more bytes of answers pass, of all connections together.
+// What comes then waits until Heal, while requests still reach the server.
+func (l *Link) StallAfter(n int64) { l.set(stalling, n) }
+
+func (l *Link) set(f flow, n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flow, l.left = f, n
+}
+
+// Heal ends what the other methods began. Answers that waited arrive.
+func (l *Link) Heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused, l.flow = false, flowing
+	close(l.healed)
+	l.healed = make(chan struct{})
+}
+
+// pass returns how many of n bytes may pass now. If none may, it returns the
+// error of a broken connection, or a channel that is closed by Heal.
+func (l *Link) pass(n int) (int, <-chan struct{}, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flow == flowing {
+		return n, nil, nil
+	}
+	n = int(min(int64(n), l.left))
+	l.left -= int64(n)
+	switch {
+	case n > 0:
+		return n, nil, nil
+	case l.flow == breaking:
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, l.healed, nil
+}
+
+// links are the links of a cluster, by address.
+type links struct {
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	mu     sync.Mutex
+	byAddr map[string]*Link
+}
+
+func (ls *links) to(addr string) *Link {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.byAddr[addr]
+	if l == nil {
+		l = &Link{healed: make(chan struct{}), conns: make(map[*linkConn]struct{})}
+		if ls.byAddr == nil {
+			ls.byAddr = make(map[string]*Link)
+		}
+		ls.byAddr[addr] = l
+	}
+	return l
+}
+
+// connect dials over the link to addr.
+func (ls *links) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	l := ls.to(addr)
+	l.mu.Lock()
+	refused := l.refused
+	l.mu.Unlock()
+	if refused {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}
+	nc, err := ls.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := &linkConn{Conn: nc, link: l, closed: make(chan struct{})}
+	l.mu.Lock()
+	l.conns[conn] = struct{}{}
+	l.mu.Unlock()
+	return conn, nil
+}
+
+// linkConn is a client's end of a connection. It is read by one goroutine, which
+// sets no deadlines.
+type linkConn struct {
+	net.Conn
+	link *Link
+	held []byte // received and not passed on
+
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Read passes on what the link lets pass.
+func (c *linkConn) Read(b []byte) (int, error) {
+	if len(c.held) == 0 {
+		n, err := c.Conn.Read(b)
+		if n == 0 {
+			return 0, err
+		}
+		passed, _, _ := c.link.pass(n)
+		if passed == n {
+			return n, nil
+		}
+		c.held = append(c.held[:0], b[passed:n]...)
+		if passed > 0 {
+			return passed, nil
+		}
+	}
+	for {
+		n, healed, err := c.link.pass(min(len(b), len(c.held)))
+		switch {
+		case err != nil:
+			c.Close()
+			return 0, err
+		case n > 0:
+			copy(b, c.held[:n])
+			c.held = c.held[n:]
+			return n, nil
+		}
+		select {
+		case <-healed:
+		case <-c.closed:
+			return 0, net.ErrClosed
+		}
+	}
+}
+
+// Close closes the connection and ends a Read that waits for Heal. The link is
+// not locked.
+func (c *linkConn) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		close(c.closed)
+		err = c.Conn.Close()
+		c.link.mu.Lock()
+		delete(c.link.conns, c)
+		c.link.mu.Unlock()
+	})
+	return err
+}
