@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/pegasus-go/pegasus/onebox"
+	"github.com/spf13/cobra"
+)
+
+// oneboxOptions are the flags of pegasus onebox.
+type oneboxOptions struct {
+	dir            string
+	listen         string
+	advertise      string
+	tables         tableFlag
+	replicaServers int
+	durability     durabilityFlag
+	allowRemote    bool
+	readOnly       bool
+}
+
+func newOneboxCommand(streams Streams) *cobra.Command {
+	o := oneboxOptions{durability: durabilityFlag(onebox.Sync)}
+	cmd := &cobra.Command{
+		Use:   "onebox",
+		Short: "Run a whole Pegasus in this process, until interrupted",
+		Long: `Run a whole Pegasus in this process: a meta server and replica servers that
+speak the Pegasus protocol, over one embedded store. It runs until interrupted.
+
+There is no authentication. Servers listen on this machine only unless
+--allow-remote says otherwise.`,
+		Example: `  pegasus onebox                                  # in memory, table "temp"
+  pegasus onebox --dir ./data --table users:16    # durable`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runOnebox(cmd.Context(), o, streams) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.dir, "dir", "", "`directory` of the data, made if there is none (default in memory)")
+	f.StringVar(&o.listen, "listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(onebox.DefaultPort)),
+		"`ip:port` of the meta server; replica servers listen from port+200 on, or all on free ports with port 0")
+	f.StringVar(&o.advertise, "advertise", "", "`ip` that clients are told instead of the one in --listen")
+	f.Var(&o.tables, "table", "table to make if there is none of that `name[:partitions]`; can be repeated (default temp:8)")
+	f.IntVar(&o.replicaServers, "replica-servers", 1, "`number` of replica servers, 1 to 5")
+	f.Var(&o.durability, "durability", "what an acknowledged write survives: sync, loss of power; os, the death of this process")
+	f.BoolVar(&o.allowRemote, "allow-remote", false, "allow --listen to be reachable from other machines")
+	f.BoolVar(&o.readOnly, "read-only", false, "refuse all changes of data and tables")
+	return cmd
+}
+
+const (
+	defaultTable      = "temp"
+	defaultPartitions = 8
+)
+
+func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	tables := o.tables
+	if len(tables) == 0 && !o.readOnly {
+		tables = tableFlag{{Name: defaultTable, Partitions: defaultPartitions}}
+	}
+	srv, err := onebox.Start(onebox.Options{
+		Dir:              o.dir,
+		Durability:       onebox.Durability(o.durability),
+		Listen:           o.listen,
+		AllowNonLoopback: o.allowRemote,
+		Advertise:        o.advertise,
+		ReplicaServers:   o.replicaServers,
+		Tables:           tables,
+		ReadOnly:         o.readOnly,
+		Logger:           slog.New(slog.NewTextHandler(streams.Err, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	if err := o.announce(streams.Out, srv); err != nil {
+		srv.Close()
+		return err
+	}
+	<-ctx.Done()
+	fmt.Fprintln(streams.Err, "pegasus: stopping")
+	return srv.Close()
+}
+
+// check explains in terms of flags what onebox.Start would refuse.
+func (o *oneboxOptions) check() error {
+	if o.readOnly && len(o.tables) > 0 {
+		return &usageError{"--table makes a table, which --read-only forbids"}
+	}
+	addr, err := netip.ParseAddrPort(o.listen)
+	if err != nil {
+		return &usageError{fmt.Sprintf("--listen %q is not ip:port", o.listen)}
+	}
+	if !addr.Addr().IsLoopback() && !o.allowRemote {
+		return &usageError{fmt.Sprintf("--listen %s can be reached from other machines; add --allow-remote if that is intended", o.listen)}
+	}
+	if addr.Addr().IsUnspecified() && o.advertise == "" {
+		return &usageError{fmt.Sprintf("--listen %s needs --advertise: the address that clients are told", o.listen)}
+	}
+	return nil
+}
+
+// announce says where the servers are, now that clients can connect.
+func (o *oneboxOptions) announce(w io.Writer, srv *onebox.Server) error {
+	data := "in memory"
+	if o.dir != "" {
+		data = fmt.Sprintf("in %s, durability %s", o.dir, &o.durability)
+	}
+	_, err := fmt.Fprintf(w, "meta server      %s\nreplica servers  %s\ndata             %s\n",
+		strings.Join(srv.MetaServers(), " "), strings.Join(srv.ReplicaServers(), " "), data)
+	return err
+}
+
+// tableFlag collects the values of --table.
+type tableFlag []onebox.Table
+
+// Set adds "name" or "name:partitions".
+func (f *tableFlag) Set(s string) error {
+	t := onebox.Table{Name: s, Partitions: defaultPartitions}
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		n, err := strconv.Atoi(s[i+1:])
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a number of partitions", s[i+1:])
+		}
+		t.Name, t.Partitions = s[:i], n
+	}
+	if t.Name == "" {
+		return fmt.Errorf("%q has no name", s)
+	}
+	*f = append(*f, t)
+	return nil
+}
+
+// Type names the kind of value in the help.
+func (f *tableFlag) Type() string { return "table" }
+
+// String returns the tables in the form that Set takes, separated by spaces.
+func (f *tableFlag) String() string {
+	var s []string
+	for _, t := range *f {
+		s = append(s, t.Name+":"+strconv.Itoa(t.Partitions))
+	}
+	return strings.Join(s, " ")
+}
+
+// durabilityFlag is the value of --durability.
+type durabilityFlag onebox.Durability
+
+// Set takes "sync" or "os".
+func (f *durabilityFlag) Set(s string) error {
+	switch s {
+	case "sync":
+		*f = durabilityFlag(onebox.Sync)
+	case "os":
+		*f = durabilityFlag(onebox.OS)
+	default:
+		return fmt.Errorf("%q is neither sync nor os", s)
+	}
+	return nil
+}
+
+// Type names the kind of value in the help.
+func (f *durabilityFlag) Type() string { return "sync|os" }
+
+// String returns what Set takes.
+func (f *durabilityFlag) String() string {
+	if onebox.Durability(*f) == onebox.OS {
+		return "os"
+	}
+	return "sync"
+}

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/pegasus-go/pegasus"
+)
+
+func writeFile(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running is a pegasus onebox that runs.
+type running struct {
+	meta   string   // address
+	output []string // of the announcement, by line
+	stop   func()   // interrupts it, and waits until it has ended
+}
+
+// runOneboxCommand runs pegasus onebox with args and a free port until it is
+// ready.
+func runOneboxCommand(t *testing.T, args ...string) running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	var stderr bytes.Buffer
+	status := make(chan int, 1)
+	go func() {
+		status <- Run(ctx, append([]string{"onebox", "--listen", "127.0.0.1:0"}, args...), Streams{Out: in, Err: &stderr})
+		in.Close()
+	}()
+	lines := bufio.NewScanner(out)
+	var r running
+	for len(r.output) < 3 && lines.Scan() {
+		r.output = append(r.output, lines.Text())
+	}
+	if len(r.output) < 3 {
+		t.Fatalf("status %d: %s", <-status, &stderr)
+	}
+	r.meta = strings.TrimSpace(strings.TrimPrefix(r.output[0], "meta server"))
+	r.stop = func() {
+		t.Helper()
+		cancel()
+		if s := <-status; s != exitOK {
+			t.Errorf("status %d after an interrupt: %s", s, &stderr)
+		}
+	}
+	return r
+}
+
+// withTable opens a table and calls f with it.
+func withTable(t *testing.T, meta, name string, f func(pegasus.TableConnector)) {
+	t.Helper()
+	client := pegasus.NewClient(pegasus.Config{MetaServers: []string{meta}})
+	defer client.Close()
+	table, err := client.OpenTable(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(table)
+}
+
+func TestOneboxInMemory(t *testing.T) {
+	r := runOneboxCommand(t, "--replica-servers", "3")
+	withTable(t, r.meta, defaultTable, func(table pegasus.TableConnector) {
+		if err := table.Set(t.Context(), []byte("h"), []byte("s"), []byte("v")); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := len(strings.Fields(strings.TrimPrefix(r.output[1], "replica servers"))); got != 3 {
+		t.Errorf("%q names %d replica servers, want 3", r.output[1], got)
+	}
+	if !strings.HasSuffix(r.output[2], "in memory") {
+		t.Errorf("the last line is %q", r.output[2])
+	}
+	r.stop()
+	if nc, err := net.Dial("tcp", r.meta); err == nil {
+		nc.Close()
+		t.Error("the port is still open")
+	}
+}
+
+func TestOneboxInDirectory(t *testing.T) {
+	dir := t.TempDir()
+	key, value := []byte("k"), []byte("v")
+	r := runOneboxCommand(t, "--dir", dir, "--durability", "os", "--table", "a:2", "--table", "b")
+	for _, name := range []string{"a", "b"} {
+		withTable(t, r.meta, name, func(table pegasus.TableConnector) {
+			if err := table.Set(t.Context(), key, key, value); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+
+	status, _, stderr := run(t, "onebox", "--listen", "127.0.0.1:0", "--dir", dir)
+	if status != exitFailed || !strings.Contains(stderr, dir) {
+		t.Errorf("a second onebox in the directory: status %d, %s", status, stderr)
+	}
+	status, _, stderr = run(t, "onebox", "--listen", r.meta)
+	if status != exitFailed || !strings.Contains(stderr, r.meta) {
+		t.Errorf("a second onebox on the port: status %d, %s", status, stderr)
+	}
+	r.stop()
+
+	r = runOneboxCommand(t, "--dir", dir, "--read-only")
+	defer r.stop()
+	withTable(t, r.meta, "a", func(table pegasus.TableConnector) {
+		if got, err := table.Get(t.Context(), key, key); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("Get after a restart = %q, %v", got, err)
+		}
+		if err := table.Set(t.Context(), key, key, value); !errors.Is(err, pegasus.ErrOperationDisabled) {
+			t.Errorf("Set on a read-only onebox: %v", err)
+		}
+	})
+}
