@@ -113,8 +113,9 @@ type WriteResult struct {
 	Decree int64
 }
 
-// commitLocked applies a batch as the next write. p.mu is held.
-func (p *Partition) commitLocked(b *pebble.Batch) (WriteResult, Commit) {
+// commitLocked applies a batch as the next write. expire is the earliest expiry timestamp in it, 0
+// for none. p.mu is held.
+func (p *Partition) commitLocked(b *pebble.Batch, expire uint32) (WriteResult, Commit) {
 	if p.closed {
 		_ = b.Close()
 		return WriteResult{Status: IOError, Decree: p.nextDecreeLocked()}, Commit{err: ErrClosed}
@@ -125,6 +126,7 @@ func (p *Partition) commitLocked(b *pebble.Batch) (WriteResult, Commit) {
 	if err != nil {
 		return WriteResult{Status: IOError, Decree: decree}, c
 	}
+	p.db.sweeper.note(expire)
 	if reserved > 0 {
 		c.partition, c.reserved = p, reserved
 	}

@@ -39,11 +39,9 @@ func appendAppPrefix(dst []byte, tag byte, appID int32) []byte {
 	return binary.BigEndian.AppendUint32(dst, uint32(appID))
 }
 
-// splitDataKey reports which partition a data key belongs to.
-func splitDataKey(key []byte) (appID, index int32, raw []byte) {
-	appID = int32(binary.BigEndian.Uint32(key[1:]))
-	index = int32(binary.BigEndian.Uint32(key[5:]))
-	return appID, index, key[prefixLen:]
+// dataKeyPartition reports which partition a data key belongs to.
+func dataKeyPartition(key []byte) (appID, index int32) {
+	return int32(binary.BigEndian.Uint32(key[1:])), int32(binary.BigEndian.Uint32(key[5:]))
 }
 
 var errShortValue = errors.New("storage: stored value has no expiry timestamp")

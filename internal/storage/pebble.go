@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 
@@ -15,13 +14,12 @@ import (
 // pebbleOptions translates o.
 func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 	po := &pebble.Options{
-		FS:                      fs,
-		CacheSize:               db.opts.CacheSize,
-		MemTableSize:            uint64(db.opts.MemTableSize),
-		FormatMajorVersion:      pebbleFormat,
-		DisableWAL:              db.inMemory,
-		BlockPropertyCollectors: []func() pebble.BlockPropertyCollector{newExpireCollector},
-		Logger:                  pebbleLogger{db},
+		FS:                 fs,
+		CacheSize:          db.opts.CacheSize,
+		MemTableSize:       uint64(db.opts.MemTableSize),
+		FormatMajorVersion: pebbleFormat,
+		DisableWAL:         db.inMemory,
+		Logger:             pebbleLogger{db},
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
 				db.opts.Logger.Error("background work on the store failed", "err", err)
@@ -71,31 +69,4 @@ func (l pebbleLogger) log(level slog.Level, format string, args []any) {
 	if logger.Enabled(context.Background(), level) {
 		logger.Log(context.Background(), level, "pebble: "+fmt.Sprintf(format, args...))
 	}
-}
-
-// expireProperty is the name under which tables store which expiry timestamps each block has, so
-// that the sweep reads only blocks with expired records.
-const expireProperty = "pegasus.expire"
-
-func newExpireCollector() pebble.BlockPropertyCollector {
-	return sstable.NewBlockIntervalCollector(expireProperty, expireMapper{}, nil)
-}
-
-type expireMapper struct{}
-
-// MapPointKey implements sstable.IntervalMapper: the timestamp of a record that expires.
-func (expireMapper) MapPointKey(key pebble.InternalKey, value []byte) (sstable.BlockInterval, error) {
-	if len(key.UserKey) < prefixLen || key.UserKey[0] != tagData || len(value) < expireLen {
-		return sstable.BlockInterval{}, nil
-	}
-	expire := uint64(binary.BigEndian.Uint32(value))
-	if expire == 0 {
-		return sstable.BlockInterval{}, nil
-	}
-	return sstable.BlockInterval{Lower: expire, Upper: expire + 1}, nil
-}
-
-// MapRangeKeys implements sstable.IntervalMapper; the store has no range keys.
-func (expireMapper) MapRangeKeys(sstable.Span) (sstable.BlockInterval, error) {
-	return sstable.BlockInterval{}, nil
 }

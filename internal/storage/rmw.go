@@ -46,9 +46,10 @@ func (p *Partition) Incr(key []byte, by int64, expire int32, now uint32) (IncrRe
 	} else if expire < 0 {
 		newExpire = 0
 	}
+	newExpire = p.expiry(newExpire, now)
 	b := p.db.pebble.NewBatch()
-	p.addPut(b, rawKey{whole: key}, strconv.AppendInt(buf[:0], sum, 10), p.expiry(newExpire, now))
-	res, c := p.commitLocked(b)
+	p.addPut(b, rawKey{whole: key}, strconv.AppendInt(buf[:0], sum, 10), newExpire)
+	res, c := p.commitLocked(b, newExpire)
 	if res.Status != OK {
 		sum = 0
 	}
@@ -103,9 +104,10 @@ func (p *Partition) CheckAndSet(req *CheckAndSet, now uint32) (CheckResult, Comm
 	if req.SetDiffSortKey {
 		sortKey = req.SetSortKey
 	}
+	expire := p.expiry(req.SetExpire, now)
 	b := p.db.pebble.NewBatch()
-	p.addPut(b, rawKey{hashKey: req.HashKey, sortKey: sortKey}, req.SetValue, p.expiry(req.SetExpire, now))
-	res.WriteResult, c = p.commitLocked(b)
+	p.addPut(b, rawKey{hashKey: req.HashKey, sortKey: sortKey}, req.SetValue, expire)
+	res.WriteResult, c = p.commitLocked(b, expire)
 	return res, c
 }
 
@@ -151,8 +153,8 @@ func (p *Partition) CheckAndMutate(req *CheckAndMutate, now uint32) (CheckResult
 		return res, c
 	}
 	b := p.db.pebble.NewBatch()
-	p.addMutations(b, req, now)
-	res.WriteResult, c = p.commitLocked(b)
+	earliest := p.addMutations(b, req, now)
+	res.WriteResult, c = p.commitLocked(b, earliest)
 	return res, c
 }
 
@@ -165,16 +167,22 @@ func validMutations(mutations []Mutation) bool {
 	return len(mutations) > 0
 }
 
-func (p *Partition) addMutations(b *pebble.Batch, req *CheckAndMutate, now uint32) {
+// addMutations adds the changes of req to a batch and returns the earliest expiry among them.
+func (p *Partition) addMutations(b *pebble.Batch, req *CheckAndMutate, now uint32) (earliest uint32) {
 	for i := range req.Mutations {
 		m := &req.Mutations[i]
 		key := rawKey{hashKey: req.HashKey, sortKey: m.SortKey}
-		if m.Operation == MutatePut {
-			p.addPut(b, key, m.Value, p.expiry(m.Expire, now))
-		} else {
+		if m.Operation == MutateRemove {
 			p.addRemove(b, key)
+			continue
+		}
+		expire := p.expiry(m.Expire, now)
+		p.addPut(b, key, m.Value, expire)
+		if expire != 0 && (earliest == 0 || expire < earliest) {
+			earliest = expire
 		}
 	}
+	return earliest
 }
 
 // checkLocked reads the record to check and checks it. p.mu is held.

@@ -3,51 +3,64 @@ package storage
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/pegasus-go/pegasus/internal/schema"
 )
 
-// A sweeper deletes expired records in the background. It sleeps until the first record with an
-// expiry is written, so a store without any costs nothing. A store on disk may have some from
-// before.
+// A sweeper deletes expired records in the background. Pebble cannot drop records by itself when
+// it compacts, and does not let a table say which of its blocks have any, so a pass reads the
+// whole store, slowly. Passes are made only when something has expired: earliest is a lower bound
+// of all expiry timestamps in the store. Until the first record with one is written the sweeper
+// sleeps; a store on disk may have some from before.
 type sweeper struct {
-	awake  atomic.Bool
-	once   sync.Once
-	begin  chan struct{} // closed by the first wake
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the goroutine has ended; nil without one
+	earliest atomic.Uint32 // math.MaxUint32: nothing expires that is worth waiting for
+	once     sync.Once
+	begin    chan struct{} // closed with the first expiry
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the goroutine has ended; nil without one
 }
 
 const (
 	sweepChunk = 256                   // expired records deleted at a time, under a partition's lock
-	sweepSkim  = 4096                  // other records looked at before a chunk is cut short
+	sweepSkim  = 4096                  // records looked at before a chunk is cut short
 	sweepPause = 10 * time.Millisecond // between chunks in the background
 )
 
 // start starts the goroutine, which stop ends.
 func (s *sweeper) start(db *DB) {
+	s.earliest.Store(math.MaxUint32)
 	s.begin = make(chan struct{})
+	if !db.inMemory {
+		s.note(1)
+	}
 	if db.opts.SweepInterval < 0 {
 		return
-	}
-	if !db.inMemory {
-		s.wake()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel, s.done = cancel, make(chan struct{})
 	go s.run(ctx, db)
 }
 
-// wake is called for every record with an expiry that is written.
-func (s *sweeper) wake() {
-	if !s.awake.Load() {
-		s.awake.Store(true)
-		s.once.Do(func() { close(s.begin) })
+// note is told an expiry timestamp, or 0, after a record that has it became visible: before that,
+// a pass could start over and miss both the record and the note.
+func (s *sweeper) note(expire uint32) {
+	if expire == 0 {
+		return
+	}
+	for {
+		old := s.earliest.Load()
+		if expire >= old {
+			return
+		}
+		if s.earliest.CompareAndSwap(old, expire) {
+			s.once.Do(func() { close(s.begin) })
+			return
+		}
 	}
 }
 
@@ -66,6 +79,9 @@ func (s *sweeper) run(ctx context.Context, db *DB) {
 	case <-s.begin:
 	}
 	for sleep(ctx, db.opts.SweepInterval) {
+		if s.earliest.Load() > schema.EpochSeconds(db.opts.Clock()) {
+			continue
+		}
 		if _, err := db.sweep(ctx, sweepPause); err != nil && ctx.Err() == nil {
 			db.opts.Logger.Error("sweep of expired records failed", "err", err)
 		}
@@ -90,21 +106,28 @@ func (db *DB) Sweep(ctx context.Context) (int, error) {
 	return db.sweep(ctx, 0)
 }
 
-func (db *DB) sweep(ctx context.Context, pause time.Duration) (int, error) {
+// sweep is Sweep with a pause between chunks.
+func (db *DB) sweep(ctx context.Context, pause time.Duration) (total int, err error) {
 	now := schema.EpochSeconds(db.opts.Clock())
-	total := 0
+	db.sweeper.earliest.Store(math.MaxUint32) // the pass notes anew what stays
+	defer func() {
+		if err != nil {
+			db.sweeper.note(1)
+			err = fmt.Errorf("storage: sweep: %w", err)
+		}
+	}()
 	for next := []byte{tagData}; next != nil; {
 		if err := ctx.Err(); err != nil {
 			return total, err
 		}
 		keys, rest, err := db.findExpired(next, now)
 		if err != nil {
-			return total, fmt.Errorf("storage: sweep: %w", err)
+			return total, err
 		}
 		n, err := db.deleteExpired(keys, now)
 		total += n
 		if err != nil {
-			return total, fmt.Errorf("storage: sweep: %w", err)
+			return total, err
 		}
 		if next = rest; next != nil && pause > 0 && !sleep(ctx, pause) {
 			return total, ctx.Err()
@@ -113,22 +136,14 @@ func (db *DB) sweep(ctx context.Context, pause time.Duration) (int, error) {
 	return total, nil
 }
 
-// findExpired returns keys of expired records from the key start on, and where to go on, nil at
-// the end. All are of one partition.
+// findExpired returns keys of expired records, all of one partition, from the key start on, and
+// where to go on, nil at the end.
 func (db *DB) findExpired(start []byte, now uint32) (keys [][]byte, rest []byte, err error) {
 	if err := db.enter(); err != nil {
 		return nil, nil, err
 	}
 	defer db.leave()
-	// Blocks of tables that have nothing with a timestamp up to now are skipped. That can bring
-	// back an old version of a record, so what is found here is only a candidate.
-	it, err := db.pebble.NewIter(&pebble.IterOptions{
-		LowerBound: start,
-		UpperBound: []byte{tagData + 1},
-		PointKeyFilters: []pebble.BlockPropertyFilter{
-			sstable.NewBlockIntervalFilter(expireProperty, 1, uint64(now)+1, nil),
-		},
-	})
+	it, err := db.pebble.NewIter(&pebble.IterOptions{LowerBound: start, UpperBound: []byte{tagData + 1}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,8 +160,14 @@ func (db *DB) findExpired(start []byte, now uint32) (keys [][]byte, rest []byte,
 		if err != nil {
 			break // it.Close returns it
 		}
-		if expire, _, err := splitValue(v); err == nil && expired(expire, now) {
+		expire, _, err := splitValue(v)
+		switch {
+		case err != nil:
+			// For a read to report.
+		case expired(expire, now):
 			keys = append(keys, append([]byte(nil), key...))
+		default:
+			db.sweeper.note(expire)
 		}
 	}
 	return keys, rest, it.Close()
@@ -158,7 +179,7 @@ func (db *DB) deleteExpired(keys [][]byte, now uint32) (int, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
-	appID, index, _ := splitDataKey(keys[0])
+	appID, index := dataKeyPartition(keys[0])
 	p, err := db.Partition(appID, index)
 	if err != nil {
 		return 0, err

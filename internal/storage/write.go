@@ -14,9 +14,6 @@ func (p *Partition) addPut(b *pebble.Batch, key rawKey, value []byte, expire uin
 	binary.BigEndian.PutUint32(op.Value, expire)
 	copy(op.Value[expireLen:], value)
 	_ = op.Finish() // only an indexed batch can fail
-	if expire != 0 {
-		p.db.sweeper.wake()
-	}
 }
 
 func (p *Partition) addRemove(b *pebble.Batch, key rawKey) {
@@ -51,11 +48,12 @@ func (p *Partition) Put(key, value []byte, expire, now uint32) (WriteResult, Com
 	if _, _, ok := schema.SplitKey(key); !ok {
 		return p.refuse(InvalidArgument)
 	}
+	expire = p.expiry(expire, now)
 	b := p.db.pebble.NewBatch()
-	p.addPut(b, rawKey{whole: key}, value, p.expiry(expire, now))
+	p.addPut(b, rawKey{whole: key}, value, expire)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.commitLocked(b)
+	return p.commitLocked(b, expire)
 }
 
 // Remove deletes a record; it is fine if there is none. Status InvalidArgument: malformed key.
@@ -67,7 +65,7 @@ func (p *Partition) Remove(key []byte) (WriteResult, Commit) {
 	p.addRemove(b, rawKey{whole: key})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.commitLocked(b)
+	return p.commitLocked(b, 0)
 }
 
 // KV is a sort key and its value.
@@ -88,7 +86,7 @@ func (p *Partition) MultiPut(hashKey []byte, kvs []KV, expire, now uint32) (Writ
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.commitLocked(b)
+	return p.commitLocked(b, expire)
 }
 
 // MultiRemoveResult is the outcome of MultiRemove.
@@ -110,7 +108,7 @@ func (p *Partition) MultiRemove(hashKey []byte, sortKeys [][]byte) (MultiRemoveR
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	res, c := p.commitLocked(b)
+	res, c := p.commitLocked(b, 0)
 	count := int64(len(sortKeys))
 	if res.Status != OK {
 		count = 0
