@@ -1,14 +1,13 @@
 package rpc
 
 import (
-	"sync"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// call is a request that waits for its reply. It is recycled: nothing may
-// keep one after it was taken off its table and completed.
+// call is a request that waits for its reply. Its connection recycles it:
+// nothing may keep one after it was taken off its table and completed.
 type call struct {
 	seq      int32
 	deadline time.Time // zero if the context of the caller has one
@@ -17,12 +16,12 @@ type call struct {
 	done     chan struct{} // capacity 1, so that completing never blocks
 }
 
-var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+func newCall() any { return &call{done: make(chan struct{}, 1)} }
 
-func (c *call) recycle() {
-	c.reply = wire.Reply{}
-	c.err = nil
-	callPool.Put(c)
+func (c *Conn) recycle(cl *call) {
+	cl.reply = wire.Reply{}
+	cl.err = nil
+	c.idle.Put(cl)
 }
 
 // callTable finds the pending call of a sequence id. It is an array indexed by

@@ -13,7 +13,8 @@ import (
 // Options of connections. The zero value of a field is its default.
 type Options struct {
 	// MaxReply is the size of the largest reply accepted, in bytes. Default
-	// 512 MiB: a scan may return 1000 records of up to 1 MiB.
+	// 256 MiB: a scan returns up to 1000 records, and what HTTP or TLS sends
+	// stands for a larger number.
 	MaxReply int
 	// MaxBuffered is the number of outgoing bytes from which on callers wait
 	// until the writer has caught up. Default 4 MiB.
@@ -26,7 +27,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.MaxReply <= 0 {
-		o.MaxReply = 512 << 20
+		o.MaxReply = 256 << 20
 	}
 	if o.MaxBuffered <= 0 {
 		o.MaxBuffered = 4 << 20
@@ -45,6 +46,10 @@ type Conn struct {
 	kick chan struct{} // capacity 1: mu.out has something for the writer
 	dead chan struct{} // closed when the connection failed
 	wg   sync.WaitGroup
+	// idle are calls to use again. They are not shared between connections,
+	// because a channel belongs to the bubble of testing/synctest, or to none,
+	// in which it was made.
+	idle sync.Pool
 
 	mu struct {
 		sync.Mutex
@@ -71,6 +76,7 @@ func NewConn(addr string, nc net.Conn, opts Options) *Conn {
 		opts: opts.withDefaults(),
 		kick: make(chan struct{}, 1),
 		dead: make(chan struct{}),
+		idle: sync.Pool{New: newCall},
 	}
 	c.wg.Add(2)
 	go c.writeLoop()
@@ -121,7 +127,7 @@ func (c *Conn) Fail(err error) {
 // deadline, which must be set. Errors are of type *Error, except for those of
 // the context before anything was sent.
 func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wire.RequestHeader, task string, arg M) (wire.Reply, error) {
-	cl := callPool.Get().(*call)
+	cl := c.idle.Get().(*call)
 	if _, ok := ctx.Deadline(); ok {
 		cl.deadline = time.Time{}
 	} else {
@@ -132,13 +138,13 @@ func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wi
 	for len(c.mu.out) > c.opts.MaxBuffered && c.mu.err == nil {
 		if err := c.waitForSpaceLocked(ctx, deadline); err != nil {
 			c.mu.Unlock()
-			cl.recycle()
+			c.recycle(cl)
 			return wire.Reply{}, &Error{Addr: c.addr, Err: err}
 		}
 	}
 	if err := c.mu.err; err != nil {
 		c.mu.Unlock()
-		cl.recycle()
+		c.recycle(cl)
 		return wire.Reply{}, &Error{Addr: c.addr, Err: err}
 	}
 	c.mu.calls.add(cl)
@@ -166,7 +172,7 @@ func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wi
 		}
 	}
 	reply, err := cl.reply, cl.err
-	cl.recycle()
+	c.recycle(cl)
 	return reply, err
 }
 
@@ -182,7 +188,7 @@ func (c *Conn) abandon(cl *call, seq int32, err error) error {
 	c.mu.owing = true
 	sent := seq-c.mu.sent < 0
 	c.mu.Unlock()
-	cl.recycle()
+	c.recycle(cl)
 	return &Error{Addr: c.addr, Sent: sent, Err: err}
 }
 
@@ -234,6 +240,7 @@ func (c *Conn) waitForSpaceLocked(ctx context.Context, deadline time.Time) error
 // TimeoutMs returns d in the form of the request header: milliseconds, rounded
 // up, at least 1 and at most what 31 bits hold.
 func TimeoutMs(d time.Duration) int32 {
-	ms := (d + time.Millisecond - 1) / time.Millisecond
-	return int32(min(max(ms, 1), 1<<31-1))
+	const most = 1<<31 - 1
+	d = min(d, most*time.Millisecond) // or rounding up would overflow
+	return int32(max((d+time.Millisecond-1)/time.Millisecond, 1))
 }
