@@ -206,7 +206,8 @@ type scanner struct {
 
 	mu       sync.Mutex // held by Next and Close
 	closed   bool
-	rows     []wire.KeyValue // fetched and not delivered
+	batch    []wire.KeyValue // the one being delivered
+	rows     []wire.KeyValue // what is left of it
 	last     []byte          // full key delivered last
 	finished bool
 	fetching chan batch // the batch under way, or nil
@@ -214,8 +215,9 @@ type scanner struct {
 	// The cursor.
 	request wire.GetScannerRequest
 	target  target
-	parts   []part // the first is being scanned
-	context int64  // ScanNotExist if the server holds none
+	parts   []part          // the first is being scanned
+	context int64           // ScanNotExist if the server holds none
+	spare   []wire.KeyValue // memory for the next batch
 }
 
 // batch is the result of fetching.
@@ -309,6 +311,7 @@ func (s *scanner) receive(ctx context.Context) error {
 // accept takes over a batch and starts to fetch the one after.
 func (s *scanner) accept(b batch) {
 	s.fetching = nil
+	s.spare, s.batch = s.batch, b.rows // the rows of the batch before are delivered
 	s.rows, s.finished = b.rows, b.done
 	if b.err == nil && !b.done {
 		s.fetch()
@@ -384,7 +387,8 @@ func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 	}
 	// A context is used up by the request that names it.
 	s.context = wire.ScanNotExist
-	var resp wire.ScanResponse
+	resp := wire.ScanResponse{KVs: s.spare}
+	s.spare = nil
 	r := a.reader()
 	resp.Read(&r)
 	if r.Err() == nil {

@@ -49,6 +49,17 @@ func reading(t *testing.T, frame []byte, read func([]byte) error) func() {
 	}
 }
 
+// forget makes a message whose list is read into the memory of the one before
+// allocate it.
+func forget(c codec) {
+	switch m := c.(type) {
+	case *MultiPutRequest:
+		m.KVs = nil
+	case *ScanResponse:
+		m.KVs = nil
+	}
+}
+
 // The memory that a list takes must be known before it is read, so that a
 // long one is one allocation as well.
 func TestListsAreOneAllocation(t *testing.T) {
@@ -67,6 +78,7 @@ func TestListsAreOneAllocation(t *testing.T) {
 				r := NewReader(b)
 				got := testing.AllocsPerRun(10, func() {
 					r = NewReader(b)
+					forget(c)
 					c.Read(&r)
 				})
 				if got != 1 || r.Err() != nil {

@@ -60,7 +60,7 @@ func (m *MultiPutRequest) Read(r *Reader) {
 		case id == 1 && typ == TypeStruct:
 			m.HashKey = r.Blob()
 		case id == 2 && typ == TypeList:
-			m.KVs = readKeyValues(r)
+			m.KVs = readKeyValues(r, m.KVs)
 		case id == 3 && typ == TypeI32:
 			m.ExpireTS = r.I32()
 		default:

@@ -187,7 +187,7 @@ func (m *MultiGetResponse) Read(r *Reader) {
 		case id == 1 && typ == TypeI32:
 			m.Error = r.I32()
 		case id == 2 && typ == TypeList:
-			m.KVs = readKeyValues(r)
+			m.KVs = readKeyValues(r, m.KVs)
 		case id == 3 && typ == TypeI32:
 			m.AppID = r.I32()
 		case id == 4 && typ == TypeI32:
