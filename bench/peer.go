@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 	"github.com/pegasus-go/pegasus/onebox"
 )
@@ -141,8 +144,43 @@ type nullServer struct {
 	put        wire.UpdateResponse
 	multiGet   wire.MultiGetResponse
 	incr       wire.IncrResponse
-	scan       wire.ScanResponse
+	batch      rawStruct // of a scan, 1000 records
+	contextAt  int       // where batch has the context id
 }
+
+// rawStruct is an encoded struct.
+type rawStruct []byte
+
+// ThriftType returns the type code of a struct.
+func (rawStruct) ThriftType() byte { return wire.TypeStruct }
+
+// AppendValue appends the struct.
+func (s rawStruct) AppendValue(dst []byte) []byte { return append(dst, s...) }
+
+// prepareScan encodes the batch that answers every request of a scan.
+func (s *nullServer) prepareScan(source wire.Source) {
+	const marker = 0x0102030405060708
+	resp := wire.ScanResponse{ContextID: marker, Source: source}
+	for i := range 1000 {
+		key := schema.AppendKey(nil, recordKey(i/rowCount), rowKeys[i%rowCount])
+		resp.KVs = append(resp.KVs, wire.KeyValue{Key: key, Value: make([]byte, scanValue)})
+	}
+	s.batch = resp.AppendValue(nil)
+	s.contextAt = bytes.Index(s.batch, binary.BigEndian.AppendUint64(nil, marker))
+}
+
+// scanBatch returns the batch with what is left after it: nullScanBatches at
+// the start of a scan.
+func (s *nullServer) scanBatch(left int64) rawStruct {
+	if left == 0 {
+		left = wire.ScanCompleted
+	}
+	binary.BigEndian.PutUint64(s.batch[s.contextAt:], uint64(left))
+	return s.batch
+}
+
+// nullScanBatches is the number of batches in each partition of a null server.
+const nullScanBatches = 500
 
 func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
 	defer nc.Close()
@@ -155,6 +193,7 @@ func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
 		s.multiGet.KVs = append(s.multiGet.KVs, wire.KeyValue{Key: fmt.Appendf(nil, "s%05d", i), Value: make([]byte, value)})
 	}
 	s.multiGet.Source = source
+	s.prepareScan(source)
 
 	br := bufio.NewReaderSize(nc, 64<<10)
 	var frame, out []byte
@@ -200,6 +239,12 @@ func (s *nullServer) answer(out []byte, q *wire.Request) []byte {
 		return wire.AppendReply(out, q, wire.TaskMultiPut+wire.AckSuffix, s.put)
 	case wire.TaskIncr:
 		return wire.AppendReply(out, q, wire.TaskIncr+wire.AckSuffix, s.incr)
+	case wire.TaskGetScanner:
+		return wire.AppendReply(out, q, wire.TaskGetScanner+wire.AckSuffix, s.scanBatch(nullScanBatches-1))
+	case wire.TaskScan:
+		var req wire.ScanRequest
+		req.Read(&q.Arg)
+		return wire.AppendReply(out, q, wire.TaskScan+wire.AckSuffix, s.scanBatch(req.ContextID-1))
 	case wire.TaskQueryConfig:
 		resp := wire.QueryConfigResponse{Err: wire.ErrOK, AppID: 1, PartitionCount: s.partitions, IsStateful: true}
 		for i := range s.partitions {

@@ -32,23 +32,38 @@ func loadRecords(ctx context.Context, t pegasus.TableConnector, from, to int) er
 
 func recordKey(i int) []byte { return fmt.Appendf(nil, "record_%09d", i) }
 
-// runFullScan measures a scan of the whole table by two scanners against a
-// copy of the same number of bytes over a connection, in batches of the size
-// that the scan has.
+// scanSplit is the number of scanners, and of connections of the floor, that a
+// full scan uses at the same time.
+const scanSplit = 2
+
+// runFullScan measures a scan of a whole table by two scanners. The floor is a
+// copy of as many bytes over two connections, in batches of the same size; null
+// is the client's scan of canned batches.
 func (b *bench) runFullScan(ctx context.Context, records int) (result, error) {
 	p, err := startPeer("onebox", "mem", "-")
 	if err != nil {
 		return result{}, err
 	}
 	defer p.stop()
-	t, stop, err := openTable(ctx, p.addr, "bench8")
+	full, stop, err := openTable(ctx, p.addr, "bench8")
 	if err != nil {
 		return result{}, err
 	}
 	defer stop()
-	if err := loadRecords(ctx, t, 0, records); err != nil {
+	if err := loadRecords(ctx, full, 0, records); err != nil {
 		return result{}, err
 	}
+	canned, err := b.peer("null", fmt.Sprint(scanSplit), fmt.Sprint(scanValue))
+	if err != nil {
+		return result{}, err
+	}
+	null, stop, err := openTable(ctx, canned.addr, "null")
+	if err != nil {
+		return result{}, err
+	}
+	defer stop()
+	const nullRecords = scanSplit * nullScanBatches * 1000
+
 	// A record on the wire: the key and value, their headers, the struct's end.
 	size := len(recordKey(0)) + 2 + len(rowKeys[0]) + scanValue + 2*7 + 1
 	batch := 1000 * size
@@ -56,26 +71,36 @@ func (b *bench) runFullScan(ctx context.Context, records int) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	res := result{Case: fmt.Sprintf("fullscan/%dB/%d records", scanValue, records), Variants: []variant{{Name: "floor"}, {Name: "mem"}}}
+	res := result{Case: fmt.Sprintf("fullscan/%dB/%d records", scanValue, records)}
 	var peak int64
+	variants := []struct {
+		name    string
+		records int
+		scan    func() error
+	}{
+		{"floor", nullRecords, func() error {
+			return parallel(scanSplit, scanSplit, func(int) error { return rawCopy(raw.addr, batch, nullScanBatches) })
+		}},
+		{"null", nullRecords, func() error { return fullScan(ctx, null, scanSplit, nullRecords, &peak) }},
+		{"mem", records, func() error { return fullScan(ctx, full, scanSplit, records, &peak) }},
+	}
+	for _, v := range variants {
+		res.Variants = append(res.Variants, variant{Name: v.name})
+	}
 	for range b.opts.rounds {
-		for i, f := range []func() error{
-			func() error { return rawCopy(raw.addr, batch, records/1000) },
-			func() error { return fullScan(ctx, t, 2, records, &peak) },
-		} {
+		for i, v := range variants {
 			runtime.GC()
 			cpu, began := cpuTime(), time.Now()
-			if err := f(); err != nil {
+			if err := v.scan(); err != nil {
 				return result{}, err
 			}
-			n := float64(records)
+			n := float64(v.records)
 			res.Variants[i].Samples = append(res.Variants[i].Samples, sample{
-				Ops: int64(records), NsPerOp: float64(time.Since(began).Nanoseconds()) / n, CPUNsPerOp: float64((cpuTime() - cpu).Nanoseconds()) / n,
+				Ops: int64(v.records), NsPerOp: float64(time.Since(began).Nanoseconds()) / n, CPUNsPerOp: float64((cpuTime() - cpu).Nanoseconds()) / n,
 			})
 		}
 	}
-	res.Notes = append(res.Notes, fmt.Sprintf("an operation is a record of %d bytes on the wire; floor = copy of as many bytes in batches of %d; memory of the scanning process grew by %d MiB at most",
-		size, batch, peak>>20))
+	res.Notes = append(res.Notes, fmt.Sprintf("an operation is a record of %d bytes on the wire; memory of this process grew by %d MiB at most", size, peak>>20))
 	return res, nil
 }
 

@@ -158,7 +158,7 @@ func drain(ctx context.Context, s pegasus.Scanner) (rows int, bytes int64, err e
 }
 
 func openTable(ctx context.Context, meta, name string) (pegasus.TableConnector, func(), error) {
-	client, err := pegasus.New(pegasus.Config{MetaServers: []string{meta}, OperationTimeout: time.Minute})
+	client, err := pegasus.New(pegasus.Config{MetaServers: []string{meta}, OperationTimeout: 5 * time.Second})
 	if err != nil {
 		return nil, nil, err
 	}
