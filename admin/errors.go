@@ -26,6 +26,9 @@ var (
 	// ErrNoMeta: no meta server gave an answer. The message names those tried.
 	ErrNoMeta = route.ErrNoMeta
 
+	// ErrNoPrimary: partitions of the table have no primary at present.
+	ErrNoPrimary = errors.New("partitions without a primary")
+
 	// ErrInDoubt: a change was sent and no answer came; it may have been carried
 	// out, now or later, or not.
 	ErrInDoubt = errors.New("the change may or may not have been carried out")

@@ -2,16 +2,12 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
-
-// ErrNoPrimary: partitions of the table have no primary at present.
-var ErrNoPrimary = errors.New("partitions without a primary")
 
 // Partition says who serves a partition.
 type Partition struct {
