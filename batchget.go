@@ -52,13 +52,20 @@ func validateBatchGet(keys []CompositeKey) error {
 		return argumentError("keys", "must not be nil or empty")
 	}
 	for i := range keys {
-		err := validateKey(keys[i].HashKey, keys[i].SortKey)
-		var ae *ArgumentError
-		if errors.As(err, &ae) {
-			return argumentError(fmt.Sprintf("keys[%d].%s", i, ae.Name), ae.Reason)
+		if err := validateKey(keys[i].HashKey, keys[i].SortKey); err != nil {
+			return inElement(fmt.Sprintf("keys[%d]", i), err)
 		}
 	}
 	return nil
+}
+
+// inElement names the element of a list that err, an *ArgumentError, is about.
+func inElement(element string, err error) error {
+	var ae *ArgumentError
+	if errors.As(err, &ae) {
+		return argumentError(element+"."+ae.Name, ae.Reason)
+	}
+	return err
 }
 
 // batchGet is one BatchGet under way. Its groups have no key in common, so
