@@ -120,6 +120,17 @@ func writeFormat(dir string, fs vfs.FS) error {
 	if err != nil {
 		return err
 	}
+	if err := syncDir(dir, fs); err != nil {
+		return err
+	}
+	// dir itself may be new. Whoever may not look into its parent has not made it.
+	if err := syncDir(fs.PathDir(dir), fs); err != nil && !errors.Is(err, os.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+func syncDir(dir string, fs vfs.FS) error {
 	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return err

@@ -2,10 +2,12 @@ package storage
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -150,17 +152,19 @@ func TestNotADirectory(t *testing.T) {
 	}
 }
 
+// A directory that cannot be written is not one that is in use.
 func TestUnwritable(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root writes everywhere")
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o555); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(Options{Dir: dir}); !errors.Is(err, os.ErrPermission) {
+	_, err := Open(Options{Dir: "/db", FS: readOnlyFS{vfs.NewMem()}})
+	if !errors.Is(err, os.ErrPermission) || errors.Is(err, ErrLocked) {
 		t.Errorf("Open: %v", err)
 	}
+}
+
+// readOnlyFS has directories that others own.
+type readOnlyFS struct{ vfs.FS }
+
+func (readOnlyFS) Lock(name string) (io.Closer, error) {
+	return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EACCES}
 }
 
 // A store that lost a file does not open as an empty one, and what is left of it stays.

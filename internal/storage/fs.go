@@ -245,12 +245,12 @@ func (f *guardFile) SyncTo(length int64) (fullSync bool, err error) {
 	return fullSync, f.result("sync", err)
 }
 
-// Preallocate implements vfs.File.
+// Preallocate implements vfs.File. It is a hint, which many file systems refuse.
 func (f *guardFile) Preallocate(offset, length int64) error {
 	if dropped, err := f.dropped(); dropped {
 		return err
 	}
-	return f.result("preallocate", f.File.Preallocate(offset, length))
+	return f.File.Preallocate(offset, length)
 }
 
 // Close implements vfs.File. A log whose syncs were left out is synced here, so that at most the

@@ -143,3 +143,23 @@ func testDiskFailure(t *testing.T, match func(errorfs.Op) bool, durability Durab
 		}
 	}
 }
+
+// Preallocation is a hint. Many file systems refuse it, which is no failure of the disk.
+func TestPreallocationRefused(t *testing.T) {
+	refused := 0
+	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFilePreallocate {
+			refused++
+			return errDisk
+		}
+		return nil
+	}))
+	db := openDB(t, Options{Dir: t.TempDir(), FS: fs})
+	put(t, partition(t, db, 1, 0), "h", "s", "v", 0)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if refused == 0 {
+		t.Error("nothing was preallocated")
+	}
+}

@@ -24,10 +24,10 @@ func (p *Partition) Get(dst, key []byte, now uint32) (value []byte, expire uint3
 
 // get is Get with a raw key that was checked, from the database or a snapshot of it.
 func (p *Partition) get(r pebble.Reader, dst, key []byte, now uint32) ([]byte, uint32, Status) {
-	kb := keyBufs.Get().(*keyBuf)
-	defer keyBufs.Put(kb)
-	kb.lower = append(append(kb.lower[:0], p.prefix[:]...), key...)
-	return p.getStored(r, dst, kb.lower, now)
+	kb := newKeyBuf()
+	defer kb.release()
+	kb.key = append(append(kb.key[:0], p.prefix[:]...), key...)
+	return p.getStored(r, dst, kb.key, now)
 }
 
 // getStored is get with the key as it is stored.
@@ -74,13 +74,13 @@ func (p *Partition) BatchGet(keys []HashSortKey, now uint32, emit func(i int, va
 	}
 	r, done := p.reader(len(keys))
 	defer done()
-	kb := keyBufs.Get().(*keyBuf)
-	defer keyBufs.Put(kb)
+	kb := newKeyBuf()
+	defer kb.release()
 	for i, k := range keys {
-		kb.lower = schema.AppendKey(append(kb.lower[:0], p.prefix[:]...), k.HashKey, k.SortKey)
+		kb.key = schema.AppendKey(append(kb.key[:0], p.prefix[:]...), k.HashKey, k.SortKey)
 		var status Status
-		if kb.upper, _, status = p.getStored(r, kb.upper[:0], kb.lower, now); status == OK {
-			emit(i, kb.upper)
+		if kb.other, _, status = p.getStored(r, kb.other[:0], kb.key, now); status == OK {
+			emit(i, kb.other)
 		} else if status != NotFound {
 			return status
 		}

@@ -72,12 +72,12 @@ type multiGetRun struct {
 func (p *Partition) multiGetKeys(r *multiGetRun, emit func(sortKey, value []byte)) Status {
 	reader, done := p.reader(len(r.SortKeys))
 	defer done()
-	kb := keyBufs.Get().(*keyBuf)
-	defer keyBufs.Put(kb)
+	kb := newKeyBuf()
+	defer kb.release()
 	for _, sortKey := range r.SortKeys {
-		kb.lower = schema.AppendKey(append(kb.lower[:0], p.prefix[:]...), r.HashKey, sortKey)
+		kb.key = schema.AppendKey(append(kb.key[:0], p.prefix[:]...), r.HashKey, sortKey)
 		var status Status
-		kb.upper, _, status = p.getStored(reader, kb.upper[:0], kb.lower, r.now)
+		kb.other, _, status = p.getStored(reader, kb.other[:0], kb.key, r.now)
 		if status == NotFound {
 			continue
 		}
@@ -88,7 +88,7 @@ func (p *Partition) multiGetKeys(r *multiGetRun, emit func(sortKey, value []byte
 		if r.count >= r.maxCount || r.size >= r.maxSize {
 			return Incomplete
 		}
-		value := kb.upper
+		value := kb.other
 		if r.NoValue {
 			value = nil
 		}

@@ -84,22 +84,32 @@ func (p *Partition) endScans() {
 	clear(p.scanners.open)
 }
 
-// A keyBuf holds the two keys that bound an iterator, or one to look up. They are handed to
-// Pebble behind an interface, which would cost an allocation each if they were on the stack.
-type keyBuf struct{ lower, upper []byte }
+// A keyBuf holds keys and values on their way to and from Pebble: the bounds of an iterator, or a
+// key and its value. Pebble takes keys behind an interface, which would cost an allocation each
+// if they were on the stack.
+type keyBuf struct{ key, other []byte }
 
 var keyBufs = sync.Pool{New: func() any { return new(keyBuf) }}
+
+func newKeyBuf() *keyBuf { return keyBufs.Get().(*keyBuf) }
+
+// release gives kb back, unless a large value has made it so big that it should not stay around.
+func (kb *keyBuf) release() {
+	if cap(kb.key)+cap(kb.other) <= 1<<18 {
+		keyBufs.Put(kb)
+	}
+}
 
 // newIter returns an iterator over the raw keys from lower (inclusive) to upper (exclusive; nil
 // for the end of the partition). Pebble copies the bounds.
 func (p *Partition) newIter(lower, upper []byte) (*pebble.Iterator, error) {
-	kb := keyBufs.Get().(*keyBuf)
-	defer keyBufs.Put(kb)
-	kb.lower = append(append(kb.lower[:0], p.prefix[:]...), lower...)
+	kb := newKeyBuf()
+	defer kb.release()
+	kb.key = append(append(kb.key[:0], p.prefix[:]...), lower...)
 	if upper != nil {
-		kb.upper = append(append(kb.upper[:0], p.prefix[:]...), upper...)
+		kb.other = append(append(kb.other[:0], p.prefix[:]...), upper...)
 	} else {
-		kb.upper = appendPrefix(kb.upper[:0], tagData, p.appID, p.index+1)
+		kb.other = appendPrefix(kb.other[:0], tagData, p.appID, p.index+1)
 	}
-	return p.db.pebble.NewIter(&pebble.IterOptions{LowerBound: kb.lower, UpperBound: kb.upper})
+	return p.db.pebble.NewIter(&pebble.IterOptions{LowerBound: kb.key, UpperBound: kb.other})
 }

@@ -23,15 +23,18 @@ func (p *Partition) Incr(key []byte, by int64, expire int32, now uint32) (IncrRe
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var buf [32]byte
-	sum := by
-	old, newExpire, status := p.readLocked(buf[:0], key, now)
+	kb := newKeyBuf()
+	defer kb.release()
+	sum, newExpire, status := by, uint32(0), IOError
+	if !p.closed {
+		kb.other, newExpire, status = p.get(p.db.pebble, kb.other[:0], key, now)
+	}
 	if status != OK && status != NotFound {
 		res, c := p.refuseLocked(status)
 		return IncrResult{WriteResult: res}, c
 	}
-	if len(old) > 0 {
-		n, ok := schema.ParseInt(old)
+	if len(kb.other) > 0 {
+		n, ok := schema.ParseInt(kb.other)
 		if !ok {
 			res, c := p.refuseLocked(InvalidArgument)
 			return IncrResult{WriteResult: res}, c
@@ -47,21 +50,14 @@ func (p *Partition) Incr(key []byte, by int64, expire int32, now uint32) (IncrRe
 		newExpire = 0
 	}
 	newExpire = p.expiry(newExpire, now)
+	kb.other = strconv.AppendInt(kb.other[:0], sum, 10)
 	b := p.db.pebble.NewBatch()
-	p.addPut(b, rawKey{whole: key}, strconv.AppendInt(buf[:0], sum, 10), newExpire)
+	p.addPut(b, rawKey{whole: key}, kb.other, newExpire)
 	res, c := p.commitLocked(b, newExpire)
 	if res.Status != OK {
 		sum = 0
 	}
 	return IncrResult{WriteResult: res, NewValue: sum}, c
-}
-
-// readLocked reads a record for a write that depends on it. p.mu is held.
-func (p *Partition) readLocked(dst, key []byte, now uint32) ([]byte, uint32, Status) {
-	if p.closed {
-		return dst, 0, IOError
-	}
-	return p.get(p.db.pebble, dst, key, now)
 }
 
 // CheckAndSet asks to store a record if another record of the hash key, or itself, passes a check.
@@ -187,11 +183,14 @@ func (p *Partition) addMutations(b *pebble.Batch, req *CheckAndMutate, now uint3
 
 // checkLocked reads the record to check and checks it. p.mu is held.
 func (p *Partition) checkLocked(hashKey, sortKey []byte, check CheckType, operand []byte, wantValue bool, now uint32) (CheckResult, Status) {
-	kb := keyBufs.Get().(*keyBuf)
-	defer keyBufs.Put(kb)
-	key := schema.AppendKey(nil, hashKey, sortKey)
+	kb := newKeyBuf()
+	defer kb.release()
+	if p.closed {
+		return CheckResult{}, IOError
+	}
+	kb.key = schema.AppendKey(append(kb.key[:0], p.prefix[:]...), hashKey, sortKey)
 	var status Status
-	kb.upper, _, status = p.readLocked(kb.upper[:0], key, now)
+	kb.other, _, status = p.getStored(p.db.pebble, kb.other[:0], kb.key, now)
 	if status != OK && status != NotFound {
 		return CheckResult{}, status
 	}
@@ -201,8 +200,8 @@ func (p *Partition) checkLocked(hashKey, sortKey []byte, check CheckType, operan
 		res.CheckValueReturned = true
 		if exist {
 			res.CheckValueExist = true
-			res.CheckValue = append([]byte(nil), kb.upper...)
+			res.CheckValue = append([]byte(nil), kb.other...)
 		}
 	}
-	return res, check.check(exist, kb.upper, operand)
+	return res, check.check(exist, kb.other, operand)
 }

@@ -28,8 +28,9 @@ const splitChunk = 1 << 20 // bytes of a batch
 // SplitApp doubles the partition count of a table, from oldCount, and sets meta in the same
 // instant as UpdateMeta would; that is where the caller keeps the new count. When it returns nil,
 // every record is in the partition its key hashes to (records that were in a foreign partition
-// before stay where they are). When it fails before that instant, nothing has changed; a crash
-// leaves all or nothing.
+// before stay where they are). With an error nothing has changed, except that after ErrFailed it is
+// for the next Open to find out: it completes the split or undoes it, and meta with it. So does an
+// Open after a crash.
 //
 // Reads and writes of the table wait meanwhile. The caller keeps its own clients from reading by
 // the old count afterwards: a key that moved is not found in its old partition. Scans that are
