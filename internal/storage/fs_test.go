@@ -146,10 +146,10 @@ func testDiskFailure(t *testing.T, match func(errorfs.Op) bool, durability Durab
 
 // Preallocation is a hint. Many file systems refuse it, which is no failure of the disk.
 func TestPreallocationRefused(t *testing.T) {
-	refused := 0
+	var refused atomic.Int32
 	fs := errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpFilePreallocate {
-			refused++
+			refused.Add(1)
 			return errDisk
 		}
 		return nil
@@ -159,7 +159,7 @@ func TestPreallocationRefused(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if refused == 0 {
+	if refused.Load() == 0 {
 		t.Error("nothing was preallocated")
 	}
 }
