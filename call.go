@@ -95,6 +95,11 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 		return a, ErrNoPrimary
 	}
 	if a.conn = node.Live(); a.conn == nil {
+		if node.Lost() {
+			// It broke while nobody waited for an answer. The server may accept
+			// connections and be of no use all the same.
+			t.route.RefreshSoon(snap)
+		}
 		var err error
 		if a.conn, err = connect(ctx, deadline, node); err != nil {
 			return a, err

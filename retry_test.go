@@ -2,6 +2,7 @@ package pegasus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -296,9 +297,9 @@ func TestStrangeAnswers(t *testing.T) {
 		},
 		"of another type": peer.Result(wire.ContextID(3)),
 		"cut off": func(r *peer.Request) {
-			b := r.Frame(result(r.Name()))
-			b = b[:len(b)-20]
-			b[3] -= 20
+			b := wire.AppendErrorReply(nil, &r.Request, r.Name()+"_ACK", wire.ErrOK)
+			b = append(b, r.Frame(result(r.Name()))[len(b):][:6]...)
+			binary.BigEndian.PutUint32(b, uint32(len(b)))
 			r.Send(b)
 		},
 		"empty": func(r *peer.Request) { r.Send(wire.AppendErrorReply(nil, &r.Request, r.Name()+"_ACK", wire.ErrOK)) },
@@ -329,7 +330,7 @@ func TestStrangeAnswers(t *testing.T) {
 func TestFailover(t *testing.T) {
 	bubble(t, 2, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
 		c.On(wire.TaskGet, func(r *peer.Request) {
-			time.AfterFunc(10*time.Millisecond, func() { success(r) })
+			time.AfterFunc(50*time.Millisecond, func() { success(r) })
 		})
 		var moved time.Time
 		go func() {
@@ -350,7 +351,7 @@ func TestFailover(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					if after := time.Now(); !moved.IsZero() && before.Before(moved) && after.Sub(moved) > maxPause+100*time.Millisecond {
+					if after := time.Now(); !moved.IsZero() && before.Before(moved) && after.Sub(moved) > maxPause+150*time.Millisecond {
 						t.Errorf("the first success came %v after the new configuration", after.Sub(moved))
 					}
 				}

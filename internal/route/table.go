@@ -123,28 +123,38 @@ func (t *Table) Snapshot() *Snapshot { return t.snap.Load() }
 // Refresh replaces the snapshot seen, which is out of date. It returns at once
 // if another caller did so already, and joins a refresh under way.
 func (t *Table) Refresh(ctx context.Context, seen *Snapshot) error {
-	t.mu.Lock()
-	if t.snap.Load() != seen {
-		t.mu.Unlock()
-		return nil
-	}
-	r := t.refresh
+	r, err := t.start(seen)
 	if r == nil {
-		r = &refresh{done: make(chan struct{})}
-		t.refresh = r
-		if !t.pool.Go(func(ctx context.Context) { t.run(ctx, r) }) {
-			t.refresh = nil
-			t.mu.Unlock()
-			return rpc.ErrClosed
-		}
+		return err
 	}
-	t.mu.Unlock()
 	select {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
 		return rpc.ContextError(ctx)
 	}
+}
+
+// RefreshSoon is Refresh for a snapshot that may be out of date: it does not
+// wait.
+func (t *Table) RefreshSoon(seen *Snapshot) { t.start(seen) }
+
+// start returns the refresh that replaces seen, nil if that has been done.
+func (t *Table) start(seen *Snapshot) (*refresh, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.snap.Load() != seen {
+		return nil, nil
+	}
+	if t.refresh != nil {
+		return t.refresh, nil
+	}
+	r := &refresh{done: make(chan struct{})}
+	if !t.pool.Go(func(ctx context.Context) { t.run(ctx, r) }) {
+		return nil, rpc.ErrClosed
+	}
+	t.refresh = r
+	return r, nil
 }
 
 func (t *Table) run(ctx context.Context, r *refresh) {

@@ -130,6 +130,10 @@ func (n *Node) Live() *Conn {
 	}
 }
 
+// Lost reports whether there was a connection that has broken, and no new one
+// was made yet.
+func (n *Node) Lost() bool { return n.live.Load() != nil && n.Live() == nil }
+
 // Conn returns the connection and makes it first if need be. Any number of
 // callers share one attempt. Shortly after a failed attempt it fails again
 // with the same cause at once, so that the caller can look elsewhere. Errors
