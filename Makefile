@@ -1,0 +1,45 @@
+# The steps are in .ci/run, which needs no make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: all
+all: ## everything that has to pass
+	.ci/run
+
+.PHONY: check
+check: ## formatting, vet, staticcheck, module files
+	.ci/run format vet lint tidy
+
+.PHONY: test
+test: ## all tests
+	.ci/run test
+
+.PHONY: race
+race: ## all tests with the race detector
+	.ci/run race
+
+.PHONY: quickstart
+quickstart: ## the main example: every method on the Go standard library
+	.ci/run quickstart
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for T=30s
+	T=$(or $(T),30s) .ci/run fuzz
+
+.PHONY: bench
+bench: ## measure client and onebox beside the floor; ARGS="-case get"
+	go -C bench run . $(ARGS)
+
+.PHONY: cover
+cover: ## statements that the tests reach, in cover.out and in total
+	go test -coverpkg=./... -coverprofile=cover.out ./...
+	go tool cover -func=cover.out | tail -n 1
+
+.PHONY: conformance
+conformance: ## compare the onebox, or the cluster at PEGASUS_META, with recorded facts
+	go test -count=1 -v -timeout 1h ./conformance | grep -v '^=== \|^ *--- PASS'
