@@ -34,7 +34,7 @@ func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	}
 	var resp wire.ReadResponse
 	r := a.reader()
-	resp.Read(&r)
+	resp.ReadValue(&r)
 	if resp.Error == wire.StatusNotFound {
 		return nil, nil
 	}

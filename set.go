@@ -48,7 +48,7 @@ func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 func (t *table) updated(o *operation, a *answer) error {
 	var resp wire.UpdateResponse
 	r := a.reader()
-	resp.Read(&r)
+	resp.ReadError(&r)
 	return t.check(o, a, &r, resp.Error)
 }
 

@@ -40,6 +40,18 @@ func (m *UpdateResponse) Read(r *Reader) {
 	}
 }
 
+// ReadError decodes Error. It leaves the other fields unread if it comes first,
+// as it does from every server.
+func (m *UpdateResponse) ReadError(r *Reader) {
+	b := r.b[r.pos:]
+	if len(b) >= fieldHeaderSize+4 && b[0] == TypeI32 && b[1] == 0 && b[2] == 1 {
+		r.pos += fieldHeaderSize
+		m.Error = r.I32()
+		return
+	}
+	m.Read(r)
+}
+
 // ReadResponse is the result of get.
 type ReadResponse struct {
 	structMessage
@@ -78,6 +90,21 @@ func (m *ReadResponse) Read(r *Reader) {
 			r.SkipOuter(typ)
 		}
 	}
+}
+
+// ReadValue decodes the fields that a get is for, Error and Value. It leaves the
+// others unread if those two come first, as they do from every server.
+func (m *ReadResponse) ReadValue(r *Reader) {
+	const valueAt = 2*fieldHeaderSize + 4 + 4
+	b := r.b[r.pos:]
+	if len(b) >= valueAt && b[0] == TypeI32 && b[1] == 0 && b[2] == 1 && b[7] == TypeStruct && b[8] == 0 && b[9] == 2 {
+		r.pos += fieldHeaderSize
+		m.Error = r.I32()
+		r.pos += fieldHeaderSize
+		m.Value = r.Blob()
+		return
+	}
+	m.Read(r)
 }
 
 // TTLResponse is the result of ttl.

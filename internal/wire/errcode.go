@@ -96,7 +96,7 @@ var codes = func() map[string]ErrorCode {
 // errorCode returns the ErrorCode of name; an empty name is ErrOK, the value
 // of a field that was left out.
 func errorCode(name []byte) ErrorCode {
-	if len(name) == 0 {
+	if len(name) == 0 || string(name) == string(ErrOK) {
 		return ErrOK
 	}
 	if c, ok := codes[string(name)]; ok {
