@@ -211,6 +211,7 @@ type scanner struct {
 	last     []byte          // full key delivered last
 	finished bool
 	fetching chan batch // the batch under way, or nil
+	failed   error      // why the batch before failed, if a Next waits on all the same
 
 	// The cursor.
 	request wire.GetScannerRequest
@@ -285,24 +286,21 @@ func (s *scanner) receive(ctx context.Context) error {
 	if s.fetching == nil {
 		s.fetch()
 	}
-	var timeout <-chan time.Time
-	_, patient := ctx.Deadline()
-	if !patient {
-		timer := time.NewTimer(s.table.client.timeout)
-		defer timer.Stop()
-		timeout = timer.C
-	}
 	select {
-	case b := <-s.fetching:
+	case b := <-s.fetching: // at Config.OperationTimeout at the latest
 		s.accept(b)
-		if patient && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
-			return nil // Config.OperationTimeout is over, not that of the caller
+		if _, ok := ctx.Deadline(); ok && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
+			s.failed = b.err
+			return nil // the caller has more time than that
 		}
+		s.failed = nil
 		return b.err
 	case <-ctx.Done():
-		return s.failure(rpc.ContextError(ctx))
-	case <-timeout:
-		return s.failure(context.DeadlineExceeded)
+		err := rpc.ContextError(ctx)
+		if s.failed != nil {
+			err = fmt.Errorf("%w; last failure: %w", err, s.failed)
+		}
+		return s.failure(err)
 	case <-s.ctx.Done():
 		return s.failure(ErrClosed)
 	}
