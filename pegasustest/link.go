@@ -66,7 +66,7 @@ func (l *Link) StallAfter(n int64) { l.set(stalling, n) }
 func (l *Link) set(f flow, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.flow, l.left = f, n
+	l.flow, l.left = f, max(n, 0)
 }
 
 // Heal ends what the other methods began. Answers that waited arrive.
