@@ -32,8 +32,8 @@ const (
 // Pool holds the nodes of a client: one for each address.
 type Pool struct {
 	opts   PoolOptions
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	ctx    context.Context // ends with Close, its cause is ErrClosed
+	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // dials, and connections that were made
 
 	mu    sync.Mutex
@@ -50,7 +50,7 @@ func NewPool(opts PoolOptions) *Pool {
 		opts.DialTimeout = 3 * time.Second
 	}
 	p := &Pool{opts: opts, nodes: make(map[string]*Node)}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
 
@@ -82,7 +82,7 @@ func (p *Pool) Go(f func(ctx context.Context)) bool {
 // for all goroutines. Dialing afterwards fails with ErrClosed.
 func (p *Pool) Close() {
 	p.mu.Lock()
-	p.cancel() // under the lock, so that Go adds nothing once wg is waited for
+	p.cancel(ErrClosed) // under the lock, so that Go adds nothing once wg is waited for
 	nodes := p.nodes
 	p.nodes = make(map[string]*Node)
 	p.mu.Unlock()
