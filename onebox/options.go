@@ -106,8 +106,10 @@ type Limits struct {
 	// one is refused with ERR_INVALID_DATA. Default: 1 MiB; negative: only
 	// RequestSize counts.
 	WriteSize int
-	// ReplySize is the size in bytes of records in an answer beyond which a
-	// read is refused with ERR_INVALID_DATA. Default: 256 MiB.
+	// ReplySize is the number of bytes of records after which an answer ends. A
+	// scan goes on with its next batch, a multi get is incomplete; a batch get,
+	// which has no way to say that, is refused with ERR_INVALID_DATA. Default:
+	// 256 MiB.
 	ReplySize int
 	// MultiGetCount and MultiGetSize are the records and bytes after which a
 	// multi get is incomplete. Default: 3000 and 30 MiB; negative size: no

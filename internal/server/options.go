@@ -54,9 +54,10 @@ type Limits struct {
 	// one is answered with ERR_INVALID_DATA. Default 1 MiB; negative: no limit
 	// but FrameSize.
 	WriteSize int
-	// ReplySize is the number of bytes of records after which an answer ends:
-	// a scan goes on with the next batch, other reads are answered with
-	// ERR_INVALID_DATA. Default 256 MiB.
+	// ReplySize is the number of bytes of records after which an answer ends. A
+	// scan goes on with its next batch, a multi_get is incomplete; a batch_get,
+	// which has no way to say that, is answered with ERR_INVALID_DATA. Default
+	// 256 MiB.
 	ReplySize int
 	// Connections is the number of connections to all nodes together. More
 	// are closed at once. Default 16384.

@@ -59,7 +59,7 @@ func (k *call) multiGet(dst []byte) []byte {
 		HashKey:        m.HashKey,
 		SortKeys:       m.SortKeys,
 		MaxCount:       m.MaxKVCount,
-		MaxSize:        m.MaxKVSize,
+		MaxSize:        k.maxSize(m.MaxKVSize),
 		NoValue:        m.NoValue,
 		Start:          m.StartSortKey,
 		Stop:           m.StopSortKey,
@@ -70,11 +70,20 @@ func (k *call) multiGet(dst []byte) []byte {
 	}
 	r := k.beginRecords(dst)
 	status := k.p.store.MultiGet(&req, k.now, func(sortKey, value []byte) {
-		if r.room() {
-			r.dst = wire.KeyValue{Key: sortKey, Value: value}.AppendValue(r.dst)
-		}
+		r.n++
+		r.dst = wire.KeyValue{Key: sortKey, Value: value}.AppendValue(r.dst)
 	})
 	return r.end(status)
+}
+
+// maxSize returns how many bytes a multi_get that asks for at most size may
+// return. A size that is not positive asks for everything.
+func (k *call) maxSize(size int32) int32 {
+	limit := int32(min(k.s.opts.Limits.ReplySize, maxInt32))
+	if size <= 0 {
+		return limit
+	}
+	return min(size, limit)
 }
 
 func (k *call) batchGet(dst []byte) []byte {
@@ -88,11 +97,16 @@ func (k *call) batchGet(dst []byte) []byte {
 		keys[i] = storage.HashSortKey{HashKey: m.Keys[i].HashKey, SortKey: m.Keys[i].SortKey}
 	}
 	r := k.beginRecords(dst)
+	limit := len(dst) + k.s.opts.Limits.ReplySize
 	status := k.p.store.BatchGet(keys, k.now, func(i int, value []byte) {
-		if r.room() {
+		if len(r.dst) < limit {
+			r.n++
 			r.dst = wire.FullData{HashKey: keys[i].HashKey, SortKey: keys[i].SortKey, Value: value}.AppendValue(r.dst)
 		}
 	})
+	if len(r.dst) >= limit {
+		return k.fail(r.dst[:r.start], wire.ErrInvalidData)
+	}
 	return r.end(status)
 }
 
@@ -111,7 +125,6 @@ type records struct {
 	dst       []byte
 	start, at int // of the reply, of the response in it
 	n         int
-	full      bool // Limits.ReplySize is exceeded
 }
 
 func (k *call) beginRecords(dst []byte) *records {
@@ -122,22 +135,9 @@ func (k *call) beginRecords(dst []byte) *records {
 	return r
 }
 
-// room reports whether another record may be appended, and counts it.
-func (r *records) room() bool {
-	if len(r.dst)-r.start > r.k.s.opts.Limits.ReplySize {
-		r.full = true
-		return false
-	}
-	r.n++
-	return true
-}
-
 // end completes the answer to a multi_get or batch_get.
 func (r *records) end(status storage.Status) []byte {
 	k := r.k
-	if r.full {
-		return k.fail(r.dst[:r.start], wire.ErrInvalidData)
-	}
 	dst := wire.EndRecords(r.dst, r.at, wire.Status(status), r.n, k.source())
 	return k.finishRead(dst, r.start, len(dst)-r.at)
 }

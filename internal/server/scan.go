@@ -30,6 +30,7 @@ func (k *call) getScanner(dst []byte) []byte {
 		HashFilter:     storage.Filter{Type: storage.FilterType(m.HashFilterType), Pattern: m.HashFilterPattern},
 		SortFilter:     storage.Filter{Type: storage.FilterType(m.SortFilterType), Pattern: m.SortFilterPattern},
 		BatchSize:      m.BatchSize,
+		MaxBytes:       k.s.opts.Limits.ReplySize,
 		NoValue:        m.NoValue,
 		OnlyCount:      isSet(m.OnlyReturnCount),
 	}
@@ -69,17 +70,12 @@ func (k *call) scan(dst []byte) []byte {
 func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
 	r := k.beginRecords(dst)
 	res := c.scanner.Next(k.now, func(key, value []byte, expire uint32) {
-		if r.room() {
-			r.dst = wire.KeyValue{
-				Key: key, Value: value,
-				ExpireTS: int32(expire), HasExpireTS: c.returnExpire,
-			}.AppendValue(r.dst)
-		}
+		r.n++
+		r.dst = wire.KeyValue{
+			Key: key, Value: value,
+			ExpireTS: int32(expire), HasExpireTS: c.returnExpire,
+		}.AppendValue(r.dst)
 	})
-	if r.full {
-		c.scanner.Close()
-		return k.fail(r.dst[:r.start], wire.ErrInvalidData)
-	}
 	id := wire.ScanCompleted
 	switch {
 	case res.Status != storage.OK:
