@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server"
-	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 // Request describes a request to the function given to [Server.Intercept].
@@ -58,7 +57,7 @@ func (s *Server) Intercept(f func(Request) Action) {
 		return server.Action{
 			Delay: a.Delay,
 			Until: a.Until,
-			Code:  wire.ErrorCode(a.Error),
+			Code:  a.Error,
 			Lose:  a.LoseAnswer,
 			Drop:  a.Drop,
 			Close: a.Close,

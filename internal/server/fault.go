@@ -21,8 +21,9 @@ type Action struct {
 	// Other requests on the connection are not held up.
 	Delay time.Duration
 	Until <-chan struct{}
-	// Code, if not empty, is the answer; the request is not carried out.
-	Code wire.ErrorCode
+	// Code, if not empty, is the name of the error to answer with; the request
+	// is not carried out.
+	Code string
 	// Lose carries the request out (or not, with Code), but no answer is sent.
 	Lose bool
 	// Drop ignores the request: not carried out, not answered.
@@ -70,9 +71,9 @@ func (c *conn) disturb(frame []byte) (handled, goOn bool) {
 	case a.Drop:
 		return true, true
 	case a.Delay > 0 || a.Until != nil || a.Lose:
-		return true, c.runAside(frame, detour{delay: a.Delay, until: a.Until, code: a.Code, lose: a.Lose})
+		return true, c.runAside(frame, detour{delay: a.Delay, until: a.Until, code: wire.ErrorCode(a.Code), lose: a.Lose})
 	case a.Code != "":
-		c.out = k.fail(c.out, a.Code)
+		c.out = k.fail(c.out, wire.ErrorCode(a.Code))
 		return true, true
 	}
 	return false, true
