@@ -35,7 +35,7 @@ func metas(t *testing.T, n *memnet.Network, handlers ...peer.Handler) []string {
 	return addrs
 }
 
-// answer returns a handler that answers a query.
+// answerWith returns a handler that answers a query.
 func answerWith(resp wire.QueryConfigResponse) peer.Handler { return peer.Result(wire.Of(&resp)) }
 
 // forward returns a handler of a follower that knows the leader, or does not.
