@@ -17,9 +17,8 @@ import (
 // replies to its requests to be read. Benchmarks on it measure the client alone.
 type echoConn struct {
 	net.Conn
-	reply  []byte // of a get; the sequence id is patched in
-	seqAt  int
-	config []byte // reply to the query of the configuration
+	reply []byte // of a get; the sequence id is patched in
+	seqAt int
 
 	mu     sync.Mutex
 	cond   *sync.Cond

@@ -21,7 +21,8 @@ import (
 func snapshot(t interface {
 	Helper()
 	Fatal(...any)
-}, tb *Table, resp wire.QueryConfigResponse) *Snapshot {
+}, tb *Table, resp wire.QueryConfigResponse,
+) *Snapshot {
 	t.Helper()
 	s, err := tb.build(&resp)
 	if err != nil {

@@ -91,7 +91,8 @@ func (s *Server) finishSplit(t *table) {
 	// Requests see moving from here on; wait for those that did not.
 	for _, p := range *t.partitions.Load() {
 		p.use.Lock()
-		p.use.Unlock() //nolint:staticcheck // a barrier, nothing to protect
+		//lint:ignore SA2001 a barrier, there is nothing to protect
+		p.use.Unlock()
 	}
 	old := t.count()
 	err := s.db.SplitApp(t.id, int32(old), map[string][]byte{tableKey(t.id): rec.encode()})

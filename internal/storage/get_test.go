@@ -16,8 +16,14 @@ func TestGet(t *testing.T) {
 	put(t, p, "h", "expired", "v", testNow)
 	put(t, p, "h", "far", "v", 1<<32-1)
 	for _, tc := range []struct{ hashKey, sortKey, want string }{
-		{"h", "s", "v"}, {"h", "", ""}, {"", "", "empty"}, {"h", "ttl", "v"}, {"h", "far", "v"},
-		{"h", "expired", "<not found>"}, {"h", "missing", "<not found>"}, {"hs", "", "<not found>"},
+		{"h", "s", "v"},
+		{"h", "", ""},
+		{"", "", "empty"},
+		{"h", "ttl", "v"},
+		{"h", "far", "v"},
+		{"h", "expired", "<not found>"},
+		{"h", "missing", "<not found>"},
+		{"hs", "", "<not found>"},
 	} {
 		if got := get(p, tc.hashKey, tc.sortKey); got != tc.want {
 			t.Errorf("get %q %q = %q, want %q", tc.hashKey, tc.sortKey, got, tc.want)
