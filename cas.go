@@ -19,7 +19,7 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	if options != nil {
 		opts = *options
 	}
-	expire, err := validateCheckAndSet(hashKey, checkSortKey, checkType, checkOperand, setSortKey, setValue, &opts)
+	expire, err := t.validateCheckAndSet(hashKey, checkSortKey, checkType, checkOperand, setSortKey, setValue, &opts)
 	if err != nil {
 		return nil, t.refuse(opCheckAndSet, err)
 	}
@@ -54,7 +54,7 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	return res, nil
 }
 
-func validateCheckAndSet(hashKey, checkSortKey []byte, checkType CheckType, checkOperand, setSortKey, setValue []byte, opts *CheckAndSetOptions) (expire int32, err error) {
+func (t *table) validateCheckAndSet(hashKey, checkSortKey []byte, checkType CheckType, checkOperand, setSortKey, setValue []byte, opts *CheckAndSetOptions) (expire int32, err error) {
 	if err := validateHashKey(hashKey); err != nil {
 		return 0, err
 	}
@@ -76,5 +76,5 @@ func validateCheckAndSet(hashKey, checkSortKey []byte, checkType CheckType, chec
 	case seconds > math.MaxInt32:
 		return 0, argumentError("options.SetValueTTLSeconds", fmt.Sprintf("is %d, which ends after January 2084", seconds))
 	}
-	return expireTS("options.SetValueTTLSeconds", time.Duration(seconds)*time.Second)
+	return t.client.expireTS("options.SetValueTTLSeconds", time.Duration(seconds)*time.Second)
 }

@@ -57,10 +57,14 @@ func New(cfg Config) (Client, error) {
 		pool:    pool,
 		meta:    route.NewMeta(pool, cfg.MetaServers, resolver),
 		timeout: cfg.OperationTimeout,
+		clock:   cfg.Clock,
 		tables:  make(map[string]*table),
 	}
 	if c.timeout == 0 {
 		c.timeout = defaultOperationTimeout
+	}
+	if c.clock == nil {
+		c.clock = time.Now
 	}
 	return c, nil
 }
@@ -69,6 +73,7 @@ type client struct {
 	pool    *rpc.Pool
 	meta    *route.Meta
 	timeout time.Duration
+	clock   func() time.Time
 	closed  atomic.Bool
 	// noBatchGet is set once a server turned out not to know batch_get.
 	noBatchGet atomic.Bool

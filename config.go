@@ -31,6 +31,11 @@ type Config struct {
 	// Default: TCP. With a Dial of one's own, host names of meta servers are
 	// passed to it as they are.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error) `json:"-"`
+
+	// Clock tells the time that a time to live is added to: the expiry that is
+	// stored is a point in time, and servers compare it with their own clocks.
+	// It replaces the time in tests. Default: time.Now.
+	Clock func() time.Time `json:"-"`
 }
 
 const defaultOperationTimeout = 10 * time.Second

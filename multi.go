@@ -125,7 +125,7 @@ func (t *table) MultiSet(ctx context.Context, hashKey []byte, sortKeys, values [
 }
 
 func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) error {
-	expire, err := validateMultiSet(hashKey, sortKeys, values, ttl)
+	expire, err := t.validateMultiSet(hashKey, sortKeys, values, ttl)
 	if err != nil {
 		return t.refuse(opMultiSet, err)
 	}
@@ -140,7 +140,7 @@ func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, value
 	return t.updated(opMultiSet, &a)
 }
 
-func validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
+func (t *table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
 	if err := validateHashKey(hashKey); err != nil {
 		return 0, err
 	}
@@ -153,7 +153,7 @@ func validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Durati
 	if len(sortKeys) != len(values) {
 		return 0, argumentError("values", fmt.Sprintf("has %d elements for %d sort keys", len(values), len(sortKeys)))
 	}
-	return expireTS("ttl", ttl)
+	return t.client.expireTS("ttl", ttl)
 }
 
 func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte) error {

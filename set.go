@@ -29,7 +29,7 @@ func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 	if err := validateBytes("value", value); err != nil {
 		return t.refuse(o, err)
 	}
-	expire, err := expireTS("ttl", ttl)
+	expire, err := t.client.expireTS("ttl", ttl)
 	if err != nil {
 		return t.refuse(o, err)
 	}

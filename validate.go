@@ -84,7 +84,7 @@ func validateSize(name string, b []byte) error {
 }
 
 // expireTS converts a ttl to the wire's form: seconds since 2016, 0 for none.
-func expireTS(name string, ttl time.Duration) (int32, error) {
+func (c *client) expireTS(name string, ttl time.Duration) (int32, error) {
 	switch {
 	case ttl == 0:
 		return 0, nil
@@ -97,7 +97,7 @@ func expireTS(name string, ttl time.Duration) (int32, error) {
 	if ttl > math.MaxInt64-time.Second {
 		seconds = math.MaxInt64 / int64(time.Second)
 	}
-	ts := time.Now().Unix() - schema.Epoch + seconds
+	ts := c.clock().Unix() - schema.Epoch + seconds
 	if ts > math.MaxInt32 {
 		return 0, argumentError(name, fmt.Sprintf("is %v, which ends after the last expiry that can be stored, in January 2084", ttl))
 	}

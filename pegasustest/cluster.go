@@ -94,6 +94,7 @@ func (c *Cluster) connect(changes []func(*pegasus.Config)) {
 	}
 	c.config.MetaServers = c.MetaServers()
 	c.config.Dial = c.links.connect
+	c.config.Clock = c.Now
 	client, err := pegasus.New(c.config)
 	if err != nil {
 		c.t.Fatalf("pegasustest: %v", err)
@@ -139,15 +140,12 @@ func (c *Cluster) Admin() *admin.Client { return c.admin() }
 // directory.
 func (c *Cluster) Onebox() *onebox.Server { return c.onebox.Load() }
 
-// Now tells the time of the servers.
+// Now tells the time of the servers and of the clients.
 func (c *Cluster) Now() time.Time { return c.clock().Add(time.Duration(c.advanced.Load())) }
 
-// AdvanceClock puts the clock of the servers forward: entries whose time to live
-// ends in that period are gone when it returns.
-//
-// The clients' clock stays. They compute the time at which an entry expires, so
-// that a time to live shorter than d, given after AdvanceClock, is over at once,
-// as it would be with a server whose clock is wrong by d.
+// AdvanceClock puts the clock of the servers, and of clients with the
+// configuration of Config, forward: entries whose time to live ends in that
+// period are gone when it returns.
 func (c *Cluster) AdvanceClock(d time.Duration) { c.advanced.Add(int64(d)) }
 
 // addresses gives the servers the same addresses at every start.
