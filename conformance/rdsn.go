@@ -62,6 +62,9 @@ func decodeRDSNHeader(frame []byte) (h rdsnHeader, body []byte, err error) {
 	if h.Magic != magicRDSN || h.Version != 0 || h.Length != rdsnHeaderLength || int64(h.BodyLength) != int64(len(frame)-n) {
 		return h, nil, fmt.Errorf("header version %d, length %d, body length %d in a frame of %d bytes", h.Version, h.Length, h.BodyLength, len(frame))
 	}
+	if h.Name[len(h.Name)-1] != 0 || h.Error[len(h.Error)-1] != 0 {
+		return h, nil, fmt.Errorf("name %q or %q without an end", h.Name, h.Error)
+	}
 	return h, frame[n:], nil
 }
 
