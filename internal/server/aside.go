@@ -44,14 +44,22 @@ func (c *conn) runAside(frame []byte, d detour) bool {
 		}
 		c.tokens <- struct{}{}
 	}
+	if !c.charge(asideCharge(frame)) {
+		c.charge(-asideCharge(frame))
+		<-c.tokens
+		return false
+	}
 	frame = bytes.Clone(frame)
 	c.aside.Add(1)
 	go c.serveAside(frame, d)
 	return true
 }
 
+// asideCharge is what the copy of a request counts for in Server.buffered.
+func asideCharge(frame []byte) int64 { return int64(max(0, len(frame)-roundBuffer)) }
+
 func (c *conn) serveAside(frame []byte, d detour) {
-	defer c.leaveAside()
+	defer c.leaveAside(frame)
 	k := &call{s: c.s, n: c.n, conn: c}
 	if err := k.parse(frame); err != nil {
 		return // it was parsed before
@@ -84,7 +92,7 @@ func (c *conn) takeDetour(k *call, d detour) (admission, bool) {
 	if d.until != nil {
 		select {
 		case <-d.until:
-		case <-c.done:
+		case <-c.halt:
 			return admission{}, false
 		}
 	}
@@ -107,11 +115,12 @@ func (c *conn) takeDetour(k *call, d detour) (admission, bool) {
 	return a, true
 }
 
-func (c *conn) leaveAside() {
+func (c *conn) leaveAside(frame []byte) {
 	if p := recover(); p != nil {
 		c.s.log.Error("handler panicked", "client", c.nc.RemoteAddr(), "panic", p, "stack", string(debug.Stack()))
 		c.abort()
 	}
+	c.charge(-asideCharge(frame))
 	<-c.tokens
 	c.aside.Done()
 }
@@ -126,7 +135,7 @@ func (c *conn) sleep(d time.Duration) bool {
 	select {
 	case <-t.C:
 		return true
-	case <-c.done:
+	case <-c.halt:
 		return false
 	}
 }

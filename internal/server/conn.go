@@ -47,28 +47,39 @@ type conn struct {
 	mu      sync.Mutex
 	aside   sync.WaitGroup
 	tokens  chan struct{} // one per request that runs aside; made on first use
-	done    chan struct{} // closed when the connection is over
-	closing atomic.Bool   // no further requests are read
+	closing atomic.Bool   // no more requests are read, and delayed ones are dropped
+	halt    chan struct{} // closed with closing
 }
 
 func newConn(n *Node, nc net.Conn) *conn {
-	c := &conn{s: n.s, n: n, nc: nc, done: make(chan struct{})}
+	c := &conn{s: n.s, n: n, nc: nc, halt: make(chan struct{})}
 	c.call = call{s: n.s, n: n, conn: c}
 	return c
 }
 
 // abort breaks the connection.
 func (c *conn) abort() {
-	c.closing.Store(true)
+	c.stop()
 	c.nc.Close()
 }
 
+func (c *conn) stop() {
+	if c.closing.CompareAndSwap(false, true) {
+		close(c.halt)
+	}
+}
+
+// closeTime is the time that a client may take to accept answers when the
+// server shuts down.
+const closeTime = 5 * time.Second
+
 // shutdown lets serve answer what has arrived and then end.
 func (c *conn) shutdown() {
-	c.closing.Store(true)
-	// Set after closing, so that await, which sets first and looks at closing
-	// then, cannot undo it.
+	c.stop()
+	// Set after closing, so that await and send, which set theirs first and look
+	// at closing then, cannot undo it.
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	_ = c.nc.SetWriteDeadline(time.Now().Add(min(closeTime, c.s.opts.Limits.WriteTime)))
 }
 
 // serve handles requests until the peer goes away, breaks the protocol, or the
@@ -93,7 +104,7 @@ func (c *conn) end() {
 			"panic", p, "stack", string(debug.Stack()))
 		c.abort()
 	}
-	close(c.done)
+	c.stop()
 	c.aside.Wait()
 	c.nc.Close()
 	c.s.buffered.Add(-c.charged)
@@ -185,16 +196,28 @@ func (c *conn) await() bool {
 // not to be had.
 func (c *conn) resize(size int) bool {
 	charge := int64(max(0, size-roundBuffer))
-	if c.s.buffered.Add(charge-c.charged) > c.s.opts.Limits.BufferedBytes && charge > c.charged {
-		c.charged = charge
-		c.s.log.Warn("connection closed: too much memory in requests", "client", c.nc.RemoteAddr(), "bytes", size)
+	ok := c.charge(charge - c.charged)
+	c.charged = charge
+	if !ok {
 		return false
 	}
-	c.charged = charge
 	in := make([]byte, size)
 	c.w = copy(in, c.in[c.r:c.w])
 	c.in, c.r = in, 0
 	return true
+}
+
+// charge accounts for n more bytes of requests, or -n less. It returns false if
+// they are too many; they count all the same.
+func (c *conn) charge(n int64) bool {
+	if n == 0 {
+		return true
+	}
+	if c.s.buffered.Add(n) <= c.s.opts.Limits.BufferedBytes || n < 0 {
+		return true
+	}
+	c.s.log.Warn("connection closed: too much memory in requests", "client", c.nc.RemoteAddr())
+	return false
 }
 
 // handle answers or drops one request. It returns false if the connection is
@@ -244,7 +267,11 @@ func (c *conn) flush() bool {
 func (c *conn) send(b []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.opts.Limits.WriteTime))
+	limit := c.s.opts.Limits.WriteTime
+	_ = c.nc.SetWriteDeadline(time.Now().Add(limit))
+	if c.closing.Load() {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(min(closeTime, limit)))
+	}
 	_, err := c.nc.Write(b)
 	if err != nil {
 		c.log("connection broke", "err", err)

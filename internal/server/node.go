@@ -208,7 +208,7 @@ func (n *Node) ServeConn(nc net.Conn) error {
 	c, err := n.register(nc)
 	if err != nil {
 		nc.Close()
-		n.s.log.Warn("connection refused", "node", n.Addr(), "client", nc.RemoteAddr(), "err", err)
+		n.s.log.Debug("connection refused", "node", n.Addr(), "client", nc.RemoteAddr(), "err", err)
 		return err
 	}
 	c.serve()
@@ -225,8 +225,12 @@ func (n *Node) register(nc net.Conn) (*conn, error) {
 		return nil, errNodeStopped
 	case n.s.connections.Add(1) > int64(n.s.opts.Limits.Connections):
 		n.s.connections.Add(-1)
+		if n.s.full.CompareAndSwap(false, true) { // once, not for each
+			n.s.log.Warn("connections are refused: too many", "limit", n.s.opts.Limits.Connections)
+		}
 		return nil, fmt.Errorf("server: more than %d connections", n.s.opts.Limits.Connections)
 	}
+	n.s.full.Store(false)
 	c := newConn(n, nc)
 	n.mu.conns[c] = struct{}{}
 	n.wg.Add(1)

@@ -98,10 +98,11 @@ func (k *call) queryDiskInfo(req *wire.QueryDiskInfoRequest, resp *wire.QueryDis
 		HoldingPrimaryReplicas:   make(map[int32]map[wire.GPID]struct{}),
 		HoldingSecondaryReplicas: make(map[int32]map[wire.GPID]struct{}),
 	}
-	if k.s.opts.DiskSpace != nil {
-		capacity, available := k.s.opts.DiskSpace()
-		disk.DiskCapacityMB, disk.DiskAvailableMB = capacity>>20, available>>20
+	total, free, err := k.s.db.DiskUsage()
+	if err != nil {
+		k.s.log.Warn("disk usage not known", "err", err)
 	}
+	disk.DiskCapacityMB, disk.DiskAvailableMB = int64(total>>20), int64(free>>20)
 	k.held(func(t *table, p *partition, primary bool) {
 		if req.AppName != "" && req.AppName != t.rec.Info.AppName {
 			return

@@ -35,10 +35,8 @@ type Options struct {
 	// ReadOnly refuses every change of data and tables with
 	// ERR_OPERATION_DISABLED.
 	ReadOnly bool
-	// Dir and DiskSpace are what the server says about its disk: where it is,
-	// and how many bytes it has in all and left. Default: nothing.
-	Dir       string
-	DiskSpace func() (total, free int64)
+	// Dir is what the server says about where its disk is.
+	Dir string
 	// ClusterName is the name in cluster_info. Default "onebox".
 	ClusterName string
 	// Limits protect the server from its clients.

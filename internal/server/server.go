@@ -29,6 +29,7 @@ type Server struct {
 	scans     scanContexts
 
 	connections atomic.Int64
+	full        atomic.Bool  // connections are being refused
 	buffered    atomic.Int64 // bytes of request buffers, see Limits.BufferedBytes
 	// disturbed counts the paused nodes and the interceptor: while it is 0
 	// requests need not ask for either.
