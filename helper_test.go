@@ -3,6 +3,7 @@ package pegasus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,8 +48,8 @@ func open(t *testing.T, c *peer.Cluster) TableConnector {
 
 // key returns a hash key of the partition with the given index.
 func key(count, index int) []byte {
-	for i := byte(0); ; i++ {
-		k := []byte{'k', i}
+	for i := 0; ; i++ {
+		k := fmt.Append(nil, "k", i)
 		if int(keyTarget(k).hash%uint64(count)) == index {
 			return k
 		}
