@@ -5,38 +5,87 @@ package pegasus
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
+	"runtime"
 	"testing"
 	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// A Get allocates the frame of the answer and nothing else; no goroutine, timer
-// or channel is made for a call.
-func TestGetAllocations(t *testing.T) {
-	c := NewClient(Config{
-		MetaServers:      []string{"127.0.0.1:34601"},
-		OperationTimeout: time.Minute,
-		Dial:             func(context.Context, string, string) (net.Conn, error) { return newEchoConn(), nil },
-	})
-	defer c.Close()
-	tb, err := c.OpenTable(t.Context(), "temp")
-	if err != nil {
-		t.Fatal(err)
+// A Get or Set allocates the frame of the answer and nothing else; no goroutine,
+// timer or channel is made for a call. A MultiGet adds a few slices, however
+// many rows it returns.
+func TestAllocations(t *testing.T) {
+	source := wire.Source{GPID: wire.GPID{AppID: 1}, Server: []byte("127.0.0.1:34801")}
+	value := make([]byte, 100)
+	h, s := []byte("user_00000001"), []byte("profile")
+	rows := func(n int) wire.MultiGetResponse {
+		resp := wire.MultiGetResponse{Source: source}
+		for i := range n {
+			resp.KVs = append(resp.KVs, wire.KeyValue{Key: fmt.Appendf(nil, "%08d", i), Value: value})
+		}
+		return resp
 	}
-	hashKey, sortKey := []byte("user_00000001"), []byte("profile")
-	withDeadline, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for name, ctx := range map[string]context.Context{"background": context.Background(), "deadline": withDeadline} {
-		t.Run(name, func(t *testing.T) {
-			got := testing.AllocsPerRun(2000, func() {
-				v, err := tb.Get(ctx, hashKey, sortKey)
-				if err != nil || !bytes.Equal(v, make([]byte, 100)) {
-					t.Fatal(v, err)
+	multiGet := func(n int) func(context.Context, TableConnector) error {
+		return func(ctx context.Context, tb TableConnector) error {
+			kvs, _, err := tb.MultiGet(ctx, h, nil)
+			if err == nil && len(kvs) != n {
+				err = fmt.Errorf("%d rows", len(kvs))
+			}
+			return err
+		}
+	}
+	for name, tc := range map[string]struct {
+		task          string
+		result        wire.Message
+		call          func(ctx context.Context, tb TableConnector) error
+		allocs, bytes float64 // at most
+	}{
+		"Get": {wire.TaskGet, wire.ReadResponse{Value: value, Source: source}, func(ctx context.Context, tb TableConnector) error {
+			v, err := tb.Get(ctx, h, s)
+			if err == nil && !bytes.Equal(v, value) {
+				err = fmt.Errorf("value %q", v)
+			}
+			return err
+		}, 2, 400},
+		"Set": {wire.TaskPut, wire.UpdateResponse{Source: source}, func(ctx context.Context, tb TableConnector) error {
+			return tb.Set(ctx, h, s, value)
+		}, 2, 400},
+		"MultiGet of 10 rows":   {wire.TaskMultiGet, rows(10), multiGet(10), 8, 5000},
+		"MultiGet of 1000 rows": {wire.TaskMultiGet, rows(1000), multiGet(1000), 8, 400_000},
+	} {
+		c := NewClient(Config{
+			MetaServers:      []string{"127.0.0.1:34601"},
+			OperationTimeout: time.Minute,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				return newEchoConnOf(tc.task, tc.result), nil
+			},
+		})
+		tb, err := c.OpenTable(t.Context(), "temp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		withDeadline, cancel := context.WithTimeout(t.Context(), time.Minute)
+		for kind, ctx := range map[string]context.Context{"background": context.Background(), "deadline": withDeadline} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				const runs = 2000
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				allocs := testing.AllocsPerRun(runs, func() {
+					if err := tc.call(ctx, tb); err != nil {
+						t.Fatal(err)
+					}
+				})
+				runtime.ReadMemStats(&after)
+				size := float64(after.TotalAlloc-before.TotalAlloc) / runs
+				if allocs > tc.allocs || size > tc.bytes {
+					t.Errorf("%v allocations and %.0f bytes per call, want at most %v and %v", allocs, size, tc.allocs, tc.bytes)
 				}
 			})
-			if got > 2 {
-				t.Errorf("%v allocations per Get, want at most 2", got)
-			}
-		})
+		}
+		cancel()
+		c.Close()
 	}
 }

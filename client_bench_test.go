@@ -29,9 +29,15 @@ type echoConn struct {
 
 func newEchoConn() *echoConn {
 	source := wire.Source{GPID: wire.GPID{AppID: 1}, Server: []byte("127.0.0.1:34801")}
+	return newEchoConnOf(wire.TaskGet, wire.ReadResponse{Value: make([]byte, 100), Source: source})
+}
+
+// newEchoConnOf returns a server that answers everything but the query of the
+// configuration with the result of one RPC.
+func newEchoConnOf(task string, result wire.Message) *echoConn {
 	q := wire.Request{Seq: 0x01020304}
-	c := &echoConn{reply: wire.AppendReply(nil, &q, wire.TaskGet+wire.AckSuffix, wire.ReadResponse{Value: make([]byte, 100), Source: source})}
-	c.seqAt = 4 + 4 + len("ERR_OK") + 4 + 4 + len(wire.TaskGet+wire.AckSuffix)
+	c := &echoConn{reply: wire.AppendReply(nil, &q, task+wire.AckSuffix, result)}
+	c.seqAt = 4 + 4 + len("ERR_OK") + 4 + 4 + len(task+wire.AckSuffix)
 	c.cond = sync.NewCond(&c.mu)
 	return c
 }
