@@ -106,8 +106,8 @@ func (c *conn) end() {
 	}
 	c.stop()
 	c.aside.Wait()
-	c.nc.Close()
 	c.s.buffered.Add(-c.charged)
+	c.nc.Close()
 }
 
 // handleBuffered handles the whole requests in the buffer. It returns false if

@@ -1,0 +1,406 @@
+package server
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/memnet"
+	"github.com/pegasus-go/pegasus/internal/storage"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+func getFrame(seq int32, hashKey string) []byte {
+	return wire.AppendRequest(nil, home(hashKey), wire.TaskGet, seq, key(hashKey, ""))
+}
+
+// What is no request, or none that can be decoded, closes the connection and
+// nothing else.
+func TestProtocolErrors(t *testing.T) {
+	s := start(t, Options{Limits: Limits{FrameSize: 1 << 16}})
+	node := s.Replicas()[0]
+	good := getFrame(1, "k")
+
+	oversized := bytes.Clone(good)
+	binary.BigEndian.PutUint32(oversized[16:], 1<<16)
+	headerLength := bytes.Clone(good)
+	binary.BigEndian.PutUint32(headerLength[8:], 47)
+	version := bytes.Clone(good)
+	binary.BigEndian.PutUint32(version[4:], 2)
+	messageType := bytes.Clone(good)
+	messageType[48+3] = 2 // a reply
+	blob := bytes.Clone(good)
+	binary.BigEndian.PutUint32(blob[len(blob)-1-4-3:], 1000) // the key's length
+	otherType := wire.AppendRequest(nil, home("k"), wire.TaskPut, 1, wire.ContextID(-1))
+	deep := wire.AppendRequest(nil, wire.RequestHeader{}, wire.TaskRemoteCommand, 1, nested{})
+
+	for _, tc := range []struct {
+		name  string
+		bytes []byte
+	}{
+		{"garbage", bytes.Repeat([]byte{0xee}, 100)},
+		{"oversized frame", oversized},
+		{"header length", headerLength},
+		{"header version", version},
+		{"message type", messageType},
+		{"blob beyond the end", blob},
+		{"argument of another type", otherType},
+		{"deeply nested", deep},
+		{"another framing later", append(bytes.Clone(good), append([]byte("RDSN"), good[4:]...)...)},
+		{"RDSN reply", rdsnReply()},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := dial(t, node)
+			c.write(tc.bytes)
+			if bytes.HasPrefix(tc.bytes, good) {
+				c.mustNext() // the good one is answered
+			}
+			c.ended()
+		})
+	}
+	c := dial(t, node)
+	c.mustPut("k", "v")
+	c.wantValue("k", "v")
+}
+
+// nested is a Command whose unknown field is a list in a list and so on.
+type nested struct{}
+
+func (nested) ThriftType() byte { return wire.TypeStruct }
+
+func (nested) AppendValue(dst []byte) []byte {
+	dst = wire.AppendField(dst, wire.TypeList, 9)
+	for range 100 {
+		dst = append(dst, wire.TypeList, 0, 0, 0, 1)
+	}
+	return append(dst, wire.TypeBool, 0, 0, 0, 0, wire.TypeStop)
+}
+
+// rdsnReply is an RDSN frame that is not a request.
+func rdsnReply() []byte {
+	b := rdsnRequest(wire.TaskGet, 0, nil)
+	b[104] &^= 1
+	return b
+}
+
+// An unknown RPC is refused under its own name, and the connection goes on.
+func TestUnknownTask(t *testing.T) {
+	s := start(t, Options{})
+	c := dial(t, s.Replicas()[0])
+	for _, task := range []string{"RPC_NO_SUCH", "", strings.Repeat("x", 200)} {
+		send(c, home("k"), task, key("k", ""))
+		want := task[:min(len(task), wire.MaxTaskCode)] + wire.AckSuffix
+		if a := c.mustNext(); a.err != wire.ErrHandlerNotFound || a.task != want {
+			t.Errorf("%q: %v, %q", task, a.err, a.task)
+		}
+	}
+	c.mustPut("k", "v")
+}
+
+// Requests that arrive together are all answered, fast ones in order.
+func TestPipeline(t *testing.T) {
+	s := start(t, Options{})
+	c := dial(t, s.Replicas()[0])
+	const n = 1000
+	var out []byte
+	for i := range int32(n) {
+		hashKey := fmt.Sprint("k", i%50)
+		if i < 50 {
+			out = wire.AppendRequest(out, home(hashKey), wire.TaskPut, i, wire.UpdateRequest{Key: key(hashKey, ""), Value: []byte(hashKey)})
+		} else {
+			out = wire.AppendRequest(out, home(hashKey), wire.TaskGet, i, key(hashKey, ""))
+		}
+	}
+	go c.nc.Write(out)
+	for i := range int32(n) {
+		a := c.mustNext()
+		if a.seq != i || a.err != wire.ErrOK {
+			t.Fatalf("answer %d: seq %d, %v", i, a.seq, a.err)
+		}
+		if i >= 50 {
+			var resp wire.ReadResponse
+			a.decode(t, resp.Read)
+			if want := fmt.Sprint("k", i%50); string(resp.Value) != want {
+				t.Fatalf("answer %d: value %q, want %q", i, resp.Value, want)
+			}
+		}
+	}
+}
+
+// A frame may arrive byte by byte.
+func TestSplitFrames(t *testing.T) {
+	s := start(t, Options{})
+	c := dial(t, s.Replicas()[0])
+	c.mustPut("k", "v")
+	for _, b := range append(getFrame(100, "k"), getFrame(101, "k")...) {
+		c.write([]byte{b})
+	}
+	for seq := int32(100); seq < 102; seq++ {
+		if a := c.mustNext(); a.seq != seq {
+			t.Fatalf("seq %d, want %d", a.seq, seq)
+		}
+	}
+}
+
+// A large request makes the buffer grow, and small ones work before and after.
+func TestLargeRequest(t *testing.T) {
+	s := start(t, Options{})
+	c := dial(t, s.Replicas()[0])
+	value := strings.Repeat("x", 1<<20-1000)
+	for range 3 {
+		c.mustPut("small", "v")
+		c.mustPut("big", value)
+		c.wantValue("big", value)
+	}
+	if n := s.buffered.Load(); n != 0 {
+		t.Errorf("%d bytes of an idle connection's buffer are still counted", n)
+	}
+}
+
+func TestBufferedBytes(t *testing.T) {
+	s := start(t, Options{Limits: Limits{BufferedBytes: 256 << 10}})
+	node := s.Replicas()[0]
+	c := dial(t, node)
+	frame := wire.AppendRequest(nil, home("k"), wire.TaskPut, 1, wire.UpdateRequest{Key: key("k", ""), Value: make([]byte, 1<<20-1000)})
+	go c.nc.Write(frame) // fails when the server closes
+	c.ended()
+	c = dial(t, node)
+	c.mustPut("k", strings.Repeat("v", 100<<10))
+	// A read is copied when it runs aside: the copy counts, too.
+	keys := make([][]byte, 150)
+	for i := range keys {
+		keys[i] = make([]byte, 1000)
+	}
+	send(c, home("k"), wire.TaskMultiGet, wire.MultiGetRequest{HashKey: []byte("k"), SortKeys: keys})
+	c.ended()
+	if n := s.buffered.Load(); n != 0 {
+		t.Errorf("%d bytes are still counted", n)
+	}
+}
+
+func TestConnectionLimit(t *testing.T) {
+	s := start(t, Options{Limits: Limits{Connections: 2}})
+	node := s.Replicas()[0]
+	a, b := dial(t, node), dial(t, node)
+	a.mustPut("k", "v")
+	b.mustPut("k", "v")
+	dial(t, node).ended()
+	a.nc.Close()
+	// The server notices in its own time that a is gone.
+	for {
+		c := dial(t, node)
+		send(c, home("k"), wire.TaskGet, key("k", ""))
+		if _, err := c.next(); err == nil {
+			break
+		}
+	}
+	b.wantValue("k", "v")
+}
+
+// A request that takes long does not hold up others on its connection, and
+// more of them than may run at once are answered in the end.
+func TestSlowRequestsAreOvertaken(t *testing.T) {
+	s := start(t, Options{})
+	c := dial(t, s.Replicas()[0])
+	c.mustPut("k", "v")
+	release := make(chan struct{})
+	s.Intercept(func(call Call) Action {
+		if call.Task == wire.TaskSortKeyCount {
+			return Action{Until: release}
+		}
+		return Action{}
+	})
+	for range maxAside {
+		send(c, home("k"), wire.TaskSortKeyCount, wire.Blob("k"))
+	}
+	for range 10 {
+		c.wantValue("k", "v")
+	}
+	const more = 3
+	for range more { // these hold up the connection
+		send(c, home("k"), wire.TaskSortKeyCount, wire.Blob("k"))
+	}
+	close(release)
+	seen := make(map[int32]bool)
+	for range maxAside + more {
+		a := c.mustNext()
+		if a.task != wire.TaskSortKeyCount+wire.AckSuffix || a.err != wire.ErrOK || seen[a.seq] {
+			t.Fatalf("%+v", a)
+		}
+		seen[a.seq] = true
+	}
+}
+
+// A handler that panics ends its connection and nothing else, whether it runs
+// aside or not.
+func TestPanic(t *testing.T) {
+	s := start(t, Options{})
+	node := s.Replicas()[0]
+	boom := func(*call, []byte) []byte { panic("boom") }
+	fast := &handler{task: "TEST_PANIC", ack: "TEST_PANIC_ACK", roles: replicaRole, serve: boom}
+	slow := &handler{task: "TEST_PANIC_SLOW", ack: "TEST_PANIC_SLOW_ACK", roles: replicaRole, slow: true, serve: boom}
+	for _, h := range []*handler{fast, slow} {
+		c := dial(t, node)
+		c.mustPut("k", "v")
+		handlersFor(t, h)
+		send(c, wire.RequestHeader{}, h.task, wire.Blob(""))
+		c.ended()
+	}
+	dial(t, node).wantValue("k", "v")
+}
+
+// handlersFor adds a handler for the time of the test.
+func handlersFor(t *testing.T, h *handler) {
+	t.Helper()
+	handlers[h.task] = h
+	t.Cleanup(func() { delete(handlers, h.task) })
+}
+
+// bubble runs f with a server on the network and clock of a bubble.
+func bubble(t *testing.T, opts Options, f func(t *testing.T, s *Server, dial func(*Node) *client)) {
+	synctest.Test(t, func(t *testing.T) {
+		var network memnet.Network
+		opts.Listen = network.Listen
+		s := start(t, opts)
+		f(t, s, func(n *Node) *client {
+			nc, err := network.Dial(t.Context(), "tcp", n.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { nc.Close() })
+			return &client{t: t, nc: nc}
+		})
+	})
+}
+
+// A request that has begun must arrive in time; a connection without one may
+// stay as long as it likes.
+func TestFrameTime(t *testing.T) {
+	bubble(t, Options{Limits: Limits{FrameTime: 30 * time.Second}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		node := s.Replicas()[0]
+		for _, n := range []int{1, 4, 30, 60} {
+			c := dial(node)
+			time.Sleep(24 * time.Hour)
+			c.mustPut("k", "v")
+			time.Sleep(24 * time.Hour)
+			c.write(getFrame(1, "k")[:n])
+			began := time.Now()
+			_ = c.nc.SetReadDeadline(time.Time{})
+			if _, err := c.nc.Read(make([]byte, 1)); err == nil {
+				t.Fatalf("%d bytes of a request were answered", n)
+			}
+			if d := time.Since(began); d != 30*time.Second {
+				t.Errorf("%d bytes of a request: closed after %v", n, d)
+			}
+		}
+		// The time runs from the first byte, whatever comes later.
+		c := dial(node)
+		began := time.Now()
+		frame := getFrame(1, "k")
+		for i := range frame {
+			if _, err := c.nc.Write(frame[i : i+1]); err != nil {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if d := time.Since(began); d > 32*time.Second {
+			t.Errorf("a byte a second: closed after %v", d)
+		}
+	})
+}
+
+// A client that does not accept its answers is cut off, and holds up nobody.
+func TestWriteTime(t *testing.T) {
+	bubble(t, Options{Limits: Limits{WriteTime: 20 * time.Second}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		node := s.Replicas()[0]
+		deaf, other := dial(node), dial(node)
+		began := time.Now()
+		for err := error(nil); err == nil; {
+			_, err = deaf.nc.Write(getFrame(1, "k"))
+		}
+		if d := time.Since(began); d != 20*time.Second {
+			t.Errorf("closed after %v", d)
+		}
+		other.mustPut("k", "v")
+	})
+}
+
+// Close answers what has arrived, does not wait for clients without requests,
+// and not for ever for those that do not accept their answers.
+func TestClose(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		node := s.Replicas()[0]
+		idle, deaf, held := dial(node), dial(node), dial(node)
+		idle.mustPut("k", "v")
+		if _, err := deaf.nc.Write(getFrame(1, "k")); err != nil {
+			t.Fatal(err)
+		}
+		s.Intercept(func(c Call) Action {
+			if c.Task == wire.TaskTTL {
+				return Action{Until: make(chan struct{})}
+			}
+			return Action{}
+		})
+		for range maxAside + 1 {
+			send(held, home("k"), wire.TaskTTL, key("k", ""))
+		}
+		began := time.Now()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(began); d > closeTime {
+			t.Errorf("closing took %v", d)
+		}
+		for _, c := range []*client{idle, held} {
+			c.ended()
+		}
+	})
+}
+
+// Requests under way when the server closes are answered: nothing that a client
+// was told is lost, nothing that was carried out goes untold.
+func TestCloseAnswers(t *testing.T) {
+	db := openStore(t, storage.Options{Dir: t.TempDir()})
+	s := startOn(t, db, Options{})
+	ensure(t, s, testTable, testPartitions)
+	c := dial(t, s.Replicas()[0])
+	const n = 300
+	var out []byte
+	for i := range int32(n) {
+		k := fmt.Sprint("k", i)
+		out = wire.AppendRequest(out, home(k), wire.TaskPut, i, wire.UpdateRequest{Key: key(k, ""), Value: []byte("v")})
+	}
+	c.write(out)
+	answered := 0
+	if a := c.mustNext(); a.err != wire.ErrOK {
+		t.Fatal(a.err)
+	}
+	answered++
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	for {
+		if _, err := c.next(); err != nil {
+			break
+		}
+		answered++
+	}
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.Dial("tcp", s.Replicas()[0].Addr()); err == nil {
+		t.Error("the port is still open")
+	}
+	s = startOn(t, db, Options{})
+	c = dial(t, s.Replicas()[0])
+	for i := range n {
+		resp, code := c.get(fmt.Sprint("k", i))
+		if found := code == wire.ErrOK && resp.Error == 0; found != (i < answered) {
+			t.Fatalf("record %d of %d answered: found %v", i, answered, found)
+		}
+	}
+}
