@@ -191,7 +191,7 @@ func (k *call) recallApp(req *wire.RecallAppRequest, resp *wire.RecallAppRespons
 	}
 	c.byName[rec.Info.AppName] = t
 	s.publish()
-	resp.Info = t.rec.clone().Info
+	resp.Info = t.info()
 }
 
 func (k *call) renameApp(req *wire.RenameAppRequest, resp *wire.HintResponse) {

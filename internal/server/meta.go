@@ -62,8 +62,12 @@ func (s *Server) queryConfig(req *wire.QueryConfigRequest, resp *wire.QueryConfi
 // configurations returns what clients are told about the partitions of t. The
 // catalog is locked.
 func (s *Server) configurations(t *table) []wire.PartitionConfiguration {
-	all := make([]wire.PartitionConfiguration, len(t.rec.Partitions))
 	serving := *t.partitions.Load()
+	count := len(serving)
+	if t.split != nil {
+		count *= 2
+	}
+	all := make([]wire.PartitionConfiguration, count)
 	for i := range all {
 		pc := &all[i]
 		pc.PID = wire.GPID{AppID: t.rec.Info.AppID, PartitionIndex: int32(i)}
@@ -93,7 +97,7 @@ func (k *call) listApps(req *wire.ListAppsRequest, resp *wire.ListAppsResponse) 
 	defer c.mu.Unlock()
 	for _, t := range c.sorted() {
 		if req.Status == wire.AppInvalid || req.Status == t.rec.Info.Status {
-			resp.Infos = append(resp.Infos, t.rec.clone().Info)
+			resp.Infos = append(resp.Infos, t.info())
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (k *call) queryAppInfo(_ *wire.QueryAppInfoRequest, resp *wire.QueryAppInfo
 	k.held(func(t *table, _ *partition, _ bool) {
 		if t.id != last {
 			last = t.id
-			resp.Apps = append(resp.Apps, t.rec.clone().Info)
+			resp.Apps = append(resp.Apps, t.info())
 		}
 	})
 }

@@ -24,6 +24,15 @@ type table struct {
 // count returns the number of partitions that hold records.
 func (t *table) count() int { return len(*t.partitions.Load()) }
 
+// info returns what clients are told about the table. The catalog is locked.
+func (t *table) info() wire.AppInfo {
+	info := t.rec.clone().Info
+	if t.split != nil {
+		info.PartitionCount *= 2
+	}
+	return info
+}
+
 // partition is one partition of an available table.
 type partition struct {
 	t     *table

@@ -1,0 +1,275 @@
+package server
+
+import (
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+func TestIntercept(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		node := s.Replicas()[0]
+		c := dial(node)
+		c.mustPut("k", "old")
+		const delay = 10 * time.Second
+		var action Action
+		var seen atomic.Pointer[Call]
+		s.Intercept(func(call Call) Action {
+			if call.Task == wire.TaskPut {
+				seen.Store(&call)
+				return action
+			}
+			return Action{}
+		})
+		if c.mustPut("k", "v0"); *seen.Load() != (Call{Task: wire.TaskPut, GPID: home("k").GPID}) {
+			t.Errorf("saw %+v", seen.Load())
+		}
+
+		action = Action{Code: "ERR_BUSY"}
+		if _, code := c.put("k", "v1"); code != wire.ErrBusy {
+			t.Errorf("with an error: %v", code)
+		}
+		c.wantValue("k", "v0")
+
+		action = Action{Delay: delay}
+		began := time.Now()
+		put := send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v2")})
+		c.wantValue("k", "v0")
+		time.Sleep(delay - 1)
+		c.wantValue("k", "v0")
+		if a := c.mustNext(); a.seq != put || time.Since(began) != delay {
+			t.Errorf("answer %d after %v", a.seq, time.Since(began))
+		}
+		c.wantValue("k", "v2")
+
+		action = Action{Delay: delay, Code: "ERR_TIMEOUT"}
+		began = time.Now()
+		if _, code := c.put("k", "v3"); code != wire.ErrTimeout || time.Since(began) != delay {
+			t.Errorf("with a delayed error: %v after %v", code, time.Since(began))
+		}
+
+		until := make(chan struct{})
+		action = Action{Until: until}
+		put = send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v4")})
+		c.wantValue("k", "v2")
+		close(until)
+		if a := c.mustNext(); a.seq != put {
+			t.Errorf("answer %d, want %d", a.seq, put)
+		}
+
+		action = Action{Drop: true}
+		send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v5")})
+		c.wantValue("k", "v4") // fails if the put was answered
+
+		action = Action{Lose: true}
+		send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v6")})
+		time.Sleep(time.Second) // of the bubble: until everything has come to rest
+		c.wantValue("k", "v6")
+
+		action = Action{Close: true}
+		send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v7")})
+		c.ended()
+		c = dial(node)
+		c.wantValue("k", "v6")
+
+		s.Intercept(nil)
+		c.mustPut("k", "v8")
+		if n := s.disturbed.Load(); n != 0 {
+			t.Errorf("disturbed is %d without an interceptor", n)
+		}
+	})
+}
+
+func TestStopAndStart(t *testing.T) {
+	s := start(t, Options{ReplicaAddrs: replicas(2)})
+	node := s.Replicas()[home("k").PartitionIndex%2]
+	c := dial(t, node)
+	c.mustPut("k", "v")
+	scanned := c.getScanner(home("k"), 1)
+	addr := node.Addr()
+	for range 3 {
+		node.Stop()
+		node.Stop()
+		c.ended()
+		if nc, err := net.Dial("tcp", addr); err == nil {
+			nc.Close()
+			t.Error("a stopped node accepts connections")
+		}
+		if err := node.ServeConn(pipeEnd()); err == nil {
+			t.Error("a stopped node serves a connection")
+		}
+		if node.Running() {
+			t.Error("a stopped node runs")
+		}
+		for range 2 {
+			if err := node.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if node.Addr() != addr || !node.Running() {
+			t.Errorf("node came back as %s, was %s", node.Addr(), addr)
+		}
+		c = dial(t, node)
+		c.wantValue("k", "v")
+	}
+	if resp := c.scan(home("k"), scanned.ContextID); resp.Error != wire.StatusNotFound {
+		t.Errorf("a scan outlived its node: status %d", resp.Error)
+	}
+
+	node.Stop()
+	other, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := node.Start(); err == nil {
+		t.Error("started on a port that was taken")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Start(); err == nil {
+		t.Error("started after the server was closed")
+	}
+}
+
+func pipeEnd() net.Conn {
+	a, b := net.Pipe()
+	b.Close()
+	return a
+}
+
+func TestPause(t *testing.T) {
+	bubble(t, Options{ReplicaAddrs: replicas(2)}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		node := s.Replicas()[home("k").PartitionIndex%2]
+		c := dial(node)
+		c.mustPut("k", "v")
+		node.Pause()
+		node.Pause()
+		other := dial(node) // accepted all the same
+		send(c, home("k"), wire.TaskGet, key("k", ""))
+		send(other, home("k"), wire.TaskGet, key("k", ""))
+		for _, c := range []*client{c, other} {
+			_ = c.nc.SetReadDeadline(time.Now().Add(time.Hour))
+			if _, err := c.nc.Read(make([]byte, 1)); err == nil {
+				t.Error("a paused node answers")
+			}
+		}
+		node.Resume()
+		node.Resume()
+		for _, c := range []*client{c, other} {
+			c.mustNext()
+			c.wantValue("k", "v")
+		}
+		if n := s.disturbed.Load(); n != 0 {
+			t.Errorf("disturbed is %d after Resume", n)
+		}
+		node.Pause()
+		send(c, home("k"), wire.TaskGet, key("k", ""))
+		node.Stop() // a node that hangs can be killed
+		c.ended()
+		if n := s.disturbed.Load(); n != 0 {
+			t.Errorf("disturbed is %d after Stop", n)
+		}
+	})
+}
+
+func TestMovePrimary(t *testing.T) {
+	s := start(t, Options{ReplicaAddrs: replicas(3)})
+	part := int(home("k").PartitionIndex)
+	from := part % 3
+	to := (from + 2) % 3
+	m, old, next := dial(t, s.Metas()[0]), dial(t, s.Replicas()[from]), dial(t, s.Replicas()[to])
+	old.mustPut("k", "v")
+	scanned := old.getScanner(home("k"), 1)
+	ballot := queryTable(m, testTable).Partitions[part].Ballot
+
+	if err := s.MovePrimary(testTable, part, to); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := old.put("k", "w"); code != wire.ErrInvalidState {
+		t.Errorf("old primary: %v", code)
+	}
+	next.wantValue("k", "v")
+	p := queryTable(m, testTable).Partitions[part]
+	if primaryOf(s, p) != to || p.Ballot != ballot+1 {
+		t.Errorf("after the move: %+v", p)
+	}
+	if resp := next.scan(home("k"), scanned.ContextID); resp.Error != wire.StatusNotFound {
+		t.Errorf("scan of the old primary: status %d", resp.Error)
+	}
+
+	if err := s.MovePrimary(testTable, part, noPrimary); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := next.put("k", "w"); code != wire.ErrInvalidState && code != wire.ErrObjectNotFound {
+		t.Errorf("without a primary: %v", code)
+	}
+	p = queryTable(m, testTable).Partitions[part]
+	if p.Primary.Valid() || p.Ballot != ballot+2 {
+		t.Errorf("without a primary: %+v", p)
+	}
+	diagnosis := ask[wire.DiagnoseRequest, wire.DiagnoseResponse](m, wire.TaskDDDDiagnose, wire.DiagnoseRequest{PID: wire.GPID{AppID: -1, PartitionIndex: -1}})
+	if len(diagnosis.Partitions) != 1 || int(diagnosis.Partitions[0].Config.PID.PartitionIndex) != part {
+		t.Errorf("diagnosis %+v", diagnosis)
+	}
+
+	// As the balancer of an admin tool does it.
+	propose := func(step int32, node wire.Address) wire.ErrorCode {
+		return ask[wire.BalancerRequest, wire.ErrResponse](m, wire.TaskProposeBalancer, wire.BalancerRequest{
+			PID: home("k").GPID,
+			ActionList: []wire.ProposalAction{
+				{Target: s.Replicas()[to].addr, Node: s.Replicas()[to].addr, Type: 5}, // downgrade
+				{Target: node, Node: node, Type: step},
+			},
+		}).Err
+	}
+	if code := propose(configUpgradeToPrimary, s.Replicas()[from].addr); code != wire.ErrOK {
+		t.Errorf("propose: %v", code)
+	}
+	old.wantValue("k", "v")
+	if code := propose(configAssignPrimary, 1); code != wire.ErrInvalidParameters {
+		t.Errorf("propose an unknown node: %v", code)
+	}
+	for _, bad := range []error{
+		s.MovePrimary("none", 0, 0), s.MovePrimary(testTable, 4, 0), s.MovePrimary(testTable, -1, 0),
+		s.MovePrimary(testTable, 0, 3), s.MovePrimary(testTable, 0, -2),
+	} {
+		if bad == nil {
+			t.Error("no error for an argument that makes no sense")
+		}
+	}
+}
+
+func TestFailover(t *testing.T) {
+	s := start(t, Options{ReplicaAddrs: replicas(3)})
+	m := dial(t, s.Metas()[0])
+	before := queryTable(m, testTable).Partitions
+	s.Replicas()[0].Stop()
+	s.Replicas()[1].Stop()
+	if err := s.Failover(0); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range queryTable(m, testTable).Partitions {
+		was, moved := primaryOf(s, before[i]), 0
+		want := was
+		if was == 0 {
+			want, moved = 2, 1 // node 1 follows but does not run
+		}
+		if primaryOf(s, p) != want || p.Ballot != before[i].Ballot+int64(moved) {
+			t.Errorf("partition %d: %+v, was %+v", i, p, before[i])
+		}
+	}
+	s.Replicas()[2].Stop()
+	if err := s.Failover(2); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range queryTable(m, testTable).Partitions {
+		if got := primaryOf(s, p); got != noPrimary && got != 1 {
+			t.Errorf("partition %d: primary %d", i, got)
+		}
+	}
+}

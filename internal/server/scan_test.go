@@ -1,0 +1,117 @@
+package server
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// fill stores n records in partition 0 of testTable.
+func fill(c *client, n int) {
+	c.t.Helper()
+	for i := range n {
+		if _, code := c.putAt(wire.RequestHeader{GPID: at(0).GPID}, fmt.Sprintf("k%04d", i), "v", 0); code != wire.ErrOK {
+			c.t.Fatal(code)
+		}
+	}
+}
+
+func TestScanContexts(t *testing.T) {
+	clock := newTestClock()
+	s := start(t, Options{Clock: clock.now, Limits: Limits{ScanContexts: 3}})
+	c := dial(t, s.Replicas()[0])
+	fill(c, 10)
+	lost := func(id int64) bool {
+		t.Helper()
+		resp := c.scan(at(0), id)
+		if resp.Error == wire.StatusNotFound && (len(resp.KVs) > 0 || resp.ContextID != 0) {
+			t.Errorf("lost context: %+v", resp)
+		}
+		return resp.Error == wire.StatusNotFound
+	}
+
+	first := c.getScanner(at(0), 2)
+	if first.ContextID <= 0 || len(first.KVs) != 2 {
+		t.Fatalf("%+v", first)
+	}
+	second := c.scan(at(0), first.ContextID)
+	if second.Error != 0 || second.ContextID == first.ContextID || len(second.KVs) != 2 || string(second.KVs[0].Key) != "\x00\x05k0002" {
+		t.Fatalf("%+v", second)
+	}
+	if !lost(first.ContextID) {
+		t.Error("an id was good for two calls")
+	}
+	other := at(1)
+	var resp wire.ScanResponse
+	if do(c, other, wire.TaskScan, wire.ScanRequest{ContextID: second.ContextID}, resp.Read); resp.Error != wire.StatusNotFound {
+		t.Error("an id of another partition was good")
+	}
+	for _, id := range []int64{0, -1, -2, 1, 1 << 62} {
+		if !lost(id) {
+			t.Errorf("id %d was good", id)
+		}
+	}
+
+	// Five minutes from the answer that told the id.
+	clock.advance(5 * time.Minute)
+	third := c.scan(at(0), second.ContextID)
+	if third.Error != 0 {
+		t.Error("a context was lost within its time")
+	}
+	clock.advance(5*time.Minute + time.Second)
+	if !lost(third.ContextID) {
+		t.Error("a context outlived its time")
+	}
+
+	// The oldest go when there are too many.
+	var ids []int64
+	for range 5 {
+		ids = append(ids, c.getScanner(at(0), 1).ContextID)
+	}
+	if !lost(ids[0]) || !lost(ids[1]) || lost(ids[2]) || lost(ids[3]) || lost(ids[4]) {
+		t.Error("not the oldest contexts were lost")
+	}
+	if n := s.scans.count(); n != 3 { // the successors of the three
+		t.Errorf("%d contexts", n)
+	}
+
+	// clear_scanner is not answered, whether it names a context or not.
+	id := c.getScanner(at(0), 1).ContextID
+	send(c, at(0), wire.TaskClearScanner, wire.ContextID(id))
+	send(c, at(0), wire.TaskClearScanner, wire.ContextID(12345))
+	if !lost(id) {
+		t.Error("a cleared context was good")
+	}
+	// Only a refusal is.
+	none := wire.RequestHeader{GPID: wire.GPID{AppID: 1, PartitionIndex: 99}}
+	send(c, none, wire.TaskClearScanner, wire.ContextID(id))
+	if a := c.mustNext(); a.err != wire.ErrObjectNotFound {
+		t.Errorf("refused clear_scanner: %v", a.err)
+	}
+}
+
+// Contexts that nobody comes back for are closed.
+func TestScanContextsExpire(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		c := dial(s.Replicas()[0])
+		fill(c, 10)
+		for range 3 {
+			c.getScanner(at(0), 1)
+			time.Sleep(time.Minute)
+		}
+		if n := s.scans.count(); n != 3 {
+			t.Errorf("%d contexts, want 3", n)
+		}
+		time.Sleep(15 * time.Minute)
+		if n := s.scans.count(); n != 0 {
+			t.Errorf("%d contexts are left after their time", n)
+		}
+		c.getScanner(at(0), 1)
+		time.Sleep(15 * time.Minute)
+		if n := s.scans.count(); n != 0 {
+			t.Errorf("%d contexts are left after their time, the second time", n)
+		}
+	})
+}

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+func startSplit(c *client, table string, count int32) wire.ErrorCode {
+	c.t.Helper()
+	return ask[wire.StartPartitionSplitRequest, wire.HintResponse](c, wire.TaskStartPartitionSplit,
+		wire.StartPartitionSplitRequest{AppName: table, NewPartitionCount: count}).Err
+}
+
+func querySplit(c *client) wire.QueryPartitionSplitResponse {
+	c.t.Helper()
+	return ask[wire.AppNameRequest, wire.QueryPartitionSplitResponse](c, wire.TaskQueryPartitionSplit, wire.AppNameRequest{AppName: testTable})
+}
+
+func controlSplit(c *client, control wire.SplitControlType, old *int32) wire.ErrorCode {
+	c.t.Helper()
+	return ask[wire.ControlPartitionSplitRequest, wire.OptionalHintResponse](c, wire.TaskControlPartitionSplit,
+		wire.ControlPartitionSplitRequest{AppName: testTable, ControlType: control, ParentIndex: -1, OldPartitionCount: old}).Err
+}
+
+// awaitSplit returns when the table is not splitting any more.
+func awaitSplit(c *client) {
+	c.t.Helper()
+	for querySplit(c).Err == wire.ErrOK {
+	}
+}
+
+func TestSplit(t *testing.T) {
+	s := start(t, Options{})
+	c, m := dial(t, s.Replicas()[0]), dial(t, s.Metas()[0])
+	const n = 200
+	for i := range n {
+		c.mustPut(fmt.Sprint("k", i), fmt.Sprint(i))
+	}
+	before := queryTable(m, testTable).Partitions
+	scanned := c.getScanner(at(0), 1)
+
+	for name, code := range map[string]wire.ErrorCode{
+		"no table":    startSplit(m, "none", 8),
+		"wrong count": startSplit(m, testTable, 6),
+		"not at all":  startSplit(m, testTable, 4),
+		"query":       querySplit(m).Err,
+		"pause":       controlSplit(m, wire.SplitPause, nil),
+	} {
+		if code == wire.ErrOK {
+			t.Errorf("%s: no error", name)
+		}
+	}
+
+	// First phase: the children are there and do not serve.
+	s.HoldSplits(true)
+	if code := startSplit(m, testTable, 8); code != wire.ErrOK {
+		t.Fatal(code)
+	}
+	if code := startSplit(m, testTable, 8); code != wire.ErrBusy {
+		t.Errorf("second start: %v", code)
+	}
+	if code := dropTable(m, testTable, 0); code != wire.ErrSplitting {
+		t.Errorf("drop: %v", code)
+	}
+	if q := querySplit(m); q.Err != wire.ErrOK || q.NewPartitionCount != 8 || len(q.Status) != 4 || q.Status[0] != wire.Splitting {
+		t.Errorf("query: %+v", q)
+	}
+	cfg := queryTable(m, testTable)
+	if cfg.PartitionCount != 8 || len(cfg.Partitions) != 8 {
+		t.Fatalf("during the split: %+v", cfg)
+	}
+	for i, p := range cfg.Partitions {
+		if child := i >= 4; child != (p.Ballot < 0) || child == p.Primary.Valid() {
+			t.Errorf("partition %d during the split: %+v", i, p)
+		}
+	}
+	c.mustPut("k0", "0") // by the old count
+	if _, code := c.getAt(homeOf("k1", 8), "k1"); homeOf("k1", 8).PartitionIndex >= 4 && code != wire.ErrObjectNotFound {
+		t.Errorf("get from a child: %v", code)
+	}
+	if code := controlSplit(m, wire.SplitPause, nil); code != wire.ErrOK || querySplit(m).Status[3] != wire.Paused {
+		t.Errorf("pause: %v, %+v", code, querySplit(m))
+	}
+	s.HoldSplits(false)
+	if q := querySplit(m); q.Err != wire.ErrOK {
+		t.Errorf("a paused split went on: %+v", q)
+	}
+	four, three := int32(4), int32(3)
+	if code := controlSplit(m, wire.SplitCancel, &three); code != wire.ErrInvalidParameters {
+		t.Errorf("cancel with a wrong count: %v", code)
+	}
+	if code := controlSplit(m, wire.SplitCancel, &four); code != wire.ErrOK || queryTable(m, testTable).PartitionCount != 4 {
+		t.Errorf("cancel: %v, %+v", code, queryTable(m, testTable))
+	}
+	c.wantValue("k7", "7")
+
+	// The whole way.
+	s.HoldSplits(true)
+	if code := startSplit(m, testTable, 8); code != wire.ErrOK {
+		t.Fatal(code)
+	}
+	controlSplit(m, wire.SplitPause, nil)
+	s.HoldSplits(false)
+	if code := controlSplit(m, wire.SplitRestart, nil); code != wire.ErrOK {
+		t.Errorf("restart: %v", code)
+	}
+	awaitSplit(m)
+	cfg = queryTable(m, testTable)
+	if cfg.PartitionCount != 8 || len(cfg.Partitions) != 8 {
+		t.Fatalf("after the split: %+v", cfg)
+	}
+	for i, p := range cfg.Partitions {
+		if p.Ballot <= before[i%4].Ballot || !p.Primary.Valid() {
+			t.Errorf("partition %d after the split: %+v", i, p)
+		}
+	}
+	for i := range n {
+		k := fmt.Sprint("k", i)
+		h := homeOf(k, 8)
+		if resp, code := c.getAt(h, k); code != wire.ErrOK || string(resp.Value) != fmt.Sprint(i) {
+			t.Fatalf("%s after the split: %v, %q", k, code, resp.Value)
+		}
+		// By the old count it is served only where both agree.
+		want := wire.ErrOK
+		if h.PartitionIndex >= 4 {
+			want = wire.ErrParentMisused
+		}
+		if _, code := c.get(k); code != want {
+			t.Fatalf("%s by the old count: %v, want %v", k, code, want)
+		}
+	}
+	if resp := c.scan(at(0), scanned.ContextID); resp.Error != wire.StatusNotFound {
+		t.Errorf("a scan of the old layout goes on: status %d", resp.Error)
+	}
+	total := 0
+	for i := range int32(8) {
+		h := wire.RequestHeader{GPID: wire.GPID{AppID: 1, PartitionIndex: i}, PartitionHash: uint64(i)}
+		for _, kv := range c.getScanner(h, 1000).KVs {
+			if total++; schema.KeyHash(kv.Key)%8 != uint64(i) {
+				t.Errorf("partition %d has %q", i, kv.Key)
+			}
+		}
+	}
+	if total != n {
+		t.Errorf("%d records in all partitions, want %d", total, n)
+	}
+}
+
+// Under load every request has an answer that is true, and no write that was
+// acknowledged is lost.
+func TestSplitUnderLoad(t *testing.T) {
+	s := start(t, Options{})
+	m := dial(t, s.Metas()[0])
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	const writers = 4
+	acknowledged := make([][]string, writers)
+	for w := range writers {
+		c := dial(t, s.Replicas()[0])
+		wg.Go(func() {
+			count := testPartitions
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				k := fmt.Sprint("w", w, "-", i)
+				switch _, code := c.putAt(homeOf(k, count), k, k, 0); code {
+				case wire.ErrOK:
+					acknowledged[w] = append(acknowledged[w], k)
+				case wire.ErrSplitting:
+				case wire.ErrParentMisused:
+					count *= 2
+				default:
+					t.Errorf("put: %v", code)
+					return
+				}
+			}
+		})
+	}
+	for count := int32(8); count <= 32; count *= 2 {
+		if code := startSplit(m, testTable, count); code != wire.ErrOK {
+			t.Error(code)
+		}
+		awaitSplit(m)
+	}
+	close(stop)
+	wg.Wait()
+	c := dial(t, s.Replicas()[0])
+	all := slices.Concat(acknowledged...)
+	for _, k := range all {
+		if resp, code := c.getAt(homeOf(k, 32), k); code != wire.ErrOK || string(resp.Value) != k {
+			t.Fatalf("%s of %d: %v, status %d", k, len(all), code, resp.Error)
+		}
+	}
+	if len(all) == 0 {
+		t.Error("nothing was written")
+	}
+}
