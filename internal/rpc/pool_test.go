@@ -138,7 +138,8 @@ func TestRedialAfterLoss(t *testing.T) {
 	})
 }
 
-// After the server is back, traffic flows within the longest pause.
+// After the server is back, traffic flows within the longest pause; when it goes
+// again, the pauses begin with the shortest.
 func TestServerComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n memnet.Network
@@ -160,6 +161,18 @@ func TestServerComesBack(t *testing.T) {
 		}
 		if d := time.Since(back); d > maxDialPause+10*time.Millisecond {
 			t.Errorf("connected %v after the server came back", d)
+		}
+
+		synctest.Wait() // it is accepted
+		s.Stop()
+		synctest.Wait() // and known to be gone
+		if _, err := node.Conn(t.Context()); err == nil {
+			t.Fatal("connected to a server that is gone")
+		}
+		s.Start(t)
+		time.Sleep(minDialPause)
+		if _, err := node.Conn(t.Context()); err != nil {
+			t.Errorf("after the shortest pause: %v", err)
 		}
 	})
 }
