@@ -1,10 +1,14 @@
 package server
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -273,4 +277,26 @@ func (c *client) wantValue(hashKey, value string) {
 	if resp, code := c.get(hashKey); code != wire.ErrOK || resp.Error != 0 || string(resp.Value) != value {
 		c.t.Fatalf("get %s: %v, status %d, value %q; want %q", hashKey, code, resp.Error, resp.Value, value)
 	}
+}
+
+// panicLogger returns a logger that panics when a panic of a handler is logged,
+// which the server otherwise survives.
+func panicLogger() *slog.Logger { return slog.New(panicHandler{}) }
+
+type panicHandler struct{}
+
+func (panicHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (h panicHandler) WithAttrs([]slog.Attr) slog.Handler         { return h }
+func (h panicHandler) WithGroup(string) slog.Handler              { return h }
+
+func (panicHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "handler panicked" {
+		var text strings.Builder
+		r.Attrs(func(a slog.Attr) bool {
+			fmt.Fprintf(&text, "%s: %v\n", a.Key, a.Value)
+			return true
+		})
+		panic(text.String())
+	}
+	return nil
 }
