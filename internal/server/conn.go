@@ -233,7 +233,7 @@ func (c *conn) handle(frame []byte) bool {
 			return goOn
 		}
 	}
-	if k.h != nil && k.h.slow {
+	if k.h != nil && k.h.slow != nil && k.h.slow(k.req.Arg) {
 		return c.runAside(frame, detour{})
 	}
 	a := k.admit()

@@ -243,7 +243,7 @@ func TestPanic(t *testing.T) {
 	node := s.Replicas()[0]
 	boom := func(*call, []byte) []byte { panic("boom") }
 	fast := &handler{task: "TEST_PANIC", ack: "TEST_PANIC_ACK", roles: replicaRole, serve: boom}
-	slow := &handler{task: "TEST_PANIC_SLOW", ack: "TEST_PANIC_SLOW_ACK", roles: replicaRole, slow: true, serve: boom}
+	slow := &handler{task: "TEST_PANIC_SLOW", ack: "TEST_PANIC_SLOW_ACK", roles: replicaRole, slow: always, serve: boom}
 	for _, h := range []*handler{fast, slow} {
 		c := dial(t, node)
 		c.mustPut("k", "v")

@@ -11,7 +11,9 @@ type handler struct {
 	task, ack string
 	roles     role // of the nodes that answer it
 	kind      kind
-	slow      bool // it may take long: it runs aside
+	// slow reports whether the request with that argument may take long, and
+	// runs aside; nil is never.
+	slow func(arg wire.Reader) bool
 	// ownsContext is set for requests that name a scan context. It belongs to
 	// the partition whatever the hash in the header says.
 	ownsContext bool
@@ -19,6 +21,9 @@ type handler struct {
 	// be decoded it sets call.bad.
 	serve func(k *call, dst []byte) []byte
 }
+
+// always is the slow of RPCs that may take long whatever the argument.
+func always(wire.Reader) bool { return true }
 
 type kind byte
 

@@ -9,7 +9,7 @@ import (
 // metaRPC returns the handler of an RPC to the meta server. Its response is a
 // struct whose first field is the outcome, ERR_OK unless serve changes it.
 func metaRPC[Req, Resp any](task string, serve func(k *call, req *Req, resp *Resp)) *handler {
-	return &handler{task: task, roles: metaRole, slow: true, serve: func(k *call, dst []byte) []byte {
+	return &handler{task: task, roles: metaRole, slow: always, serve: func(k *call, dst []byte) []byte {
 		var req Req
 		wire.Of(&req).Read(&k.req.Arg)
 		if k.undecodable() {

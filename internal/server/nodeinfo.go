@@ -18,7 +18,7 @@ func nodeHandlers() []*handler {
 
 // nodeRPC returns the handler of an RPC to any one server.
 func nodeRPC[Req, Resp any](roles role, task string, serve func(k *call, req *Req, resp *Resp)) *handler {
-	return &handler{task: task, roles: roles, slow: true, serve: func(k *call, dst []byte) []byte {
+	return &handler{task: task, roles: roles, slow: always, serve: func(k *call, dst []byte) []byte {
 		var req Req
 		wire.Of(&req).Read(&k.req.Arg)
 		if k.undecodable() {

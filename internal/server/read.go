@@ -6,16 +6,39 @@ import (
 )
 
 func readHandlers() []*handler {
-	read := func(task string, slow bool, serve func(*call, []byte) []byte) *handler {
+	read := func(task string, slow func(wire.Reader) bool, serve func(*call, []byte) []byte) *handler {
 		return &handler{task: task, roles: replicaRole, kind: readRPC, slow: slow, serve: serve}
 	}
 	return []*handler{
-		read(wire.TaskGet, false, (*call).get),
-		read(wire.TaskTTL, false, (*call).ttl),
-		read(wire.TaskMultiGet, true, (*call).multiGet),
-		read(wire.TaskBatchGet, true, (*call).batchGet),
-		read(wire.TaskSortKeyCount, true, (*call).sortKeyCount),
+		read(wire.TaskGet, nil, (*call).get),
+		read(wire.TaskTTL, nil, (*call).ttl),
+		read(wire.TaskMultiGet, slowMultiGet, (*call).multiGet),
+		read(wire.TaskBatchGet, slowBatchGet, (*call).batchGet),
+		read(wire.TaskSortKeyCount, always, (*call).sortKeyCount),
 	}
+}
+
+// A read of several records is quick if it asks for no more than this. Mostly
+// it then returns a few KiB, for which a goroutine and a system call of its own
+// would cost more than the read.
+const (
+	quickKeys = 100
+	quickSize = 256 << 10
+)
+
+func slowMultiGet(arg wire.Reader) bool {
+	var m wire.MultiGetRequest
+	m.Read(&arg)
+	if len(m.SortKeys) > 0 {
+		return len(m.SortKeys) > quickKeys
+	}
+	return m.MaxKVSize <= 0 || m.MaxKVSize > quickSize
+}
+
+func slowBatchGet(arg wire.Reader) bool {
+	var m wire.BatchGetRequest
+	m.Read(&arg)
+	return len(m.Keys) > quickKeys
 }
 
 func (k *call) get(dst []byte) []byte {

@@ -7,8 +7,8 @@ import (
 
 func scanHandlers() []*handler {
 	return []*handler{
-		{task: wire.TaskGetScanner, roles: replicaRole, kind: readRPC, slow: true, serve: (*call).getScanner},
-		{task: wire.TaskScan, roles: replicaRole, kind: readRPC, slow: true, ownsContext: true, serve: (*call).scan},
+		{task: wire.TaskGetScanner, roles: replicaRole, kind: readRPC, slow: always, serve: (*call).getScanner},
+		{task: wire.TaskScan, roles: replicaRole, kind: readRPC, slow: always, ownsContext: true, serve: (*call).scan},
 		{task: wire.TaskClearScanner, roles: replicaRole, kind: readRPC, ownsContext: true, serve: (*call).clearScanner},
 	}
 }

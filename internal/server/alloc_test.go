@@ -1,0 +1,51 @@
+//go:build !race
+
+package server
+
+import (
+	"net"
+	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// A get and a put must not allocate beyond what the store does.
+func TestAllocations(t *testing.T) {
+	s := start(t, Options{})
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	defer theirs.Close()
+	c := newConn(s.Replicas()[0], theirs)
+	store := s.partition(home("k").GPID).store
+	rawKey := key("k", "").AppendValue(nil)[4:]
+	value := make([]byte, 100)
+
+	get := getFrame(1, "k")
+	put := wire.AppendRequest(nil, home("k"), wire.TaskPut, 1, wire.UpdateRequest{Key: key("k", ""), Value: value})
+	serve := func(frame []byte) func() {
+		return func() {
+			c.call.now = c.s.now()
+			if !c.handle(frame) {
+				t.Fatal("not handled")
+			}
+			c.call.settle(c.out)
+			c.out = c.out[:0]
+		}
+	}
+	var buf []byte
+	measure := func(f func()) float64 {
+		f()
+		return testing.AllocsPerRun(1000, f)
+	}
+	putServer, putStore := measure(serve(put)), measure(func() {
+		_, commit := store.Put(rawKey, value, 0, 0)
+		_ = commit.Wait()
+	})
+	getServer, getStore := measure(serve(get)), measure(func() { buf, _, _ = store.Get(buf[:0], rawKey, 0) })
+	if putServer > putStore || getServer > getStore {
+		t.Errorf("allocations: put %v, of the store %v; get %v, of the store %v", putServer, putStore, getServer, getStore)
+	}
+	if len(buf) != len(value) {
+		t.Errorf("read %d bytes", len(buf))
+	}
+}
