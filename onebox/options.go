@@ -139,6 +139,30 @@ type Limits struct {
 	RequestTime, AnswerTime time.Duration
 }
 
+// check returns an error about a field that makes no sense.
+func (l *Limits) check() error {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"RequestSize", int64(l.RequestSize)},
+		{"ReplySize", int64(l.ReplySize)},
+		{"MultiGetCount", int64(l.MultiGetCount)},
+		{"ScanCount", int64(l.ScanCount)},
+		{"ScanContexts", int64(l.ScanContexts)},
+		{"ScanContextLife", int64(l.ScanContextLife)},
+		{"Connections", int64(l.Connections)},
+		{"BufferedBytes", l.BufferedBytes},
+		{"RequestTime", int64(l.RequestTime)},
+		{"AnswerTime", int64(l.AnswerTime)},
+	} {
+		if f.value < 0 {
+			return badOption("Limits."+f.name, "%d is negative", f.value)
+		}
+	}
+	return nil
+}
+
 // An OptionError says that a field of Options makes no sense.
 type OptionError struct {
 	Field  string // such as "Listen" or "Tables[1].Partitions"
@@ -203,7 +227,7 @@ func (o Options) withDefaults() (Options, error) {
 		tables[i] = t
 	}
 	o.Tables = tables
-	return o, nil
+	return o, o.Limits.check()
 }
 
 // addresses returns what the servers listen on.
@@ -228,6 +252,8 @@ func (o *Options) addresses() (metas, replicas []string, err error) {
 		return nil, nil, badOption("Listen", "%v is not an IPv4 address, the only kind that the protocol knows", ip)
 	case !ip.IsLoopback() && !o.AllowNonLoopback:
 		return nil, nil, badOption("Listen", "%v can be reached from other machines; set AllowNonLoopback if that is intended", ip)
+	case ip.IsUnspecified() && o.Advertise == "":
+		return nil, nil, badOption("Advertise", "is needed: clients cannot be told %v", ip)
 	case port != 0 && int(port)+replicaPortOffset+o.ReplicaServers > 1<<16:
 		return nil, nil, badOption("Listen", "no ports for replica servers above %d", port)
 	}
