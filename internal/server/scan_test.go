@@ -115,3 +115,53 @@ func TestScanContextsExpire(t *testing.T) {
 		}
 	})
 }
+
+// Large answers that are made at the same time reach the client whole, each of
+// them once, between those to quick requests.
+func TestScansAtOnce(t *testing.T) {
+	s := start(t, Options{})
+	c := dial(t, s.Replicas()[0])
+	const records, requests = 2000, 300
+	kvs := make([]wire.KeyValue, records)
+	for i := range kvs {
+		kvs[i] = wire.KeyValue{Key: fmt.Appendf(nil, "%04d", i), Value: make([]byte, 100)}
+	}
+	var put wire.UpdateResponse
+	if code := do(c, at(0), wire.TaskMultiPut, wire.MultiPutRequest{HashKey: []byte("k"), KVs: kvs}, put.Read); code != wire.ErrOK {
+		t.Fatal(code)
+	}
+	full := true
+	scan := wire.GetScannerRequest{
+		StartKey: wire.Key{Raw: []byte{0, 0}}, StartInclusive: true,
+		StopKey:  wire.Key{Raw: []byte{0xff, 0xff}},
+		FullScan: &full,
+	}
+	var out []byte
+	for i := range int32(requests) {
+		if i%3 == 0 {
+			out = wire.AppendRequest(out, at(0), wire.TaskGet, i, wire.Key{HashKey: []byte("k"), SortKey: kvs[0].Key})
+		} else {
+			out = wire.AppendRequest(out, at(0), wire.TaskGetScanner, i, scan)
+		}
+	}
+	go c.nc.Write(out)
+	seen := make(map[int32]bool)
+	for range requests {
+		a := c.mustNext()
+		if a.err != wire.ErrOK || seen[a.seq] {
+			t.Fatalf("answer %d: %v, seen %v", a.seq, a.err, seen[a.seq])
+		}
+		seen[a.seq] = true
+		if a.seq%3 == 0 {
+			var resp wire.ReadResponse
+			if a.decode(t, resp.Read); len(resp.Value) != 100 {
+				t.Fatalf("get %d: %+v", a.seq, resp)
+			}
+			continue
+		}
+		var resp wire.ScanResponse
+		if a.decode(t, resp.Read); len(resp.KVs) != 1000 || resp.ContextID <= 0 || string(resp.KVs[999].Key) != "\x00\x01k0999" {
+			t.Fatalf("scan %d: %d records, context %d", a.seq, len(resp.KVs), resp.ContextID)
+		}
+	}
+}
