@@ -93,12 +93,17 @@ func (s *Server) Failover(node int) error {
 			return fmt.Errorf("server: fail over: table %q is being split", t.rec.Info.AppName)
 		}
 		rec := t.rec.clone()
+		moved := false
 		for i := range rec.Partitions {
 			p := &rec.Partitions[i]
 			if int(p.Primary) == node {
 				p.Primary = int32(s.successor(node))
 				p.Ballot++
+				moved = true
 			}
+		}
+		if !moved {
+			continue
 		}
 		if err := s.save(t, rec); err != nil {
 			return fmt.Errorf("server: fail over: %w", err)

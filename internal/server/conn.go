@@ -48,6 +48,7 @@ type conn struct {
 	aside   sync.WaitGroup
 	tokens  chan struct{} // one per request that runs aside; made on first use
 	closing atomic.Bool   // no more requests are read, and delayed ones are dropped
+	broken  atomic.Bool   // the network connection is closed already
 	halt    chan struct{} // closed with closing
 }
 
@@ -60,6 +61,7 @@ func newConn(n *Node, nc net.Conn) *conn {
 // abort breaks the connection.
 func (c *conn) abort() {
 	c.stop()
+	c.broken.Store(true)
 	c.nc.Close()
 }
 
@@ -104,10 +106,31 @@ func (c *conn) end() {
 			"panic", p, "stack", string(debug.Stack()))
 		c.abort()
 	}
+	shutdown := c.closing.Load() && !c.broken.Load()
 	c.stop()
 	c.aside.Wait()
+	if shutdown {
+		c.linger()
+	}
 	c.s.buffered.Add(-c.charged)
 	c.nc.Close()
+}
+
+// linger lets the last answers reach a client that has sent more requests:
+// closing a connection with unread input makes TCP throw away what is on its
+// way in the other direction.
+func (c *conn) linger() {
+	_ = c.nc.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if n, _ := c.nc.Read(c.in); n == 0 {
+		return
+	}
+	if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+	}
+	_ = c.nc.SetReadDeadline(time.Now().Add(closeTime))
+	for err := error(nil); err == nil; {
+		_, err = c.nc.Read(c.in)
+	}
 }
 
 // handleBuffered handles the whole requests in the buffer. It returns false if

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -63,25 +64,30 @@ const diskTag = "data"
 
 func (k *call) queryReplicaInfo(_ *wire.QueryReplicaInfoRequest, resp *wire.QueryReplicaInfoResponse) {
 	resp.Err = wire.ErrOK
+	var stores []*storage.Partition
 	k.s.catalog.mu.Lock()
-	defer k.s.catalog.mu.Unlock()
 	k.held(func(t *table, p *partition, primary bool) {
 		status := wire.PartitionSecondary
 		if primary {
 			status = wire.PartitionPrimary
 		}
-		decree := p.store.Decree()
+		stores = append(stores, p.store)
 		resp.Replicas = append(resp.Replicas, wire.ReplicaInfo{
-			PID:                 p.gpid,
-			Ballot:              p.conf.Load().ballot,
-			Status:              status,
-			LastCommittedDecree: decree,
-			LastPreparedDecree:  decree,
-			LastDurableDecree:   decree,
-			AppType:             t.rec.Info.AppType,
-			DiskTag:             diskTag,
+			PID:     p.gpid,
+			Ballot:  p.conf.Load().ballot,
+			Status:  status,
+			AppType: t.rec.Info.AppType,
+			DiskTag: diskTag,
 		})
 	})
+	k.s.catalog.mu.Unlock()
+	// A partition that is being split does not tell until that is over, for
+	// which the catalog must not wait.
+	for i, store := range stores {
+		r := &resp.Replicas[i]
+		r.LastCommittedDecree = store.Decree()
+		r.LastPreparedDecree, r.LastDurableDecree = r.LastCommittedDecree, r.LastCommittedDecree
+	}
 }
 
 func (k *call) queryDiskInfo(req *wire.QueryDiskInfoRequest, resp *wire.QueryDiskInfoResponse) {

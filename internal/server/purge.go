@@ -58,6 +58,9 @@ func (s *Server) schedulePurge() {
 // purgeExpired forgets the dropped tables whose time is over, at once, and
 // deletes their records in the background.
 func (s *Server) purgeExpired() {
+	if s.opts.ReadOnly {
+		return
+	}
 	c := &s.catalog
 	c.mu.Lock()
 	defer c.mu.Unlock()
