@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -359,6 +361,46 @@ func TestClose(t *testing.T) {
 		}
 		for _, c := range []*client{idle, held} {
 			c.ended()
+		}
+	})
+}
+
+// flakyListener fails to accept a number of times.
+type flakyListener struct {
+	net.Listener
+	failures atomic.Int32
+}
+
+func (l *flakyListener) Accept() (net.Conn, error) {
+	if l.failures.Add(-1) >= 0 {
+		return nil, syscall.EMFILE
+	}
+	return l.Listener.Accept()
+}
+
+// A node that has no file left for a connection accepts again later.
+func TestAcceptFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network memnet.Network
+		s := start(t, Options{Listen: func(addr string) (net.Listener, error) {
+			l, err := network.Listen(addr)
+			if err != nil {
+				return nil, err
+			}
+			flaky := &flakyListener{Listener: l}
+			flaky.failures.Store(3)
+			return flaky, nil
+		}})
+		began := time.Now()
+		nc, err := network.Dial(t.Context(), "tcp", s.Replicas()[0].Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		c := &client{t: t, nc: nc}
+		c.mustPut("k", "v")
+		if d := time.Since(began); d != 3*acceptPause {
+			t.Errorf("accepted after %v", d)
 		}
 	})
 }

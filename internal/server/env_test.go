@@ -192,6 +192,17 @@ func TestThrottling(t *testing.T) {
 			}
 		}
 		second()
+		// Requests that run aside anyway are delayed just so.
+		count := func() wire.ErrorCode {
+			var resp wire.CountResponse
+			return do(c, home("k"), wire.TaskSortKeyCount, wire.Blob("k"), resp.Read)
+		}
+		for i, want := range []string{"ERR_OK 0s", "ERR_OK 0s", "ERR_OK 100ms", "ERR_BUSY 200ms"} {
+			if got := timed(count); got != want {
+				t.Errorf("sortkey_count %d: %s, want %s", i, got, want)
+			}
+		}
+		second()
 		if got := timed(get); got != "ERR_OK 0s" {
 			t.Errorf("get in the next second: %s", got)
 		}

@@ -88,7 +88,7 @@ func TestStopAndStart(t *testing.T) {
 	node := s.Replicas()[home("k").PartitionIndex%2]
 	c := dial(t, node)
 	c.mustPut("k", "v")
-	scanned := c.getScanner(home("k"), 1)
+	scanned := c.openScan(home("k"))
 	addr := node.Addr()
 	for range 3 {
 		node.Stop()
@@ -115,7 +115,7 @@ func TestStopAndStart(t *testing.T) {
 		c = dial(t, node)
 		c.wantValue("k", "v")
 	}
-	if resp := c.scan(home("k"), scanned.ContextID); resp.Error != wire.StatusNotFound {
+	if resp := c.scan(home("k"), scanned); resp.Error != wire.StatusNotFound {
 		t.Errorf("a scan outlived its node: status %d", resp.Error)
 	}
 
@@ -184,7 +184,7 @@ func TestMovePrimary(t *testing.T) {
 	to := (from + 2) % 3
 	m, old, next := dial(t, s.Metas()[0]), dial(t, s.Replicas()[from]), dial(t, s.Replicas()[to])
 	old.mustPut("k", "v")
-	scanned := old.getScanner(home("k"), 1)
+	scanned := old.openScan(home("k"))
 	ballot := queryTable(m, testTable).Partitions[part].Ballot
 
 	if err := s.MovePrimary(testTable, part, to); err != nil {
@@ -198,7 +198,7 @@ func TestMovePrimary(t *testing.T) {
 	if primaryOf(s, p) != to || p.Ballot != ballot+1 {
 		t.Errorf("after the move: %+v", p)
 	}
-	if resp := next.scan(home("k"), scanned.ContextID); resp.Error != wire.StatusNotFound {
+	if resp := next.scan(home("k"), scanned); resp.Error != wire.StatusNotFound {
 		t.Errorf("scan of the old primary: status %d", resp.Error)
 	}
 

@@ -199,7 +199,7 @@ func TestDropRecallPurge(t *testing.T) {
 	m, c := dial(t, s.Metas()[0]), dial(t, s.Replicas()[0])
 	c.mustPut("k", "v")
 	began := queryTable(m, testTable).Partitions[0].Ballot
-	scanned := c.getScanner(home("k"), 1)
+	scanned := c.openScan(home("k"))
 
 	if code := dropTable(m, testTable, 100); code != wire.ErrOK {
 		t.Fatal(code)
@@ -231,7 +231,7 @@ func TestDropRecallPurge(t *testing.T) {
 	if b := queryTable(m, "old").Partitions[0].Ballot; b <= began {
 		t.Errorf("ballot %d after recall, %d before", b, began)
 	}
-	if resp := c.scan(home("k"), scanned.ContextID); resp.Error != wire.StatusNotFound {
+	if resp := c.scan(home("k"), scanned); resp.Error != wire.StatusNotFound {
 		t.Errorf("scan from before the drop: status %d", resp.Error)
 	}
 

@@ -18,6 +18,21 @@ func fill(c *client, n int) {
 	}
 }
 
+// openScan begins a scan that is not finished, and returns its context.
+func (c *client) openScan(h wire.RequestHeader) int64 {
+	c.t.Helper()
+	for _, hashKey := range []string{"scanned 1", "scanned 2"} {
+		if _, code := c.putAt(wire.RequestHeader{GPID: h.GPID}, hashKey, "v", 0); code != wire.ErrOK {
+			c.t.Fatal(code)
+		}
+	}
+	resp := c.getScanner(h, 1)
+	if resp.ContextID <= 0 {
+		c.t.Fatalf("the scan is finished: %+v", resp)
+	}
+	return resp.ContextID
+}
+
 func TestScanContexts(t *testing.T) {
 	clock := newTestClock()
 	s := start(t, Options{Clock: clock.now, Limits: Limits{ScanContexts: 3}})

@@ -42,7 +42,7 @@ func TestSplit(t *testing.T) {
 		c.mustPut(fmt.Sprint("k", i), fmt.Sprint(i))
 	}
 	before := queryTable(m, testTable).Partitions
-	scanned := c.getScanner(at(0), 1)
+	scanned := c.openScan(at(0))
 
 	for name, code := range map[string]wire.ErrorCode{
 		"no table":    startSplit(m, "none", 8),
@@ -134,7 +134,7 @@ func TestSplit(t *testing.T) {
 			t.Fatalf("%s by the old count: %v, want %v", k, code, want)
 		}
 	}
-	if resp := c.scan(at(0), scanned.ContextID); resp.Error != wire.StatusNotFound {
+	if resp := c.scan(at(0), scanned); resp.Error != wire.StatusNotFound {
 		t.Errorf("a scan of the old layout goes on: status %d", resp.Error)
 	}
 	total := 0
