@@ -59,8 +59,8 @@ func (c *conn) runAside(frame []byte, d detour) bool {
 func asideCharge(frame []byte) int64 { return int64(max(0, len(frame)-roundBuffer)) }
 
 func (c *conn) serveAside(frame []byte, d detour) {
-	defer c.leaveAside(frame)
 	k := &call{s: c.s, n: c.n, conn: c}
+	defer c.leaveAside(frame, k)
 	if err := k.parse(frame); err != nil {
 		return // it was parsed before
 	}
@@ -115,9 +115,10 @@ func (c *conn) takeDetour(k *call, d detour) (admission, bool) {
 	return a, true
 }
 
-func (c *conn) leaveAside(frame []byte) {
+func (c *conn) leaveAside(frame []byte, k *call) {
 	if p := recover(); p != nil {
 		c.s.log.Error("handler panicked", "client", c.nc.RemoteAddr(), "panic", p, "stack", string(debug.Stack()))
+		k.abandon()
 		c.abort()
 	}
 	c.charge(-asideCharge(frame))

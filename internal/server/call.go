@@ -101,6 +101,14 @@ func (k *call) settle(out []byte) {
 	k.writes = k.writes[:0]
 }
 
+// abandon waits for the writes whose answers will not be sent.
+func (k *call) abandon() {
+	for _, w := range k.writes {
+		_ = w.commit.Wait() // nobody is told
+	}
+	k.writes = nil
+}
+
 // undecodable reports, and notes, that the body could not be decoded.
 func (k *call) undecodable() bool {
 	k.bad = k.req.Arg.Err() != nil

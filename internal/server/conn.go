@@ -104,6 +104,7 @@ func (c *conn) end() {
 	if p := recover(); p != nil {
 		c.s.log.Error("handler panicked", "client", c.nc.RemoteAddr(), "task", string(c.call.req.Task),
 			"panic", p, "stack", string(debug.Stack()))
+		c.call.abandon()
 		c.abort()
 	}
 	shutdown := c.closing.Load() && !c.broken.Load()

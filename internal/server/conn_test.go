@@ -244,7 +244,10 @@ func TestSlowRequestsAreOvertaken(t *testing.T) {
 func TestPanic(t *testing.T) {
 	s := start(t, Options{})
 	node := s.Replicas()[0]
-	boom := func(*call, []byte) []byte { panic("boom") }
+	boom := func(k *call, dst []byte) []byte {
+		k.writes = append(k.writes, pendingWrite{}) // one that is waited for, not leaked
+		panic("boom")
+	}
 	fast := &handler{task: "TEST_PANIC", ack: "TEST_PANIC_ACK", roles: replicaRole, serve: boom}
 	slow := &handler{task: "TEST_PANIC_SLOW", ack: "TEST_PANIC_SLOW_ACK", roles: replicaRole, slow: always, serve: boom}
 	for _, h := range []*handler{fast, slow} {
