@@ -97,6 +97,10 @@ func (n *Node) Pause() { n.n.Pause() }
 // Resume ends Pause. What has arrived meanwhile is carried out and answered.
 func (n *Node) Resume() { n.n.Resume() }
 
+// FillDisk, while it is on, makes the replica server refuse writes with
+// ERR_DISK_INSUFFICIENT, as one whose disk is nearly full does. Reads go on.
+func (n *Node) FillDisk(full bool) { n.n.FillDisk(full) }
+
 // ServeConn serves one connection that did not come through the node's
 // listener, and returns when it ends.
 func (n *Node) ServeConn(nc net.Conn) error { return n.n.ServeConn(nc) }

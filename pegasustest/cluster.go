@@ -30,7 +30,7 @@ type Cluster struct {
 	clock     func() time.Time
 	advanced  atomic.Int64 // nanoseconds that the servers are ahead of clock
 	listeners addresses
-	links     links
+	network   Network
 	admin     func() *admin.Client
 
 	onebox atomic.Pointer[onebox.Server]
@@ -55,10 +55,10 @@ func Start(t testing.TB, options ...Option) *Cluster {
 	}
 	c.options.Clock = c.Now
 	c.listeners.listen = func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
-	c.links.dial = new(net.Dialer).DialContext
+	c.network.dial = new(net.Dialer).DialContext
 	if s.memory {
-		network := new(memnet.Network)
-		c.listeners.listen, c.links.dial = network.Listen, network.Dial
+		memory := new(memnet.Network)
+		c.listeners.listen, c.network.dial = memory.Listen, memory.Dial
 	}
 	if c.options.ListenFunc != nil {
 		c.listeners.listen = c.options.ListenFunc
@@ -93,7 +93,7 @@ func (c *Cluster) connect(changes []func(*pegasus.Config)) {
 		change(&c.config)
 	}
 	c.config.MetaServers = c.MetaServers()
-	c.config.Dial = c.links.connect
+	c.config.Dial = c.network.Dial
 	c.config.Clock = c.Now
 	client, err := pegasus.New(c.config)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Cluster) connect(changes []func(*pegasus.Config)) {
 	c.t.Cleanup(func() { client.Close() })
 	c.Client = client
 	c.admin = sync.OnceValue(func() *admin.Client {
-		a, err := admin.New(admin.Config{MetaServers: c.config.MetaServers, Dial: c.links.dial})
+		a, err := admin.New(admin.Config{MetaServers: c.config.MetaServers, Dial: c.network.dial})
 		if err != nil {
 			c.t.Fatalf("pegasustest: %v", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,4 +101,46 @@ func TestBreakAfter(t *testing.T) {
 	}
 	link.Heal()
 	wantValue(t, c.Table, "n", "1") // it was carried out
+}
+
+func TestFillDisk(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t)
+	set(t, c.Table, "k", "v")
+	node := c.Onebox().Replica(0)
+	node.FillDisk(true)
+	if err := c.Table.Set(t.Context(), []byte("k"), []byte("s"), []byte("w")); !errors.Is(err, pegasus.ErrDiskInsufficient) {
+		t.Errorf("Set on a full disk: %v", err)
+	}
+	wantValue(t, c.Table, "k", "v")
+	node.FillDisk(false)
+	set(t, c.Table, "k", "w")
+}
+
+// A Network works for clients and servers that Start has not made.
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	srv, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "t", Partitions: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	var network pegasustest.Network
+	client := pegasus.NewClient(pegasus.Config{MetaServers: srv.MetaServers(), Dial: network.Dial})
+	defer client.Close()
+	meta := network.Link(srv.MetaServers()[0])
+	meta.RefuseDials()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := client.OpenTable(ctx, "t"); !errors.Is(err, pegasus.ErrNoMeta) || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("OpenTable: %v", err)
+	}
+	meta.Heal()
+	table, err := client.OpenTable(t.Context(), "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, table, "k", "v")
+	network.Link(srv.ReplicaServers()[0]).Break()
+	wantValue(t, table, "k", "v")
 }

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// Link is the network between the clients made with Cluster.Config and one
-// server. Its methods may be called concurrently, also while requests are under
+// Link is the network between clients and one server, see Cluster.Link and
+// Network. Its methods may be called concurrently, also while requests are under
 // way.
 type Link struct {
 	mu      sync.Mutex
@@ -34,7 +34,7 @@ const (
 
 // Link returns the network to the server with that address, such as that of an
 // [onebox.Node].
-func (c *Cluster) Link(addr string) *Link { return c.links.to(addr) }
+func (c *Cluster) Link(addr string) *Link { return c.network.Link(addr) }
 
 // RefuseDials makes new connections fail, as if nothing listened on the port.
 // Open ones stay.
@@ -97,38 +97,47 @@ func (l *Link) pass(n int) (int, <-chan struct{}, error) {
 	return 0, l.healed, nil
 }
 
-// links are the links of a cluster, by address.
-type links struct {
-	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+// Network is a network between clients and servers that can be made to fail. Its
+// Dial goes into a [pegasus.Config], which may be that of clients of a real
+// cluster. Those of a Cluster have one already. The zero value is a network over
+// TCP without failures.
+type Network struct {
+	dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil: TCP
 
 	mu     sync.Mutex
 	byAddr map[string]*Link
 }
 
-func (ls *links) to(addr string) *Link {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.byAddr[addr]
+// Link returns the part of the network that leads to the server with that
+// address, "host:port".
+func (n *Network) Link(addr string) *Link {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := n.byAddr[addr]
 	if l == nil {
 		l = &Link{healed: make(chan struct{}), conns: make(map[*linkConn]struct{})}
-		if ls.byAddr == nil {
-			ls.byAddr = make(map[string]*Link)
+		if n.byAddr == nil {
+			n.byAddr = make(map[string]*Link)
 		}
-		ls.byAddr[addr] = l
+		n.byAddr[addr] = l
 	}
 	return l
 }
 
-// connect dials over the link to addr.
-func (ls *links) connect(ctx context.Context, network, addr string) (net.Conn, error) {
-	l := ls.to(addr)
+// Dial connects to a server, over its link.
+func (n *Network) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	l := n.Link(addr)
 	l.mu.Lock()
 	refused := l.refused
 	l.mu.Unlock()
 	if refused {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
-	nc, err := ls.dial(ctx, network, addr)
+	dial := n.dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	nc, err := dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

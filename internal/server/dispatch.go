@@ -117,6 +117,9 @@ func (k *call) admitWrite(primary bool) admission {
 	if !primary {
 		return admission{code: wire.ErrInvalidState}
 	}
+	if k.n.diskFull.Load() {
+		return admission{code: wire.ErrDiskInsufficient}
+	}
 	if k.throttled {
 		return admission{}
 	}

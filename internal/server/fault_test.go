@@ -273,3 +273,30 @@ func TestFailover(t *testing.T) {
 		}
 	}
 }
+
+// A node whose disk is full refuses writes and serves reads; others take writes.
+func TestFillDisk(t *testing.T) {
+	s := start(t, Options{ReplicaAddrs: replicas(2)})
+	node := s.Replicas()[0]
+	full, other := dial(t, node), dial(t, s.Replicas()[1])
+	on := func(partition int32) wire.RequestHeader {
+		return wire.RequestHeader{GPID: wire.GPID{AppID: 1, PartitionIndex: partition}}
+	}
+	node.FillDisk(true)
+	if _, code := full.putAt(on(0), "k", "v", 0); code != wire.ErrDiskInsufficient {
+		t.Errorf("put on a full disk: %v", code)
+	}
+	if _, code := full.putAt(on(1), "k", "v", 0); code != wire.ErrInvalidState {
+		t.Errorf("put that concerns another node: %v", code)
+	}
+	if resp, code := full.getAt(on(0), "k"); code != wire.ErrOK || resp.Error != wire.StatusNotFound {
+		t.Errorf("get on a full disk: %v, status %d", code, resp.Error)
+	}
+	if _, code := other.putAt(on(1), "k", "v", 0); code != wire.ErrOK {
+		t.Errorf("put on another disk: %v", code)
+	}
+	node.FillDisk(false)
+	if _, code := full.putAt(on(0), "k", "v", 0); code != wire.ErrOK {
+		t.Errorf("put on a disk with room again: %v", code)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -39,6 +40,8 @@ type Node struct {
 		stopped  bool
 	}
 	wg sync.WaitGroup // accept loop and connections
+
+	diskFull atomic.Bool // see FillDisk
 }
 
 // errNodeStopped is what a connection to a stopped node gets.
@@ -165,6 +168,10 @@ func (n *Node) resumeLocked() {
 		n.s.disturbed.Add(-1)
 	}
 }
+
+// FillDisk, while it is on, makes the node refuse writes with
+// ERR_DISK_INSUFFICIENT, as one whose disk is nearly full does. Reads go on.
+func (n *Node) FillDisk(full bool) { n.diskFull.Store(full) }
 
 // pause returns a channel that is closed when the node goes on, or nil if it
 // is not paused.
