@@ -186,10 +186,10 @@ func (c *Conn) abandon(cl *call, seq int32, err error) error {
 		return nil
 	}
 	c.mu.owing = true
-	sent := seq-c.mu.sent < 0
 	c.mu.Unlock()
 	c.recycle(cl)
-	return &Error{Addr: c.addr, Sent: sent, Err: err}
+	// What the writer has not taken yet it is about to take.
+	return &Error{Addr: c.addr, Sent: true, Err: err}
 }
 
 // Send sends a request that is never answered. It does not wait, and drops

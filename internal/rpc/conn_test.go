@@ -237,6 +237,43 @@ func TestDeathFailsAllCalls(t *testing.T) {
 	})
 }
 
+// A call that is given up while its request waits for the writer counts as sent:
+// the request reaches the server all the same, later.
+func TestGivenUpBeforeItWasWritten(t *testing.T) {
+	for name, call := range map[string]func(t *testing.T, c *Conn) error{
+		"context": func(t *testing.T, c *Conn) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			_, err := get(ctx, c, "given up")
+			return err
+		},
+		"own deadline": func(_ *testing.T, c *Conn) error {
+			_, err := getBy(context.Background(), c, time.Now().Add(time.Millisecond), "given up")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, far := serve(t, Options{})
+				go get(t.Context(), c, "in the pipe") // the writer is stuck in the middle of it
+				synctest.Wait()
+				var re *Error
+				if err := call(t, c); !errors.As(err, &re) || !re.Sent || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("error %v, sent: %v", err, re != nil && re.Sent)
+				}
+				received := make([]byte, 0, 1000)
+				for !bytes.Contains(received, []byte("given up")) {
+					n, err := far.Read(received[len(received):cap(received)])
+					if err != nil {
+						t.Fatal(err)
+					}
+					received = received[:len(received)+n]
+				}
+			})
+		})
+	}
+}
+
 func TestClosedByServer(t *testing.T) {
 	c, _ := connect(t, Options{}, peer.Hangup)
 	_, err := get(t.Context(), c, "k")

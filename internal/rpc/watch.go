@@ -59,7 +59,6 @@ func (c *Conn) onWatch() {
 		c.mu.Unlock()
 		return
 	}
-	sent := c.mu.sent
 	expired, next := c.mu.calls.takeExpired(now)
 	if len(expired) > 0 {
 		c.mu.owing = true
@@ -92,7 +91,8 @@ func (c *Conn) onWatch() {
 	c.mu.Unlock()
 
 	for _, cl := range expired {
-		cl.err = &Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: errors.Join(ErrTimeout, context.DeadlineExceeded)}
+		// As in abandon, what is not written yet will be.
+		cl.err = &Error{Addr: c.addr, Sent: true, Err: errors.Join(ErrTimeout, context.DeadlineExceeded)}
 		cl.done <- struct{}{}
 	}
 	if stalled {
