@@ -43,3 +43,7 @@ cover: ## statements that the tests reach, in cover.out and in total
 .PHONY: conformance
 conformance: ## compare the onebox, or the cluster at PEGASUS_META, with recorded facts
 	go test -count=1 -v -timeout 1h ./conformance | grep -v '^=== \|^ *--- PASS'
+
+.PHONY: soak
+soak: ## load and faults for D=10m, compared with a model
+	go run ./reliability/soak -duration $(or $(D),10m) $(ARGS)
