@@ -38,7 +38,8 @@ func (k *call) propose(req *wire.BalancerRequest, resp *wire.ErrResponse) {
 
 // MovePrimary makes a replica server the primary of a partition, or, with node
 // -1, leaves the partition without one. The former primary becomes a secondary
-// and open scans of the partition are lost.
+// and open scans of the partition are lost. It waits for a split that is moving
+// records.
 func (s *Server) MovePrimary(table string, index, node int) error {
 	if node < noPrimary || node >= len(s.replicas) {
 		return fmt.Errorf("server: move primary: no replica server %d", node)
@@ -50,7 +51,15 @@ func (s *Server) MovePrimary(table string, index, node int) error {
 		return fmt.Errorf("server: move primary: no table %q", table)
 	}
 	id := wire.GPID{AppID: t.id, PartitionIndex: int32(index)}
-	if code := s.move(id, node); code != wire.ErrOK {
+	code := s.move(id, node)
+	for code == wire.ErrSplitting {
+		s.catalog.mu.Lock()
+		moved := t.moved
+		s.catalog.mu.Unlock()
+		<-moved
+		code = s.move(id, node)
+	}
+	if code != wire.ErrOK {
 		return fmt.Errorf("server: move primary of %v: %w", id, code)
 	}
 	return nil
@@ -83,14 +92,28 @@ func (s *Server) move(id wire.GPID, node int) wire.ErrorCode {
 
 // Failover moves all partitions whose primary is the replica server node to
 // their first secondary on another one, as a meta server does when it has
-// noticed that a node is dead.
+// noticed that a node is dead. It waits for splits that are moving records.
 func (s *Server) Failover(node int) error {
+	for {
+		moved, err := s.failover(node)
+		if moved == nil {
+			return err
+		}
+		<-moved
+	}
+}
+
+// failover is Failover for the tables that are not being split. If there is one
+// that is, it returns a channel that is closed when that one is done.
+func (s *Server) failover(node int) (<-chan struct{}, error) {
+	var busy <-chan struct{}
 	c := &s.catalog
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.byName {
 		if t.moving.Load() {
-			return fmt.Errorf("server: fail over: table %q is being split", t.rec.Info.AppName)
+			busy = t.moved
+			continue
 		}
 		rec := t.rec.clone()
 		moved := false
@@ -106,11 +129,11 @@ func (s *Server) Failover(node int) error {
 			continue
 		}
 		if err := s.save(t, rec); err != nil {
-			return fmt.Errorf("server: fail over: %w", err)
+			return nil, fmt.Errorf("server: fail over: %w", err)
 		}
 		s.reconfigure(t)
 	}
-	return nil
+	return busy, nil
 }
 
 // successor returns the running replica server that follows node, or

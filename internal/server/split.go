@@ -109,6 +109,7 @@ func (s *Server) finishSplit(t *table) {
 	}
 	t.split = nil
 	t.moving.Store(false)
+	close(t.moved)
 }
 
 // beginMove enters the second phase and returns the table's record after it.
@@ -120,6 +121,7 @@ func (s *Server) beginMove(t *table) (record, bool) {
 		return record{}, false
 	}
 	t.moving.Store(true)
+	t.moved = make(chan struct{})
 	rec := t.rec.clone()
 	rec.Info.InitPartitionCount = rec.Info.PartitionCount
 	rec.Info.PartitionCount *= 2

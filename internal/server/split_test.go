@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -201,5 +202,45 @@ func TestSplitUnderLoad(t *testing.T) {
 	}
 	if len(all) == 0 {
 		t.Error("nothing was written")
+	}
+}
+
+// Moving primaries waits for records that are moving.
+func TestMovePrimaryDuringSplit(t *testing.T) {
+	s := start(t, Options{ReplicaAddrs: replicas(2)})
+	app := s.catalog.byName[testTable]
+	p := (*app.partitions.Load())[0]
+	p.use.RLock() // a request that the split has to wait for
+	if err := s.StartSplit(testTable); err != nil {
+		t.Fatal(err)
+	}
+	for !app.moving.Load() {
+		runtime.Gosched()
+	}
+	busy, err := s.failover(1)
+	if err != nil || busy == nil {
+		t.Errorf("failover while records are moving: %v", err)
+	}
+	if code := s.move(wire.GPID{AppID: app.id, PartitionIndex: 3}, 0); code != wire.ErrSplitting {
+		t.Errorf("move while records are moving: %v", code)
+	}
+	failed := make(chan error)
+	go func() { failed <- s.Failover(1) }()
+	go func() { failed <- s.MovePrimary(testTable, 3, 0) }()
+	select {
+	case <-busy:
+		t.Error("the records moved beside a request")
+	default:
+	}
+	p.use.RUnlock()
+	for range 2 {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	for i, p := range queryTable(dial(t, s.Metas()[0]), testTable).Partitions {
+		if p.Primary != s.Replicas()[0].addr {
+			t.Errorf("the primary of partition %d is %v", i, p.Primary)
+		}
 	}
 }

@@ -13,8 +13,9 @@ import (
 type table struct {
 	id         int32
 	rec        record
-	split      *splitState  // like rec
-	compaction atomic.Int32 // compactNever, ...
+	split      *splitState   // like rec
+	moved      chan struct{} // like rec; closed when moving ends
+	compaction atomic.Int32  // compactNever, ...
 
 	policy     atomic.Pointer[policy]
 	partitions atomic.Pointer[[]*partition] // those that hold records

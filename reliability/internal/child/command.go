@@ -49,7 +49,7 @@ type Answer struct {
 	Error      string `json:",omitempty"`
 	Partitions int    `json:",omitempty"`
 	Heap       uint64 `json:",omitempty"` // bytes of live objects
-	Busy       bool   `json:",omitempty"` // of "split": one is under way
+	Busy       bool   `json:",omitempty"` // of "split" and "move": a split is under way
 	Leak       string `json:",omitempty"` // of "close": a GoroutinesError
 }
 
@@ -96,7 +96,10 @@ func (b *box) do(ctx context.Context, c Command) Answer {
 	case "failover":
 		err = b.srv.Failover(c.Node)
 	case "move":
-		err = b.srv.MovePrimary(c.Table, c.Partition, c.Node)
+		// A split may have announced the partition, no more.
+		if err = b.srv.MovePrimary(c.Table, c.Partition, c.Node); errors.Is(err, pegasus.ErrInvalidParameters) {
+			a.Busy, err = true, nil
+		}
 	case "split":
 		if err = b.srv.Split(c.Table); errors.Is(err, pegasus.ErrBusy) {
 			a.Busy, err = true, nil
