@@ -252,7 +252,7 @@ func (w *worker) ttl(ctx context.Context) error {
 		}
 	default:
 		// The client rounds up to a second, and so do the clocks in between.
-		earliest := e.expires.Sub(time.Now()) - 2*time.Second
+		earliest := time.Until(e.expires) - 2*time.Second
 		latest := e.expires.Sub(before) + 2*time.Second
 		if got := time.Duration(seconds) * time.Second; got < earliest || got > latest {
 			w.s.report.lost("TTL of %s: %v, want %v to %v", e.hashKey, got, earliest, latest)
