@@ -53,7 +53,7 @@ func (tg target) locate(s *route.Snapshot) *route.Partition {
 
 // answer is a reply without an error of the cluster, and how it came about.
 type answer struct {
-	reply     wire.Reply
+	reply     rpc.Reply
 	conn      *rpc.Conn
 	partition *route.Partition // of the last attempt, nil if there was none
 	attempts  int
@@ -117,6 +117,7 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 	}
 	switch {
 	case a.reply.Err != wire.ErrOK:
+		a.release()
 		return a, a.reply.Err
 	case !a.reply.Answers(o.task):
 		return a, fmt.Errorf("%w: answer %q to %s", ErrMalformed, a.reply.Task, o.task)
@@ -281,8 +282,18 @@ func (t *table) broken(o *operation, a *answer, err error) error {
 	return t.failure(context.Background(), o, a, nil, err)
 }
 
-// reader returns a Reader placed at the result.
-func (a *answer) reader() wire.Reader { return a.reply.ResultReader(wire.TypeStruct) }
+// reader returns a Reader placed at the result. What it reads belongs to the
+// caller.
+func (a *answer) reader() wire.Reader {
+	a.reply.Own()
+	return a.peek()
+}
+
+// peek is reader for answers of which nothing is kept, or only copies: what it
+// reads is valid until release.
+func (a *answer) peek() wire.Reader { return a.reply.ResultReader(wire.TypeStruct) }
+
+func (a *answer) release() { a.reply.Release() }
 
 // check finishes an operation whose answer was decoded with r: it turns bytes
 // that were bad, or a status other than success, into an error. The connection

@@ -38,7 +38,8 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 		return nil, err
 	}
 	var resp wire.CheckResponse
-	r := a.reader()
+	r := a.peek()
+	defer a.release()
 	resp.Read(&r)
 	passed := resp.Error != wire.StatusTryAgain
 	if passed || r.Err() != nil {

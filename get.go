@@ -33,7 +33,8 @@ func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 		return nil, err
 	}
 	var resp wire.ReadResponse
-	r := a.reader()
+	r := a.peek()
+	defer a.release()
 	resp.ReadValue(&r)
 	if resp.Error == wire.StatusNotFound {
 		return nil, nil
@@ -41,10 +42,12 @@ func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	if err := t.check(o, &a, &r, resp.Error); err != nil {
 		return nil, err
 	}
-	if resp.Value == nil { // left out by the server
-		return []byte{}, nil
+	if !a.reply.Lent() && resp.Value != nil {
+		return resp.Value, nil
 	}
-	return resp.Value, nil
+	value := make([]byte, len(resp.Value)) // not nil, even if the server left it out
+	copy(value, resp.Value)
+	return value, nil
 }
 
 // keyTarget is the partition of a hash key, which is never empty here.
@@ -68,7 +71,8 @@ func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 		return 0, err
 	}
 	var resp wire.TTLResponse
-	r := a.reader()
+	r := a.peek()
+	defer a.release()
 	resp.Read(&r)
 	if resp.Error == wire.StatusNotFound {
 		return ttlAbsent, nil
@@ -92,7 +96,8 @@ func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error)
 		return 0, err
 	}
 	var resp wire.CountResponse
-	r := a.reader()
+	r := a.peek()
+	defer a.release()
 	resp.Read(&r)
 	if err := t.check(opSortKeyCount, &a, &r, resp.Error); err != nil {
 		return 0, err

@@ -173,7 +173,8 @@ func (t *table) multiDel(ctx context.Context, o *operation, hashKey []byte, sort
 		return err
 	}
 	var resp wire.MultiRemoveResponse
-	r := a.reader()
+	r := a.peek()
+	defer a.release()
 	resp.Read(&r)
 	return t.check(o, &a, &r, resp.Error)
 }

@@ -47,7 +47,8 @@ func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 // updated decodes the answer of put, multi_put and remove.
 func (t *table) updated(o *operation, a *answer) error {
 	var resp wire.UpdateResponse
-	r := a.reader()
+	r := a.peek()
+	defer a.release()
 	resp.ReadError(&r)
 	return t.check(o, a, &r, resp.Error)
 }
@@ -78,7 +79,8 @@ func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int
 		return 0, err
 	}
 	var resp wire.IncrResponse
-	r := a.reader()
+	r := a.peek()
+	defer a.release()
 	resp.Read(&r)
 	if err := t.check(opIncr, &a, &r, resp.Error); err != nil {
 		return 0, err

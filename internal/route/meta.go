@@ -199,7 +199,7 @@ type question struct {
 
 type answer struct {
 	addr  string
-	reply wire.Reply
+	reply rpc.Reply
 	err   error
 }
 

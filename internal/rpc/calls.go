@@ -12,6 +12,8 @@ type call struct {
 	seq      int32
 	deadline time.Time // zero if the context of the caller has one
 	reply    wire.Reply
+	lent     bool   // reply is in buf
+	buf      []byte // for small replies, one after the other
 	err      error
 	done     chan struct{} // capacity 1, so that completing never blocks
 }
@@ -20,8 +22,52 @@ func newCall() any { return &call{done: make(chan struct{}, 1)} }
 
 func (c *Conn) recycle(cl *call) {
 	cl.reply = wire.Reply{}
+	cl.lent = false
 	cl.err = nil
 	c.idle.Put(cl)
+}
+
+// largestLoan is the size from which on a reply has memory of its own: calls
+// keep their buffers, and copying twice has to be cheaper than allocating.
+const largestLoan = 2 << 10
+
+// take copies a reply out of the read buffer.
+func (cl *call) take(r wire.Reply) {
+	cl.lent = r.Size() <= largestLoan
+	if cl.lent {
+		cl.buf = r.MoveTo(cl.buf[:0])
+	} else {
+		r.MoveTo(make([]byte, 0, r.Size()))
+	}
+	cl.reply = r
+}
+
+// Reply is the reply to a call. Its bytes may be lent by the connection: they
+// are the caller's unless it calls Release.
+type Reply struct {
+	wire.Reply
+	conn *Conn
+	call *call // nil: the bytes are not lent
+}
+
+// Own makes the bytes the caller's, whether they are lent or not.
+func (r *Reply) Own() {
+	if r.call != nil {
+		r.MoveTo(make([]byte, 0, r.Size()))
+		r.Release()
+	}
+}
+
+// Lent reports whether the bytes of the reply end with Release.
+func (r *Reply) Lent() bool { return r.call != nil }
+
+// Release gives the bytes back if they are lent. Nothing may refer to them any
+// more. Who does not call it leaves them to the garbage collector.
+func (r *Reply) Release() {
+	if r.call != nil {
+		r.conn.recycle(r.call)
+		r.call = nil
+	}
 }
 
 // callTable finds the pending call of a sequence id. It is an array indexed by

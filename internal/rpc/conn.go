@@ -122,13 +122,13 @@ func (c *Conn) Fail(err error) {
 	}
 }
 
-// Call sends a request and returns the reply to it, whose bytes are the
-// caller's. It ends with the context; if that has no deadline it ends at
-// deadline, which must be set. Errors are of type *Error, except for those of
-// the context before anything was sent.
-func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wire.RequestHeader, task string, arg M) (wire.Reply, error) {
+// Call sends a request and returns the reply to it. It ends with the context;
+// if that has no deadline it ends at deadline, which must be set. Errors are of
+// type *Error, except for those of the context before anything was sent.
+func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wire.RequestHeader, task string, arg M) (Reply, error) {
 	cl := c.idle.Get().(*call)
-	if _, ok := ctx.Deadline(); ok {
+	done := ctx.Done()
+	if _, ok := ctx.Deadline(); ok && done != nil {
 		cl.deadline = time.Time{}
 	} else {
 		cl.deadline = deadline
@@ -139,13 +139,13 @@ func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wi
 		if err := c.waitForSpaceLocked(ctx, deadline); err != nil {
 			c.mu.Unlock()
 			c.recycle(cl)
-			return wire.Reply{}, &Error{Addr: c.addr, Err: err}
+			return Reply{}, &Error{Addr: c.addr, Err: err}
 		}
 	}
 	if err := c.mu.err; err != nil {
 		c.mu.Unlock()
 		c.recycle(cl)
-		return wire.Reply{}, &Error{Addr: c.addr, Err: err}
+		return Reply{}, &Error{Addr: c.addr, Err: err}
 	}
 	c.mu.calls.add(cl)
 	seq := cl.seq
@@ -160,19 +160,23 @@ func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wi
 	}
 
 	// A receive from one channel is cheaper than a select of two.
-	if done := ctx.Done(); done == nil {
+	if done == nil {
 		<-cl.done
 	} else {
 		select {
 		case <-cl.done:
 		case <-done:
 			if err := c.abandon(cl, seq, ContextError(ctx)); err != nil {
-				return wire.Reply{}, err
+				return Reply{}, err
 			}
 		}
 	}
-	reply, err := cl.reply, cl.err
-	c.recycle(cl)
+	reply, err := Reply{Reply: cl.reply}, cl.err
+	if cl.lent {
+		reply.conn, reply.call = c, cl
+	} else {
+		c.recycle(cl)
+	}
 	return reply, err
 }
 

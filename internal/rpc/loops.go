@@ -87,7 +87,7 @@ func (c *Conn) readReplies() error {
 			k, size, err = parseReplies(buf[r:w], replies[:], c.opts.MaxReply)
 			// Those in front of a bad one, or of one that is not all there yet,
 			// do not share its fate.
-			c.deliver(replies[:k], &waiters)
+			c.deliver(replies[:k], &waiters, false)
 			if err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func (c *Conn) readReplies() error {
 				if err != nil {
 					return err
 				}
-				c.deliver(replies[:1], &waiters)
+				c.deliver(replies[:1], &waiters, true)
 				r = w
 			}
 		}
@@ -111,8 +111,9 @@ func (c *Conn) readReplies() error {
 	}
 }
 
-// parseReplies decodes the whole replies that b begins with into replies, and
-// returns how many they are and their size. An error is about the one behind.
+// parseReplies decodes the whole replies that b begins with into replies, which
+// alias b, and returns how many they are and their size. An error is about the
+// one behind.
 func parseReplies(b []byte, replies []wire.Reply, limit int) (k, size int, err error) {
 	for k < len(replies) && len(b)-size >= wire.ReplyPrefix {
 		n, err := wire.ReplySize(b[size:], limit)
@@ -122,9 +123,7 @@ func parseReplies(b []byte, replies []wire.Reply, limit int) (k, size int, err e
 		if n > len(b)-size {
 			break
 		}
-		frame := make([]byte, n-wire.ReplyPrefix)
-		copy(frame, b[size+wire.ReplyPrefix:])
-		if err := replies[k].Parse(frame); err != nil {
+		if err := replies[k].Parse(b[size+wire.ReplyPrefix : size+n]); err != nil {
 			return k, size, err
 		}
 		k++
@@ -167,8 +166,9 @@ func brokenOff(err error) error {
 }
 
 // deliver completes the calls of the replies. A reply without a call came too
-// late and is dropped.
-func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*call) {
+// late and is dropped. The replies are in the read buffer, or in memory of their
+// own.
+func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*call, own bool) {
 	c.mu.Lock()
 	c.heardLocked()
 	for i := range replies {
@@ -177,7 +177,11 @@ func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*call) {
 	c.mu.Unlock()
 	for i := range replies {
 		if cl := waiters[i]; cl != nil {
-			cl.reply = replies[i]
+			if own {
+				cl.reply = replies[i]
+			} else {
+				cl.take(replies[i])
+			}
 			cl.done <- struct{}{}
 			waiters[i] = nil
 		}

@@ -46,6 +46,20 @@ func (p *Reply) Parse(frame []byte) error {
 	return r.Err()
 }
 
+// Size is the number of bytes that the reply aliases.
+func (p *Reply) Size() int { return len(p.Task) + len(p.Result) }
+
+// MoveTo appends the bytes that the reply aliases to dst, and makes it alias
+// those. It returns the extended slice.
+func (p *Reply) MoveTo(dst []byte) []byte {
+	start := len(dst)
+	dst = append(append(dst, p.Task...), p.Result...)
+	moved := dst[start:]
+	n := len(p.Task)
+	p.Task, p.Result = moved[:n:n], moved[n:len(moved):len(moved)]
+	return dst
+}
+
 // Answers reports whether the reply is one to the RPC with the given task code.
 func (p *Reply) Answers(task string) bool {
 	n := len(task)
