@@ -304,6 +304,8 @@ func (t *table) check(o *operation, a *answer, r *wire.Reader, status wire.Statu
 		a.inDoubt = a.inDoubt || o.kind != read
 		return t.broken(o, a, err)
 	case status != wire.StatusOK:
+		// A disk that failed while it wrote may hold the write all the same.
+		a.inDoubt = a.inDoubt || o.kind != read && status == wire.StatusIOError
 		return t.broken(o, a, StorageError(status))
 	}
 	return nil

@@ -261,16 +261,17 @@ func TestTimeoutKeepsTheCause(t *testing.T) {
 // A storage error after an attempt without an answer does not clear the doubt.
 func TestDoubtStays(t *testing.T) {
 	bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
-		c.On(wire.TaskPut, peer.Each(peer.Hangup, peer.Result(wire.UpdateResponse{Error: wire.StatusIOError})))
+		c.On(wire.TaskPut, peer.Each(peer.Hangup, peer.Result(wire.UpdateResponse{Error: wire.StatusCorruption})))
 		err := tb.Set(t.Context(), []byte("h"), []byte{}, []byte{})
-		chain(t, err, ErrInDoubt, StorageIOError)
+		chain(t, err, ErrInDoubt, StorageCorruption)
 		if n := asPError(t, err).Attempts; n != 2 {
 			t.Errorf("%d attempts", n)
 		}
 	})
 }
 
-// Storage errors are final: what they say is about the data.
+// Storage errors are final: what they say is about the data. If the disk fails,
+// a write may be on it or not.
 func TestStorageErrors(t *testing.T) {
 	bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
 		for _, status := range []StorageError{StorageCorruption, StorageInvalidArgument, StorageIOError, 11, 99} {
@@ -280,7 +281,10 @@ func TestStorageErrors(t *testing.T) {
 			chain(t, err, status)
 			_, err = tb.Incr(t.Context(), []byte("h"), []byte("s"), 1)
 			chain(t, err, status)
-			notInChain(t, err, ErrInDoubt, context.DeadlineExceeded)
+			notInChain(t, err, context.DeadlineExceeded)
+			if doubt := status == StorageIOError; errors.Is(err, ErrInDoubt) != doubt {
+				t.Errorf("in doubt: %v, want %v", !doubt, doubt)
+			}
 		}
 		if n := len(c.Requests(wire.TaskGet, wire.TaskIncr)); n != 10 {
 			t.Errorf("%d requests", n)
