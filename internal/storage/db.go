@@ -109,8 +109,8 @@ func (db *DB) openDir(dir string) error {
 	return nil
 }
 
-// Close waits for operations under way, ends open scans and closes the store. Operations started
-// later have status IOError or ErrClosed. Commits not waited for yet can still be waited for.
+// Close waits for operations under way, ends open scans, moves what is in logs to tables and
+// closes the store. Operations started later have status IOError or ErrClosed. Commits not waited for yet can still be waited for.
 // Closing twice is harmless.
 func (db *DB) Close() error {
 	db.sweeper.stop()
@@ -126,7 +126,13 @@ func (db *DB) Close() error {
 	}
 	clear(db.mu.partitions)
 	db.mu.Unlock()
-	err := db.pebble.Close()
+	var err error
+	if !db.inMemory {
+		// Damage to a table is found when it is read. Where a log is damaged looks as if a crash
+		// had cut it there, so none is left when there was no crash.
+		err = db.pebble.Flush()
+	}
+	err = errors.Join(err, db.pebble.Close())
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Close())
 	}
