@@ -124,7 +124,8 @@ func (b *batchGet) get(ctx context.Context, g group) error {
 	for i, k := range g.keys {
 		q.Keys[i] = wire.FullKey(b.keys[k])
 	}
-	a, err := do(ctx, b.table, opBatchGet, target{hash: g.hash}, q)
+	x := exchange{op: opBatchGet, target: target{hash: g.hash}}
+	err := do(ctx, b.table, &x, &q)
 	switch {
 	case errors.Is(err, ErrHandlerNotFound):
 		b.table.client.noBatchGet.Store(true)
@@ -133,17 +134,17 @@ func (b *batchGet) get(ctx context.Context, g group) error {
 		return err
 	}
 	var resp wire.BatchGetResponse
-	r := a.reader()
+	r := x.reader()
 	resp.Read(&r)
-	if err := b.table.check(opBatchGet, &a, &r, resp.Error); err != nil {
+	if err := b.table.check(&x, &r, resp.Error); err != nil {
 		return err
 	}
-	return b.fill(g, &a, resp.Data)
+	return b.fill(g, &x, resp.Data)
 }
 
 // fill assigns the records of an answer, which come in the order of the
 // request without those that do not exist.
-func (b *batchGet) fill(g group, a *answer, data []wire.FullData) error {
+func (b *batchGet) fill(g group, x *exchange, data []wire.FullData) error {
 	for _, k := range g.keys {
 		if len(data) == 0 {
 			return nil
@@ -158,7 +159,7 @@ func (b *batchGet) fill(g group, a *answer, data []wire.FullData) error {
 	}
 	if len(data) > 0 {
 		err := fmt.Errorf("%w: record %q, %q was not asked for", ErrMalformed, data[0].HashKey, data[0].SortKey)
-		return b.table.broken(opBatchGet, a, err)
+		return b.table.broken(x, err)
 	}
 	return nil
 }

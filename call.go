@@ -41,7 +41,7 @@ type target struct {
 var errDivided = errors.New("the partition was split")
 
 // locate returns nil if the share is not in one partition.
-func (tg target) locate(s *route.Snapshot) *route.Partition {
+func (tg *target) locate(s *route.Snapshot) *route.Partition {
 	switch {
 	case !tg.fixed:
 		return s.Locate(tg.hash)
@@ -51,78 +51,82 @@ func (tg target) locate(s *route.Snapshot) *route.Partition {
 	return nil
 }
 
-// answer is a reply without an error of the cluster, and how it came about.
-type answer struct {
-	reply     rpc.Reply
+// exchange is a request to the partition it belongs to, and the answer to it.
+// Its caller sets op and target. It is passed by reference, and so is the
+// argument of the request: calls that wait should need little stack.
+type exchange struct {
+	op *operation
+	target
+
+	deadline  time.Time
+	reply     rpc.Reply // of the last attempt
 	conn      *rpc.Conn
-	partition *route.Partition // of the last attempt, nil if there was none
+	partition *route.Partition // of the last attempt that found one
 	attempts  int
 	inDoubt   bool // an attempt may have applied a write without an answer
 }
 
-// do sends a request to the partition it belongs to until it is answered, as
-// the table in the package documentation says. Routing is looked up anew for
-// each attempt.
-func do[M wire.Message](ctx context.Context, t *table, o *operation, tg target, arg M) (answer, error) {
+// do sends a request until it is answered, as the table in the package
+// documentation says. Routing is looked up anew for each attempt.
+func do[M wire.Message](ctx context.Context, t *table, x *exchange, arg *M) error {
 	if t.closed.Load() || t.client.closed.Load() {
-		return answer{}, wrap(o.name, t.name, ErrClosed)
+		return wrap(x.op.name, t.name, ErrClosed)
 	}
 	if ctx.Err() != nil {
-		return answer{}, wrap(o.name, t.name, rpc.ContextError(ctx))
+		return wrap(x.op.name, t.name, rpc.ContextError(ctx))
 	}
 	now := time.Now()
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = now.Add(t.client.timeout)
+	var ok bool
+	if x.deadline, ok = ctx.Deadline(); !ok {
+		x.deadline = now.Add(t.client.timeout)
 	}
 	snap := t.route.Snapshot()
-	a, err := attempt(ctx, t, snap, now, deadline, o, tg, arg)
-	a.attempts = 1
-	if err == nil {
-		return a, nil
+	if err := attempt(ctx, t, snap, now, x, arg); err != nil {
+		return retry(ctx, t, snap, x, arg, err)
 	}
-	return retry(ctx, t, snap, deadline, o, tg, arg, a, err)
+	return nil
 }
 
 // attempt sends the request once.
-func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, now, deadline time.Time, o *operation, tg target, arg M) (answer, error) {
-	a := answer{partition: tg.locate(snap)}
-	if a.partition == nil {
-		return a, errDivided
+func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, now time.Time, x *exchange, arg *M) error {
+	x.attempts++
+	x.conn = nil
+	p := x.target.locate(snap)
+	if p == nil {
+		return errDivided
 	}
-	node := a.partition.Primary
-	if node == nil {
-		return a, ErrNoPrimary
+	x.partition = p
+	if p.Primary == nil {
+		return ErrNoPrimary
 	}
-	if a.conn = node.Live(); a.conn == nil {
-		if node.Lost() {
+	if x.conn = p.Primary.Live(); x.conn == nil {
+		if p.Primary.Lost() {
 			// It broke while nobody waited for an answer. The server may accept
 			// connections and be of no use all the same.
 			t.route.RefreshSoon(snap)
 		}
 		var err error
-		if a.conn, err = connect(ctx, deadline, node); err != nil {
-			return a, err
+		if x.conn, err = connect(ctx, x.deadline, p.Primary); err != nil {
+			return err
 		}
 	}
 	h := wire.RequestHeader{
-		GPID:          a.partition.GPID,
-		TimeoutMs:     rpc.TimeoutMs(deadline.Sub(now)),
-		ThreadHash:    a.partition.ThreadHash(),
-		PartitionHash: tg.hash,
+		GPID:          p.GPID,
+		TimeoutMs:     rpc.TimeoutMs(x.deadline.Sub(now)),
+		ThreadHash:    p.ThreadHash(),
+		PartitionHash: x.hash,
 	}
-	var err error
-	if a.reply, err = rpc.Call(ctx, a.conn, deadline, h, o.task, arg); err != nil {
-		return a, err
+	if err := rpc.Call(ctx, x.conn, x.deadline, &h, x.op.task, arg, &x.reply); err != nil {
+		return err
 	}
 	switch {
-	case a.reply.Err != wire.ErrOK:
-		a.release()
-		return a, a.reply.Err
-	case !a.reply.Answers(o.task):
-		return a, fmt.Errorf("%w: answer %q to %s", ErrMalformed, a.reply.Task, o.task)
+	case x.reply.Err != wire.ErrOK:
+		x.release()
+		return x.reply.Err
+	case !x.reply.Answers(x.op.task):
+		return fmt.Errorf("%w: answer %q to %s", ErrMalformed, x.reply.Task, x.op.task)
 	}
-	return a, nil
+	return nil
 }
 
 func connect(ctx context.Context, deadline time.Time, node *rpc.Node) (*rpc.Conn, error) {
@@ -142,25 +146,25 @@ const (
 const refreshPatience = 2 * time.Second
 
 // retry goes on after a first attempt that failed with err.
-func retry[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, deadline time.Time, o *operation, tg target, arg M, a answer, err error) (answer, error) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+func retry[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, x *exchange, arg *M, err error) error {
+	ctx, cancel := context.WithDeadline(ctx, x.deadline)
 	defer cancel()
 	var last error // the latest failure that is not the end of ctx
 	for {
 		what := judge(err)
-		if what.maybeApplied && o.kind != read {
-			a.inDoubt = true
+		if what.maybeApplied && x.op.kind != read {
+			x.inDoubt = true
 		}
 		if ended := ctx.Err(); ended == nil || !errors.Is(err, ended) {
 			last = err
 		}
-		if ctx.Err() != nil || what.permanent || (what.maybeApplied && o.kind == once) {
-			return a, t.failure(ctx, o, &a, last, err)
+		if ctx.Err() != nil || what.permanent || (what.maybeApplied && x.op.kind == once) {
+			return t.failure(ctx, x, last, err)
 		}
 		if what.refresh {
 			switch rerr := t.refresh(ctx, snap); {
 			case errors.Is(rerr, ErrTableNotFound), errors.Is(rerr, ErrClosed):
-				return a, t.failure(ctx, o, &a, rerr, rerr)
+				return t.failure(ctx, x, rerr, rerr)
 			case rerr != nil && ctx.Err() == nil:
 				last = fmt.Errorf("%w; looking for its server: %w", err, rerr)
 			}
@@ -168,25 +172,20 @@ func retry[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, 
 		// A new configuration is tried at once, the first time.
 		snap = t.route.Snapshot()
 		moved := true
-		if now := tg.locate(snap); now != nil {
-			moved = now.GPID != a.partition.GPID || now.Primary != a.partition.Primary
+		if now := x.target.locate(snap); now != nil {
+			moved = now.GPID != x.partition.GPID || now.Primary != x.partition.Primary
 		}
-		if a.attempts > 1 || !moved {
-			if !pause(ctx, a.attempts) {
-				return a, t.failure(ctx, o, &a, last, last)
+		if x.attempts > 1 || !moved {
+			if !pause(ctx, x.attempts) {
+				return t.failure(ctx, x, last, last)
 			}
 			snap = t.route.Snapshot()
 		}
 		if t.closed.Load() {
-			return a, t.failure(ctx, o, &a, ErrClosed, ErrClosed)
+			return t.failure(ctx, x, ErrClosed, ErrClosed)
 		}
-		next, nerr := attempt(ctx, t, snap, time.Now(), deadline, o, tg, arg)
-		next.attempts, next.inDoubt = a.attempts+1, a.inDoubt
-		if next.partition == nil {
-			next.partition = a.partition
-		}
-		if a, err = next, nerr; err == nil {
-			return a, nil
+		if err = attempt(ctx, t, snap, time.Now(), x, arg); err == nil {
+			return nil
 		}
 	}
 }
@@ -258,18 +257,18 @@ func judge(err error) verdict {
 
 // failure makes the error of an operation that ends with err. If that is
 // because ctx has ended, last is the failure before, or nil.
-func (t *table) failure(ctx context.Context, o *operation, a *answer, last, err error) error {
-	e := &PError{Op: o.name, Table: t.name, Attempts: a.attempts}
-	if a.partition != nil {
-		e.Partition = a.partition.String()
-		if a.partition.Primary != nil {
-			e.Server = a.partition.Primary.Addr()
+func (t *table) failure(ctx context.Context, x *exchange, last, err error) error {
+	e := &PError{Op: x.op.name, Table: t.name, Attempts: x.attempts}
+	if x.partition != nil {
+		e.Partition = x.partition.String()
+		if x.partition.Primary != nil {
+			e.Server = x.partition.Primary.Addr()
 		}
 	}
 	if ctx.Err() != nil && last != nil {
 		err = fmt.Errorf("%w; last failure: %w", rpc.ContextError(ctx), last)
 	}
-	if a.inDoubt {
+	if x.inDoubt {
 		err = fmt.Errorf("%w: %w", ErrInDoubt, err)
 	}
 	e.Err = err
@@ -278,35 +277,35 @@ func (t *table) failure(ctx context.Context, o *operation, a *answer, last, err 
 
 // broken is the error of an operation whose answer makes no sense, or carries
 // a status that is a failure.
-func (t *table) broken(o *operation, a *answer, err error) error {
-	return t.failure(context.Background(), o, a, nil, err)
+func (t *table) broken(x *exchange, err error) error {
+	return t.failure(context.Background(), x, nil, err)
 }
 
 // reader returns a Reader placed at the result. What it reads belongs to the
 // caller.
-func (a *answer) reader() wire.Reader {
-	a.reply.Own()
-	return a.peek()
+func (x *exchange) reader() wire.Reader {
+	x.reply.Own()
+	return x.peek()
 }
 
 // peek is reader for answers of which nothing is kept, or only copies: what it
 // reads is valid until release.
-func (a *answer) peek() wire.Reader { return a.reply.ResultReader(wire.TypeStruct) }
+func (x *exchange) peek() wire.Reader { return x.reply.ResultReader(wire.TypeStruct) }
 
-func (a *answer) release() { a.reply.Release() }
+func (x *exchange) release() { x.reply.Release() }
 
 // check finishes an operation whose answer was decoded with r: it turns bytes
 // that were bad, or a status other than success, into an error. The connection
 // stays: its other answers have frames of their own.
-func (t *table) check(o *operation, a *answer, r *wire.Reader, status wire.Status) error {
+func (t *table) check(x *exchange, r *wire.Reader, status wire.Status) error {
 	switch err := r.Err(); {
 	case err != nil:
-		a.inDoubt = a.inDoubt || o.kind != read
-		return t.broken(o, a, err)
+		x.inDoubt = x.inDoubt || x.op.kind != read
+		return t.broken(x, err)
 	case status != wire.StatusOK:
 		// A disk that failed while it wrote may hold the write all the same.
-		a.inDoubt = a.inDoubt || o.kind != read && status == wire.StatusIOError
-		return t.broken(o, a, StorageError(status))
+		x.inDoubt = x.inDoubt || x.op.kind != read && status == wire.StatusIOError
+		return t.broken(x, StorageError(status))
 	}
 	return nil
 }

@@ -23,7 +23,8 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	if err != nil {
 		return nil, t.refuse(opCheckAndSet, err)
 	}
-	a, err := do(ctx, t, opCheckAndSet, keyTarget(hashKey), wire.CheckAndSetRequest{
+	x := exchange{op: opCheckAndSet, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.CheckAndSetRequest{
 		HashKey:          hashKey,
 		CheckSortKey:     checkSortKey,
 		CheckType:        int32(checkType),
@@ -33,17 +34,16 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 		SetValue:         setValue,
 		SetExpireTS:      expire,
 		ReturnCheckValue: opts.ReturnCheckValue,
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, err
 	}
 	var resp wire.CheckResponse
-	r := a.peek()
-	defer a.release()
+	r := x.peek()
+	defer x.release()
 	resp.Read(&r)
 	passed := resp.Error != wire.StatusTryAgain
 	if passed || r.Err() != nil {
-		if err := t.check(opCheckAndSet, &a, &r, resp.Error); err != nil {
+		if err := t.check(&x, &r, resp.Error); err != nil {
 			return nil, err
 		}
 	}

@@ -28,21 +28,21 @@ func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 }
 
 func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) ([]byte, error) {
-	a, err := do(ctx, t, o, keyTarget(hashKey), wire.Key{HashKey: hashKey, SortKey: sortKey})
-	if err != nil {
+	x := exchange{op: o, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
 		return nil, err
 	}
 	var resp wire.ReadResponse
-	r := a.peek()
-	defer a.release()
+	r := x.peek()
+	defer x.release()
 	resp.ReadValue(&r)
 	if resp.Error == wire.StatusNotFound {
 		return nil, nil
 	}
-	if err := t.check(o, &a, &r, resp.Error); err != nil {
+	if err := t.check(&x, &r, resp.Error); err != nil {
 		return nil, err
 	}
-	if !a.reply.Lent() && resp.Value != nil {
+	if !x.reply.Lent() && resp.Value != nil {
 		return resp.Value, nil
 	}
 	value := make([]byte, len(resp.Value)) // not nil, even if the server left it out
@@ -66,18 +66,18 @@ func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return 0, t.refuse(o, err)
 	}
-	a, err := do(ctx, t, o, keyTarget(hashKey), wire.Key{HashKey: hashKey, SortKey: sortKey})
-	if err != nil {
+	x := exchange{op: o, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
 		return 0, err
 	}
 	var resp wire.TTLResponse
-	r := a.peek()
-	defer a.release()
+	r := x.peek()
+	defer x.release()
 	resp.Read(&r)
 	if resp.Error == wire.StatusNotFound {
 		return ttlAbsent, nil
 	}
-	if err := t.check(o, &a, &r, resp.Error); err != nil {
+	if err := t.check(&x, &r, resp.Error); err != nil {
 		return 0, err
 	}
 	if resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone {
@@ -91,19 +91,20 @@ func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error)
 	if err := validateHashKey(hashKey); err != nil {
 		return 0, t.refuse(opSortKeyCount, err)
 	}
-	a, err := do(ctx, t, opSortKeyCount, keyTarget(hashKey), wire.Blob(hashKey))
-	if err != nil {
+	x := exchange{op: opSortKeyCount, target: keyTarget(hashKey)}
+	arg := wire.Blob(hashKey)
+	if err := do(ctx, t, &x, &arg); err != nil {
 		return 0, err
 	}
 	var resp wire.CountResponse
-	r := a.peek()
-	defer a.release()
+	r := x.peek()
+	defer x.release()
 	resp.Read(&r)
-	if err := t.check(opSortKeyCount, &a, &r, resp.Error); err != nil {
+	if err := t.check(&x, &r, resp.Error); err != nil {
 		return 0, err
 	}
 	if resp.Count < 0 {
-		return 0, t.broken(opSortKeyCount, &a, ErrCountUnknown)
+		return 0, t.broken(&x, ErrCountUnknown)
 	}
 	return resp.Count, nil
 }

@@ -87,16 +87,16 @@ func (t *table) multiGet(ctx context.Context, o *operation, hashKey []byte, opti
 		Reverse:        options.Reverse,
 	}
 	what(&q)
-	a, err := do(ctx, t, o, keyTarget(hashKey), q)
-	if err != nil {
+	x := exchange{op: o, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &q); err != nil {
 		return nil, false, err
 	}
 	var resp wire.MultiGetResponse
-	r := a.reader()
+	r := x.reader()
 	resp.Read(&r)
 	all := resp.Error != wire.StatusIncomplete
 	if all || r.Err() != nil {
-		if err := t.check(o, &a, &r, resp.Error); err != nil {
+		if err := t.check(&x, &r, resp.Error); err != nil {
 			return nil, false, err
 		}
 	}
@@ -133,11 +133,11 @@ func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, value
 	for i := range kvs {
 		kvs[i] = wire.KeyValue{Key: sortKeys[i], Value: values[i]}
 	}
-	a, err := do(ctx, t, opMultiSet, keyTarget(hashKey), wire.MultiPutRequest{HashKey: hashKey, KVs: kvs, ExpireTS: expire})
-	if err != nil {
+	x := exchange{op: opMultiSet, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.MultiPutRequest{HashKey: hashKey, KVs: kvs, ExpireTS: expire}); err != nil {
 		return err
 	}
-	return t.updated(opMultiSet, &a)
+	return t.updated(&x)
 }
 
 func (t *table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
@@ -168,13 +168,13 @@ func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte)
 }
 
 func (t *table) multiDel(ctx context.Context, o *operation, hashKey []byte, sortKeys [][]byte) error {
-	a, err := do(ctx, t, o, keyTarget(hashKey), wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})
-	if err != nil {
+	x := exchange{op: o, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys}); err != nil {
 		return err
 	}
 	var resp wire.MultiRemoveResponse
-	r := a.peek()
-	defer a.release()
+	r := x.peek()
+	defer x.release()
 	resp.Read(&r)
-	return t.check(o, &a, &r, resp.Error)
+	return t.check(&x, &r, resp.Error)
 }

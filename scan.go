@@ -361,19 +361,18 @@ func (s *scanner) nextBatch(ctx context.Context) batch {
 
 // step asks the server once.
 func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
-	var a answer
+	x := exchange{op: s.resume, target: s.target}
 	var err error
-	o := s.resume
 	if s.context == wire.ScanNotExist {
-		o = s.open
 		if err := s.relocate(); err != nil {
 			return nil, s.failure(err)
 		}
+		x.op, x.target = s.open, s.target
 		q := s.request
 		q.StartKey.Raw, q.StartInclusive = s.parts[0].start, s.parts[0].inclusive
-		a, err = do(ctx, s.table, o, s.target, q)
+		err = do(ctx, s.table, &x, &q)
 	} else {
-		a, err = do(ctx, s.table, o, s.target, wire.ScanRequest{ContextID: s.context})
+		err = do(ctx, s.table, &x, &wire.ScanRequest{ContextID: s.context})
 	}
 	if err != nil {
 		// The context may still be there. If not, the server will say so, and
@@ -387,11 +386,11 @@ func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 	s.context = wire.ScanNotExist
 	resp := wire.ScanResponse{KVs: s.spare}
 	s.spare = nil
-	r := a.reader()
+	r := x.reader()
 	resp.Read(&r)
 	if r.Err() == nil {
 		switch {
-		case resp.Error == wire.StatusNotFound && o == s.resume:
+		case resp.Error == wire.StatusNotFound && x.op == s.resume:
 			return nil, nil // the context is gone: go on behind the last row
 		case resp.Error == wire.StatusIncomplete && s.advance(resp.KVs):
 			// The time limit of the server: these rows are good, but it keeps
@@ -399,11 +398,11 @@ func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 			return resp.KVs, nil
 		}
 	}
-	if err := s.table.check(o, &a, &r, resp.Error); err != nil {
+	if err := s.table.check(&x, &r, resp.Error); err != nil {
 		return nil, err
 	}
 	s.advance(resp.KVs)
-	if resp.ContextID == wire.ScanCompleted || (o == s.open && resp.ContextID == 0 && len(resp.KVs) == 0) {
+	if resp.ContextID == wire.ScanCompleted || (x.op == s.open && resp.ContextID == 0 && len(resp.KVs) == 0) {
 		// Real servers answer an empty range with a context id of 0.
 		s.parts = s.parts[1:]
 	} else {

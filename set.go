@@ -33,35 +33,35 @@ func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 	if err != nil {
 		return t.refuse(o, err)
 	}
-	a, err := do(ctx, t, o, keyTarget(hashKey), wire.UpdateRequest{
+	x := exchange{op: o, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.UpdateRequest{
 		Key:      wire.Key{HashKey: hashKey, SortKey: sortKey},
 		Value:    value,
 		ExpireTS: expire,
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
-	return t.updated(o, &a)
+	return t.updated(&x)
 }
 
 // updated decodes the answer of put, multi_put and remove.
-func (t *table) updated(o *operation, a *answer) error {
+func (t *table) updated(x *exchange) error {
 	var resp wire.UpdateResponse
-	r := a.peek()
-	defer a.release()
+	r := x.peek()
+	defer x.release()
 	resp.ReadError(&r)
-	return t.check(o, a, &r, resp.Error)
+	return t.check(x, &r, resp.Error)
 }
 
 func (t *table) Del(ctx context.Context, hashKey, sortKey []byte) error {
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return t.refuse(opDel, err)
 	}
-	a, err := do(ctx, t, opDel, keyTarget(hashKey), wire.Key{HashKey: hashKey, SortKey: sortKey})
-	if err != nil {
+	x := exchange{op: opDel, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
 		return err
 	}
-	return t.updated(opDel, &a)
+	return t.updated(&x)
 }
 
 func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int64) (int64, error) {
@@ -71,18 +71,18 @@ func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int
 	if len(sortKey) == 0 {
 		return 0, t.refuse(opIncr, argumentError("sortKey", "must not be empty"))
 	}
-	a, err := do(ctx, t, opIncr, keyTarget(hashKey), wire.IncrRequest{
+	x := exchange{op: opIncr, target: keyTarget(hashKey)}
+	if err := do(ctx, t, &x, &wire.IncrRequest{
 		Key:       wire.Key{HashKey: hashKey, SortKey: sortKey},
 		Increment: increment,
-	})
-	if err != nil {
+	}); err != nil {
 		return 0, err
 	}
 	var resp wire.IncrResponse
-	r := a.peek()
-	defer a.release()
+	r := x.peek()
+	defer x.release()
 	resp.Read(&r)
-	if err := t.check(opIncr, &a, &r, resp.Error); err != nil {
+	if err := t.check(&x, &r, resp.Error); err != nil {
 		return 0, err
 	}
 	return resp.NewValue, nil

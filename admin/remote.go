@@ -42,8 +42,9 @@ func (c *Client) remoteCommand(ctx context.Context, node string, command wire.Co
 	}
 	deadline, _ := ctx.Deadline()
 	h := wire.RequestHeader{TimeoutMs: rpc.TimeoutMs(time.Until(deadline))}
-	reply, err := rpc.Call(ctx, conn, deadline, h, wire.TaskRemoteCommand, wire.Of(&command))
-	if err != nil {
+	arg := wire.Of(&command)
+	var reply rpc.Reply
+	if err := rpc.Call(ctx, conn, deadline, &h, wire.TaskRemoteCommand, &arg, &reply); err != nil {
 		return "", err
 	}
 	if reply.Err != wire.ErrOK {

@@ -220,7 +220,7 @@ func (q *question) ask(addr string) {
 		if err == nil {
 			deadline, _ := q.ctx.Deadline()
 			h := wire.RequestHeader{TimeoutMs: rpc.TimeoutMs(time.Until(deadline))}
-			a.reply, err = rpc.Call(q.ctx, conn, deadline, h, q.task, q.arg)
+			err = rpc.Call(q.ctx, conn, deadline, &h, q.task, &q.arg, &a.reply)
 		}
 		a.err = err
 		select {

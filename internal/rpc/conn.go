@@ -122,12 +122,12 @@ func (c *Conn) Fail(err error) {
 	}
 }
 
-// Call sends a request and returns the reply to it. It ends with the context;
-// if that has no deadline it ends at deadline, which must be set. Errors are of
-// type *Error, except for those of the context before anything was sent.
-func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wire.RequestHeader, task string, arg M) (Reply, error) {
-	cl := c.idle.Get().(*call)
+// Call sends a request and sets reply to the reply to it. It ends with the
+// context; if that has no deadline it ends at deadline, which must be set.
+// Errors are of type *Error.
+func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h *wire.RequestHeader, task string, arg *M, reply *Reply) error {
 	done := ctx.Done()
+	cl := c.idle.Get().(*call)
 	if _, ok := ctx.Deadline(); ok && done != nil {
 		cl.deadline = time.Time{}
 	} else {
@@ -135,22 +135,17 @@ func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wi
 	}
 
 	c.mu.Lock()
-	for len(c.mu.out) > c.opts.MaxBuffered && c.mu.err == nil {
+	if len(c.mu.out) > c.opts.MaxBuffered || c.mu.err != nil {
 		if err := c.waitForSpaceLocked(ctx, deadline); err != nil {
 			c.mu.Unlock()
 			c.recycle(cl)
-			return Reply{}, &Error{Addr: c.addr, Err: err}
+			return &Error{Addr: c.addr, Err: err}
 		}
-	}
-	if err := c.mu.err; err != nil {
-		c.mu.Unlock()
-		c.recycle(cl)
-		return Reply{}, &Error{Addr: c.addr, Err: err}
 	}
 	c.mu.calls.add(cl)
 	seq := cl.seq
 	idle := len(c.mu.out) == 0
-	c.mu.out = wire.AppendRequest(c.mu.out, h, task, seq, arg)
+	c.mu.out = wire.AppendRequest(c.mu.out, *h, task, seq, *arg)
 	if c.mu.watchAt.IsZero() || (!cl.deadline.IsZero() && cl.deadline.Before(c.mu.watchAt)) {
 		c.startWatchLocked(cl.deadline)
 	}
@@ -167,17 +162,18 @@ func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wi
 		case <-cl.done:
 		case <-done:
 			if err := c.abandon(cl, seq, ContextError(ctx)); err != nil {
-				return Reply{}, err
+				return err
 			}
 		}
 	}
-	reply, err := Reply{Reply: cl.reply}, cl.err
+	err := cl.err
+	reply.Reply = cl.reply
 	if cl.lent {
 		reply.conn, reply.call = c, cl
 	} else {
 		c.recycle(cl)
 	}
-	return reply, err
+	return err
 }
 
 // abandon takes the call off the table because of err. If its reply is coming
@@ -217,28 +213,36 @@ func (c *Conn) wakeWriter() {
 	}
 }
 
-// waitForSpaceLocked waits until the writer has taken the outgoing buffer, the
-// connection died, or the call may not wait any longer. It unlocks the mutex
-// meanwhile.
+// waitForSpaceLocked returns when the writer has taken enough of the outgoing
+// buffer, or with an error when the connection is dead or the call may not wait
+// any longer. It unlocks the mutex meanwhile.
 func (c *Conn) waitForSpaceLocked(ctx context.Context, deadline time.Time) error {
-	if c.mu.space == nil {
-		c.mu.space = make(chan struct{})
+	var timer *time.Timer
+	for len(c.mu.out) > c.opts.MaxBuffered && c.mu.err == nil {
+		if timer == nil {
+			timer = time.NewTimer(time.Until(deadline))
+			defer timer.Stop()
+		}
+		if c.mu.space == nil {
+			c.mu.space = make(chan struct{})
+		}
+		space := c.mu.space
+		c.mu.Unlock()
+		var err error
+		select {
+		case <-space:
+		case <-c.dead:
+		case <-ctx.Done():
+			err = ContextError(ctx)
+		case <-timer.C:
+			err = errors.Join(ErrTimeout, context.DeadlineExceeded)
+		}
+		c.mu.Lock()
+		if err != nil {
+			return err
+		}
 	}
-	space := c.mu.space
-	c.mu.Unlock()
-	defer c.mu.Lock()
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
-	select {
-	case <-space:
-		return nil
-	case <-c.dead:
-		return nil
-	case <-ctx.Done():
-		return ContextError(ctx)
-	case <-timer.C:
-		return errors.Join(ErrTimeout, context.DeadlineExceeded)
-	}
+	return c.mu.err
 }
 
 // TimeoutMs returns d in the form of the request header: milliseconds, rounded

@@ -366,7 +366,7 @@ func TestLargeRequestsDoNotStay(t *testing.T) {
 	big := bytes.Repeat([]byte("v"), 8<<20)
 	for range 3 {
 		h := wire.RequestHeader{TimeoutMs: 1000}
-		if _, err := Call(t.Context(), c, time.Now().Add(time.Minute), h, wire.TaskPut, wire.UpdateRequest{Value: big}); err != nil {
+		if err := Call(t.Context(), c, time.Now().Add(time.Minute), &h, wire.TaskPut, &wire.UpdateRequest{Value: big}, new(Reply)); err != nil {
 			t.Fatal(err)
 		}
 	}

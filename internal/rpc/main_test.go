@@ -58,8 +58,9 @@ func get(ctx context.Context, c *Conn, key string) (string, error) {
 }
 
 func getBy(ctx context.Context, c *Conn, deadline time.Time, key string) (string, error) {
-	reply, err := Call(ctx, c, deadline, wire.RequestHeader{GPID: wire.GPID{AppID: 2}, TimeoutMs: 1000}, wire.TaskGet, wire.Key{HashKey: []byte(key)})
-	if err != nil {
+	h := wire.RequestHeader{GPID: wire.GPID{AppID: 2}, TimeoutMs: 1000}
+	var reply Reply
+	if err := Call(ctx, c, deadline, &h, wire.TaskGet, &wire.Key{HashKey: []byte(key)}, &reply); err != nil {
 		return "", err
 	}
 	if reply.Err != wire.ErrOK {

@@ -257,7 +257,7 @@ func TestPoolCloseWaits(t *testing.T) {
 	}
 	ran := false
 	p.Go(func(ctx context.Context) {
-		_, err := Call(ctx, c, time.Time{}, wire.RequestHeader{}, wire.TaskGet, wire.Key{})
+		err := Call(ctx, c, time.Time{}, &wire.RequestHeader{}, wire.TaskGet, &wire.Key{}, new(Reply))
 		if !errors.Is(err, ErrClosed) && !errors.Is(err, context.Canceled) {
 			t.Errorf("pending call: %v", err)
 		}
