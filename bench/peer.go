@@ -148,7 +148,7 @@ type nullServer struct {
 
 // cannedReply is a whole reply, but for the sequence id.
 type cannedReply struct {
-	task  string
+	name  string // of the request: the length of the task code, and itself
 	frame []byte
 	seqAt int
 }
@@ -157,7 +157,8 @@ func (s *nullServer) can(task string, result wire.Message) {
 	const seq = 0x0a0b0c0d
 	q := wire.Request{Seq: seq}
 	frame := wire.AppendReply(nil, &q, task+wire.AckSuffix, result)
-	s.canned = append(s.canned, cannedReply{task, frame, bytes.Index(frame, binary.BigEndian.AppendUint32(nil, seq))})
+	name := string(binary.BigEndian.AppendUint32(nil, uint32(len(task)))) + task
+	s.canned = append(s.canned, cannedReply{name, frame, bytes.Index(frame, binary.BigEndian.AppendUint32(nil, seq))})
 }
 
 // rawStruct is an encoded struct.
@@ -234,9 +235,9 @@ func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
 }
 
 func (s *nullServer) answer(out, frame []byte) ([]byte, error) {
-	const taskAt = 48 + 8 // the header, the message's version, the length of its name
+	const nameAt = 48 + 4 // the header, and the version of the message
 	for _, c := range s.canned {
-		if seqAt := taskAt + len(c.task); len(frame) > seqAt+4 && string(frame[taskAt:seqAt]) == c.task {
+		if seqAt := nameAt + len(c.name); len(frame) > seqAt+4 && string(frame[nameAt:seqAt]) == c.name {
 			at := len(out) + c.seqAt
 			out = append(out, c.frame...)
 			copy(out[at:], frame[seqAt:seqAt+4])
