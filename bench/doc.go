@@ -16,6 +16,8 @@
 //
 //	go run . [-case REGEXP] [-rounds N] [-time D] [-full] [-json FILE]
 //	go run . -meta HOST:PORT -table NAME     measures an external cluster
+//	go run . -start                          start of a onebox, opening of tables
+//	go run . -growth 10000,100000,1000000    Get from a durable onebox that grows
 //
 // It is a module of its own, so that what it compares with is no dependency
 // of the client.

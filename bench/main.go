@@ -22,11 +22,16 @@ type testCase struct {
 	value      int // bytes
 	callers    int // goroutines
 	partitions int
+	tables     int // that the keys are spread over
 	variants   []string
 }
 
 func (c *testCase) name() string {
-	return fmt.Sprintf("%s/%dB/g%d/p%d", c.op, c.value, c.callers, c.partitions)
+	name := fmt.Sprintf("%s/%dB/g%d/p%d", c.op, c.value, c.callers, c.partitions)
+	if c.tables > 1 {
+		name += fmt.Sprintf("/t%d", c.tables)
+	}
+	return name
 }
 
 var (
@@ -39,7 +44,7 @@ var (
 func cases(full bool) []testCase {
 	var cs []testCase
 	point := func(op string, value, callers, partitions int, variants []string) {
-		cs = append(cs, testCase{op, value, callers, partitions, variants})
+		cs = append(cs, testCase{op, value, callers, partitions, 1, variants})
 	}
 	callers := []int{1, 64, 256, 1024}
 	values := []int{100}
@@ -66,8 +71,9 @@ func cases(full bool) []testCase {
 			}
 		}
 	}
-	// Cost stays flat: many partitions, very many goroutines.
+	// Cost stays flat: many partitions, many tables, very many goroutines.
 	point("get", 100, 256, 1024, []string{"null", "mem"})
+	cs = append(cs, testCase{"get", 100, 256, 1, manyTables, []string{"null", "mem"}})
 	point("get", 100, 10000, 1, []string{"floor", "null", "mem"})
 	return cs
 }
@@ -92,6 +98,7 @@ func main() {
 		full    = flag.Bool("full", false, "the full matrix of sizes, callers and partitions")
 		jsonOut = flag.String("json", "", "write all samples to this `file`, too")
 		scan    = flag.Int("scan", 1_000_000, "records of the full-table scan, 0 = leave it out")
+		start   = flag.Bool("start", false, "measure what it takes to start a onebox and to open tables instead")
 		growth  = flag.String("growth", "", "measure Get on a durable onebox of these sizes instead, such as 10000,100000,1000000")
 	)
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to this `file`")
@@ -116,6 +123,10 @@ func main() {
 	defer os.RemoveAll(o.dir)
 
 	fmt.Printf("%s %s/%s, %d CPUs, %d rounds of %v\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.rounds, o.each)
+	if *start {
+		exitOn(runStart(ctx, &o))
+		return
+	}
 	if *growth != "" {
 		exitOn(runGrowth(ctx, &o, *growth))
 		return
@@ -156,6 +167,11 @@ func main() {
 		exitOn(os.WriteFile(*jsonOut, append(data, '\n'), 0o644))
 	}
 }
+
+// manyTables is the number of tables of the case with many: bench1 and others.
+const manyTables = 64
+
+func manyName(i int) string { return fmt.Sprintf("many%d", i) }
 
 func intersect(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
@@ -302,11 +318,15 @@ func (b *bench) prepare(ctx context.Context, c *testCase, v string) (*runner, er
 	if err != nil {
 		return nil, err
 	}
-	t, stop, err := openTable(ctx, meta, table)
+	names := []string{table}
+	for i := 1; i < c.tables; i++ {
+		names = append(names, manyName(i))
+	}
+	tables, stop, err := openTables(ctx, meta, names)
 	if err != nil {
 		return nil, err
 	}
-	f, err := tableWork(ctx, c, t, load)
+	f, err := tableWork(ctx, c, tables, load)
 	if err != nil {
 		stop()
 		return nil, err

@@ -89,6 +89,8 @@ func serve(args []string) error {
 		return listen(func(nc net.Conn, self wire.Address) { serveNull(nc, self, partitions, value) })
 	case "onebox":
 		return serveOnebox(args[1], args[2])
+	case "empty":
+		return serveTables(onebox.Options{Tables: []onebox.Table{{Name: "temp"}}})
 	}
 	return fmt.Errorf("unknown peer %q", args[0])
 }
@@ -117,6 +119,9 @@ func serveOnebox(durability, dir string) error {
 	opts := onebox.Options{Tables: []onebox.Table{
 		{Name: "bench1", Partitions: 1}, {Name: "bench8", Partitions: 8}, {Name: "bench64", Partitions: 64}, {Name: "bench1024", Partitions: 1024},
 	}}
+	for i := 1; i < manyTables; i++ {
+		opts.Tables = append(opts.Tables, onebox.Table{Name: manyName(i), Partitions: 1})
+	}
 	switch durability {
 	case "mem":
 	case "os":
@@ -126,6 +131,10 @@ func serveOnebox(durability, dir string) error {
 	default:
 		return fmt.Errorf("unknown durability %q", durability)
 	}
+	return serveTables(opts)
+}
+
+func serveTables(opts onebox.Options) error {
 	s, err := onebox.Start(opts)
 	if err != nil {
 		return err

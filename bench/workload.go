@@ -39,26 +39,29 @@ var rowKeys = func() [][]byte {
 	return keys
 }()
 
-// pick returns a hash key; consecutive operations of all callers differ.
-func pick(caller, n int) []byte { return hashKeys[(caller*7919+n)%keyCount] }
+// pick returns the index of a hash key; consecutive operations of all callers
+// differ.
+func pick(caller, n int) int { return (caller*7919 + n) % keyCount }
 
-// tableWork returns the operation of a case against a table, after loading
-// what it reads.
-func tableWork(ctx context.Context, c *testCase, t pegasus.TableConnector, load bool) (work, error) {
+// tableWork returns the operation of a case, after loading what it reads. Gets
+// go to all tables, by their keys, everything else to the first one.
+func tableWork(ctx context.Context, c *testCase, tables []pegasus.TableConnector, load bool) (work, error) {
+	t := tables[0]
 	value := make([]byte, c.value)
 	values := make([][]byte, rowCount)
 	for i := range values {
 		values[i] = value
 	}
 	if load {
-		if err := loadTable(ctx, c, t, value, values); err != nil {
+		if err := loadTables(ctx, c, tables, value, values); err != nil {
 			return nil, err
 		}
 	}
 	switch c.op {
 	case "get":
 		return func(ctx context.Context, caller, n int) error {
-			v, err := t.Get(ctx, pick(caller, n), sortKey)
+			k := pick(caller, n)
+			v, err := tables[k%len(tables)].Get(ctx, hashKeys[k], sortKey)
 			if err == nil && len(v) != c.value {
 				err = fmt.Errorf("value of %d bytes, want %d", len(v), c.value)
 			}
@@ -66,7 +69,7 @@ func tableWork(ctx context.Context, c *testCase, t pegasus.TableConnector, load 
 		}, nil
 	case "set":
 		return func(ctx context.Context, caller, n int) error {
-			return t.Set(ctx, pick(caller, n), sortKey, value)
+			return t.Set(ctx, hashKeys[pick(caller, n)], sortKey, value)
 		}, nil
 	case "multiget":
 		return func(ctx context.Context, caller, n int) error {
@@ -82,14 +85,14 @@ func tableWork(ctx context.Context, c *testCase, t pegasus.TableConnector, load 
 		}, nil
 	case "incr":
 		return func(ctx context.Context, caller, n int) error {
-			_, err := t.Incr(ctx, pick(caller, n), []byte("counter"), 1)
+			_, err := t.Incr(ctx, hashKeys[pick(caller, n)], []byte("counter"), 1)
 			return err
 		}, nil
 	case "batchget":
 		return func(ctx context.Context, caller, n int) error {
 			keys := make([]pegasus.CompositeKey, 100)
 			for i := range keys {
-				keys[i] = pegasus.CompositeKey{HashKey: pick(caller, n+i), SortKey: sortKey}
+				keys[i] = pegasus.CompositeKey{HashKey: hashKeys[pick(caller, n+i)], SortKey: sortKey}
 			}
 			_, err := t.BatchGet(ctx, keys)
 			return err
@@ -118,12 +121,12 @@ func multiKey(c *testCase, caller, n int) []byte {
 	return strconv.AppendInt(fmt.Appendf(nil, "multi_%d_", c.value), int64((caller+n)%16), 10)
 }
 
-func loadTable(ctx context.Context, c *testCase, t pegasus.TableConnector, value []byte, values [][]byte) error {
+func loadTables(ctx context.Context, c *testCase, tables []pegasus.TableConnector, value []byte, values [][]byte) error {
 	switch c.op {
 	case "get", "batchget":
-		return parallel(64, keyCount, func(i int) error { return t.Set(ctx, hashKeys[i], sortKey, value) })
+		return parallel(64, keyCount, func(i int) error { return tables[i%len(tables)].Set(ctx, hashKeys[i], sortKey, value) })
 	case "multiget", "hashscan":
-		return parallel(16, 16, func(i int) error { return t.MultiSet(ctx, multiKey(c, i, 0), rowKeys, values) })
+		return parallel(16, 16, func(i int) error { return tables[0].MultiSet(ctx, multiKey(c, i, 0), rowKeys, values) })
 	}
 	return nil
 }
@@ -158,16 +161,30 @@ func drain(ctx context.Context, s pegasus.Scanner) (rows int, bytes int64, err e
 }
 
 func openTable(ctx context.Context, meta, name string) (pegasus.TableConnector, func(), error) {
+	tables, stop, err := openTables(ctx, meta, []string{name})
+	if err != nil {
+		return nil, nil, err
+	}
+	return tables[0], stop, nil
+}
+
+// openTables opens tables with a client of their own, which the returned
+// function closes.
+func openTables(ctx context.Context, meta string, names []string) ([]pegasus.TableConnector, func(), error) {
 	client, err := pegasus.New(pegasus.Config{MetaServers: []string{meta}, OperationTimeout: 5 * time.Second})
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := client.OpenTable(ctx, name)
-	if err != nil {
-		client.Close()
-		return nil, nil, err
+	var tables []pegasus.TableConnector
+	for _, name := range names {
+		t, err := client.OpenTable(ctx, name)
+		if err != nil {
+			client.Close()
+			return nil, nil, err
+		}
+		tables = append(tables, t)
 	}
-	return t, func() { client.Close() }, nil
+	return tables, func() { client.Close() }, nil
 }
 
 // redisWork is the case's operation on redis, through rueidis, which pipelines
@@ -182,7 +199,7 @@ func redisWork(ctx context.Context, c *testCase, addr string) (work, func(), err
 	for i := range keys {
 		keys[i] = string(hashKeys[i])
 	}
-	key := func(caller, n int) string { return keys[(caller*7919+n)%keyCount] }
+	key := func(caller, n int) string { return keys[pick(caller, n)] }
 	set := func(ctx context.Context, caller, n int) error {
 		return client.Do(ctx, client.B().Set().Key(key(caller, n)).Value(value).Build()).Error()
 	}
