@@ -289,7 +289,7 @@ func (s *scanner) receive(ctx context.Context) error {
 	select {
 	case b := <-s.fetching: // at Config.OperationTimeout at the latest
 		s.accept(b)
-		if _, ok := ctx.Deadline(); ok && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
+		if deadline, ok := ctx.Deadline(); ok && time.Now().Before(deadline) && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
 			s.failed = b.err
 			return nil // the caller has more time than that
 		}

@@ -200,11 +200,13 @@ func newTable(c *client, name string) *table {
 
 // open loads the routing. It tries again while the reason may pass.
 func (t *table) open(ctx context.Context) error {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, t.client.timeout)
-		defer cancel()
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(t.client.timeout)
 	}
+	// Also if ctx has one: it may be of a kind that does not end by itself.
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	var last error // that is not the end of ctx
 	for attempts := 1; ; attempts++ {
 		err := t.route.Refresh(ctx, nil)

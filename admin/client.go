@@ -100,12 +100,14 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// limit gives ctx a deadline if it has none.
+// limit gives ctx a deadline if it has none. If it has one the result ends then,
+// even if ctx is of a kind that does not end by itself.
 func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return context.WithCancel(ctx)
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(c.timeout)
 	}
-	return context.WithTimeout(ctx, c.timeout)
+	return context.WithDeadline(ctx, deadline)
 }
 
 // request is what the way of a question to the meta servers depends on.

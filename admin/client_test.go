@@ -106,6 +106,25 @@ func TestRetryWhileTheMetaServerIsNotReady(t *testing.T) {
 	}
 }
 
+// lateContext has a deadline, but neither a channel to tell it nor an error
+// afterwards.
+type lateContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+func TestContextWithoutEnd(t *testing.T) {
+	m := newScriptedMeta(t, func(*wire.Request) answer {
+		return result(wire.DropAppResponse{Err: wire.ErrUnderRecovery})
+	})
+	ctx := lateContext{context.Background(), time.Now().Add(50 * time.Millisecond)}
+	if err := newClient(t, m.addr()).DropTable(ctx, "a", 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOtherCodesAreReportedAtOnce(t *testing.T) {
 	for _, tc := range []struct {
 		code   wire.ErrorCode
