@@ -58,11 +58,11 @@ func Open(opts Options) (*DB, error) {
 		err = db.openDir(opts.Dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("storage: open %q: %w", opts.Dir, err)
+		return nil, fmt.Errorf("storage: open %q: %w", opts.Dir, plain(err))
 	}
 	if err := db.recoverSplits(); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("storage: open %q: recover partition split: %w", opts.Dir, err)
+		return nil, fmt.Errorf("storage: open %q: recover partition split: %w", opts.Dir, plain(err))
 	}
 	db.sweeper.start(db)
 	return db, nil
@@ -199,7 +199,7 @@ func (db *DB) partitionLocked(appID, index int32) (*Partition, error) {
 	if !db.inMemory {
 		reserved, err := db.reservedDecree(appID, index)
 		if err != nil {
-			return nil, fmt.Errorf("storage: partition %d.%d: %w", appID, index, err)
+			return nil, fmt.Errorf("storage: partition %d.%d in %q: %w", appID, index, db.opts.Dir, plain(err))
 		}
 		p.mu.decree, p.mu.reserved = reserved, reserved
 		p.durable.Store(reserved)
@@ -253,7 +253,7 @@ func (db *DB) DropApp(appID int32) error {
 
 // readStatus logs an error of Pebble's and turns it into a status.
 func (db *DB) readStatus(err error) Status {
-	db.opts.Logger.Error("read failed", "err", err)
+	db.opts.Logger.Error("read failed", "err", plain(err))
 	if errors.Is(err, errShortValue) || pebble.IsCorruptionError(err) {
 		return Corruption
 	}

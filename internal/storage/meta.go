@@ -15,7 +15,7 @@ func (db *DB) Meta(fn func(key string, value []byte) error) error {
 	defer db.leave()
 	it, err := db.pebble.NewIter(&pebble.IterOptions{LowerBound: []byte{tagMeta}, UpperBound: []byte{tagMeta + 1}})
 	if err != nil {
-		return fmt.Errorf("storage: read meta data: %w", err)
+		return fmt.Errorf("storage: read meta data in %q: %w", db.opts.Dir, plain(err))
 	}
 	for valid := it.First(); valid; valid = it.Next() {
 		if err := fn(string(it.Key()[1:]), it.Value()); err != nil {
@@ -24,7 +24,7 @@ func (db *DB) Meta(fn func(key string, value []byte) error) error {
 		}
 	}
 	if err := it.Close(); err != nil {
-		return fmt.Errorf("storage: read meta data: %w", err)
+		return fmt.Errorf("storage: read meta data in %q: %w", db.opts.Dir, plain(err))
 	}
 	return nil
 }

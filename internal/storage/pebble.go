@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -22,11 +23,11 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 		Logger:             pebbleLogger{db},
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
-				db.opts.Logger.Error("background work on the store failed", "err", err)
+				db.opts.Logger.Error("background work on the store failed", "err", plain(err))
 			},
 			// Without this listener Pebble ends the process.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				db.opts.Logger.Error("store is corrupted", "what", info.String())
+				db.opts.Logger.Error("store is corrupted", "file", info.Path, "err", plain(info.Details))
 			},
 		},
 	}
@@ -43,6 +44,21 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 	}
 	return po
 }
+
+// plainError is an error of Pebble's without what it has for Pebble's authors: a log would print a
+// stack, and the text has lines that tell nothing.
+type plainError struct{ err error }
+
+func plain(err error) error { return plainError{err} }
+
+// Error returns the first line.
+func (e plainError) Error() string {
+	line, _, _ := strings.Cut(e.err.Error(), "\n")
+	return line
+}
+
+// Unwrap returns the error itself.
+func (e plainError) Unwrap() error { return e.err }
 
 // pebbleLogger is Pebble's way to the logger.
 type pebbleLogger struct{ db *DB }
