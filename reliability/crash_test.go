@@ -38,6 +38,27 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// A graceful stop in the middle of writes: what was carried out was acknowledged,
+// nothing else is carried out.
+func TestStop(t *testing.T) {
+	opts := child.Options{Dir: t.TempDir(), Durability: onebox.OS, Tables: []onebox.Table{{Name: "temp", Partitions: 4}}}
+	w := newWriters(t, 32)
+	for range scaled(5, 50) {
+		p, table := openProcess(t, w, opts)
+		w.check(table)
+		w.start(table, 500+int64(rand.IntN(1000)))
+		w.broken.Store(true)
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+		w.finish()
+		w.trust()
+	}
+	_, table := openProcess(t, w, opts)
+	compared := w.check(table)
+	t.Logf("%d writes acknowledged, %d values compared", w.acknowledged.Load(), compared)
+}
+
 // killRound starts a onebox, compares what is in it with what the writers know,
 // and kills it while they write. It returns the number of values compared.
 func killRound(t *testing.T, w *writers, opts child.Options, round int) int {
