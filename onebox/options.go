@@ -133,6 +133,11 @@ type Limits struct {
 	// BufferedBytes bounds the memory of large requests that have not arrived
 	// completely, or are being handled. Default: 1 GiB.
 	BufferedBytes int64
+	// AnswerBytes bounds the memory of large answers that clients have not
+	// accepted yet. Beyond it the connections that have been waiting for the
+	// longest are closed, and reads of many records return fewer, or ERR_BUSY.
+	// Default: 1 GiB.
+	AnswerBytes int64
 	// RequestTime is the time for the rest of a request to arrive, AnswerTime
 	// that for a client to accept an answer. Then the connection is closed.
 	// Connections without a request may stay. Default: 30 s each.
@@ -153,6 +158,7 @@ func (l *Limits) check() error {
 		{"ScanContextLife", int64(l.ScanContextLife)},
 		{"Connections", int64(l.Connections)},
 		{"BufferedBytes", l.BufferedBytes},
+		{"AnswerBytes", l.AnswerBytes},
 		{"RequestTime", int64(l.RequestTime)},
 		{"AnswerTime", int64(l.AnswerTime)},
 	} {
@@ -318,6 +324,7 @@ func (o *Options) server() (server.Options, error) {
 			ReplySize:       o.Limits.ReplySize,
 			Connections:     o.Limits.Connections,
 			BufferedBytes:   o.Limits.BufferedBytes,
+			AnswerBytes:     o.Limits.AnswerBytes,
 			FrameTime:       o.Limits.RequestTime,
 			WriteTime:       o.Limits.AnswerTime,
 			IterationTime:   o.Limits.IterationTime,

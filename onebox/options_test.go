@@ -39,6 +39,7 @@ func TestBadOptions(t *testing.T) {
 		"ReplySize":     {ReplySize: -1},
 		"Connections":   {Connections: -1},
 		"BufferedBytes": {BufferedBytes: -1},
+		"AnswerBytes":   {AnswerBytes: -1},
 		"RequestTime":   {RequestTime: -1},
 		"AnswerTime":    {AnswerTime: -1},
 		"ScanContexts":  {ScanContexts: -1},

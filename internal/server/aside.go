@@ -68,6 +68,7 @@ func (c *conn) serveAside(frame []byte, d detour) {
 	if !ok {
 		return
 	}
+	k.memory = answerMemory{a: &c.s.answers, c: c}
 	buf := replyBuffers.Get().(*[]byte)
 	out := k.answer((*buf)[:0], a)
 	k.settle(out)
@@ -75,6 +76,7 @@ func (c *conn) serveAside(frame []byte, d detour) {
 		c.log("connection closed: malformed body", "task", string(k.req.Task), "err", k.req.Arg.Err())
 		c.abort()
 	} else if len(out) > 0 && !d.lose {
+		k.memory.wait(cap(out))
 		c.send(out)
 	}
 	if cap(out) <= keepReply {
@@ -121,6 +123,7 @@ func (c *conn) leaveAside(frame []byte, k *call) {
 		k.abandon()
 		c.abort()
 	}
+	k.memory.end()
 	c.charge(-asideCharge(frame))
 	<-c.tokens
 	c.aside.Done()

@@ -22,6 +22,10 @@ type call struct {
 	bad       bool       // the body could not be decoded: close the connection
 
 	writes []pendingWrite // not waited for yet
+
+	// memory is that of the answer, if the request runs aside. Others have small
+	// answers, which count when they are sent.
+	memory answerMemory
 }
 
 // pendingWrite is a write that was carried out and answered, but may not be
@@ -64,6 +68,14 @@ func (k *call) answer(dst []byte, a admission) []byte {
 		return k.fail(dst, code)
 	}
 	return k.h.serve(k, dst)
+}
+
+// room returns what makes room for the records of the answer; nil is no limit.
+func (k *call) room() func(n int) bool {
+	if k.memory.a == nil {
+		return nil
+	}
+	return k.memory.room
 }
 
 // fail appends an answer that only has an error.

@@ -279,12 +279,23 @@ func (c *conn) flush() bool {
 	if len(c.out) == 0 {
 		return true
 	}
-	ok := c.send(c.out)
+	ok := c.sendRound()
 	c.out = c.out[:0]
 	if cap(c.out) > 2*flushSize {
 		c.out = nil
 	}
 	return ok
+}
+
+// sendRound sends the answers in out. Beyond what every connection may have
+// they count.
+func (c *conn) sendRound() bool {
+	if n := cap(c.out) - 2*flushSize; n > 0 {
+		m := answerMemory{a: &c.s.answers, c: c}
+		m.wait(n)
+		defer m.end()
+	}
+	return c.send(c.out)
 }
 
 // send writes answers to the network.

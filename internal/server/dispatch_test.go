@@ -145,17 +145,20 @@ func TestReplySize(t *testing.T) {
 // getScanner begins a scan of the whole partition.
 func (c *client) getScanner(h wire.RequestHeader, batch int32) wire.ScanResponse {
 	c.t.Helper()
-	full := true
 	var resp wire.ScanResponse
-	code := do(c, h, wire.TaskGetScanner, wire.GetScannerRequest{
-		StartKey: wire.Key{Raw: []byte{0, 0}}, StartInclusive: true,
-		StopKey:  wire.Key{Raw: []byte{0xff, 0xff}},
-		FullScan: &full, BatchSize: batch,
-	}, resp.Read)
-	if code != wire.ErrOK {
+	if code := do(c, h, wire.TaskGetScanner, wholePartition(batch), resp.Read); code != wire.ErrOK {
 		c.t.Fatalf("get_scanner: %v", code)
 	}
 	return resp
+}
+
+func wholePartition(batch int32) wire.GetScannerRequest {
+	full := true
+	return wire.GetScannerRequest{
+		StartKey: wire.Key{Raw: []byte{0, 0}}, StartInclusive: true,
+		StopKey:  wire.Key{Raw: []byte{0xff, 0xff}},
+		FullScan: &full, BatchSize: batch,
+	}
 }
 
 func (c *client) scan(h wire.RequestHeader, id int64) wire.ScanResponse {

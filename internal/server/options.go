@@ -64,6 +64,11 @@ type Limits struct {
 	// progress beyond 64 KiB each. A connection that would need more is
 	// closed. Default 1 GiB.
 	BufferedBytes int64
+	// AnswerBytes bounds the memory of all answers that clients have not
+	// accepted yet, beyond 128 KiB for each connection. Beyond it the connections
+	// that have been waiting for the longest are closed, reads of many records
+	// return fewer, and if not even one is possible ERR_BUSY. Default 1 GiB.
+	AnswerBytes int64
 	// FrameTime is the time that the rest of a request may take to arrive once
 	// it has begun. Default 30 s.
 	FrameTime time.Duration
@@ -154,11 +159,16 @@ func (l *Limits) setDefaults() error {
 			*f.value = f.def
 		}
 	}
-	if l.BufferedBytes < 0 {
-		return argumentError("Limits.BufferedBytes", "%d is negative", l.BufferedBytes)
-	}
-	if l.BufferedBytes == 0 {
-		l.BufferedBytes = 1 << 30
+	for _, f := range []struct {
+		name  string
+		value *int64
+	}{{"BufferedBytes", &l.BufferedBytes}, {"AnswerBytes", &l.AnswerBytes}} {
+		if *f.value < 0 {
+			return argumentError("Limits."+f.name, "%d is negative", *f.value)
+		}
+		if *f.value == 0 {
+			*f.value = 1 << 30
+		}
 	}
 	return nil
 }

@@ -90,6 +90,7 @@ func (k *call) multiGet(dst []byte) []byte {
 		StopInclusive:  m.StopInclusive,
 		Filter:         storage.Filter{Type: storage.FilterType(m.FilterType), Pattern: m.FilterPattern},
 		Reverse:        m.Reverse,
+		Room:           k.room(),
 	}
 	r := k.beginRecords(dst)
 	status := k.p.store.MultiGet(&req, k.now, func(sortKey, value []byte) {
@@ -121,13 +122,20 @@ func (k *call) batchGet(dst []byte) []byte {
 	}
 	r := k.beginRecords(dst)
 	limit := len(dst) + k.s.opts.Limits.ReplySize
+	room := k.room()
 	status := k.p.store.BatchGet(keys, k.now, func(i int, value []byte) {
+		if k.memory.refused || room != nil && !room(len(value)) {
+			return
+		}
 		if len(r.dst) < limit {
 			r.n++
 			r.dst = wire.FullData{HashKey: keys[i].HashKey, SortKey: keys[i].SortKey, Value: value}.AppendValue(r.dst)
 		}
 	})
-	if len(r.dst) >= limit {
+	switch {
+	case k.memory.refused:
+		return k.fail(r.dst[:r.start], wire.ErrBusy)
+	case len(r.dst) >= limit:
 		return k.fail(r.dst[:r.start], wire.ErrInvalidData)
 	}
 	return r.end(status)
@@ -161,6 +169,9 @@ func (k *call) beginRecords(dst []byte) *records {
 // end completes the answer to a multi_get or batch_get.
 func (r *records) end(status storage.Status) []byte {
 	k := r.k
+	if k.memory.refused && r.n == 0 {
+		return k.fail(r.dst[:r.start], wire.ErrBusy)
+	}
 	dst := wire.EndRecords(r.dst, r.at, wire.Status(status), r.n, k.source())
 	return k.finishRead(dst, r.start, len(dst)-r.at)
 }

@@ -69,6 +69,7 @@ func (k *call) scan(dst []byte) []byte {
 // for the next call if there are more.
 func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
 	r := k.beginRecords(dst)
+	c.scanner.Room = k.room()
 	res := c.scanner.Next(k.now, func(key, value []byte, expire uint32) {
 		r.n++
 		r.dst = wire.KeyValue{
@@ -76,6 +77,10 @@ func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
 			ExpireTS: int32(expire), HasExpireTS: c.returnExpire,
 		}.AppendValue(r.dst)
 	})
+	if k.memory.refused && r.n == 0 {
+		c.scanner.Close() // the client begins another one when it tries again
+		return k.fail(r.dst[:r.start], wire.ErrBusy)
+	}
 	id := wire.ScanCompleted
 	switch {
 	case res.Status != storage.OK:

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +105,25 @@ func TestScanContexts(t *testing.T) {
 	send(c, none, wire.TaskClearScanner, wire.ContextID(id))
 	if a := c.mustNext(); a.err != wire.ErrObjectNotFound {
 		t.Errorf("refused clear_scanner: %v", a.err)
+	}
+}
+
+// A scan that keeps more memory than the cache has is lost, whether it is used
+// or not; newer ones are not.
+func TestStaleScans(t *testing.T) {
+	s := start(t, Options{})
+	c := dial(t, s.Replicas()[0])
+	fill(c, 10)
+	old := c.getScanner(at(0), 1)
+	for range 20 { // megabytes, of memtables of 2 MiB
+		c.mustPut("k", strings.Repeat("v", 1<<20-1000))
+	}
+	young := c.getScanner(at(0), 1)
+	if resp := c.scan(at(0), old.ContextID); resp.Error != wire.StatusNotFound {
+		t.Errorf("the old scan: status %d", resp.Error)
+	}
+	if resp := c.scan(at(0), young.ContextID); resp.Error != 0 || len(resp.KVs) != 1 {
+		t.Errorf("the young scan: status %d, %d records", resp.Error, len(resp.KVs))
 	}
 }
 

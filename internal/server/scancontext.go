@@ -31,7 +31,9 @@ type scanContexts struct {
 	byID   map[int64]*scanContext
 	oldest scanContext // head of a ring of all contexts, not one itself
 	timer  *time.Timer // closes expired contexts; nil while there are none
-	closed bool
+	// flushes is that of the store when it was last looked for stale scans.
+	flushes int64
+	closed  bool
 }
 
 func (s *scanContexts) init(srv *Server) {
@@ -58,6 +60,11 @@ func (s *scanContexts) put(c *scanContext) int64 {
 		c.prev.next, c.next.prev = c, c
 		for len(s.byID) > s.s.opts.Limits.ScanContexts {
 			lost = append(lost, s.removeLocked(s.oldest.next))
+		}
+		// Later is soon enough: without another put they keep no more memory.
+		if n := s.s.db.Flushes(); n != s.flushes {
+			s.flushes = n
+			lost = append(lost, s.removeAllLocked(func(c *scanContext) bool { return c.scanner.Stale() })...)
 		}
 		if s.timer == nil {
 			s.timer = time.AfterFunc(s.s.opts.Limits.ScanContextLife, s.closeExpired)
@@ -94,17 +101,23 @@ func (s *scanContexts) removeLocked(c *scanContext) *scanContext {
 	return c
 }
 
-// drop ends the scans for which lost is true.
-func (s *scanContexts) drop(lost func(*scanContext) bool) {
-	var dropped []*scanContext
-	s.mu.Lock()
+// removeAllLocked removes the contexts for which lost is true.
+func (s *scanContexts) removeAllLocked(lost func(*scanContext) bool) []*scanContext {
+	var removed []*scanContext
 	for c := s.oldest.next; c != &s.oldest; {
 		next := c.next
 		if lost(c) {
-			dropped = append(dropped, s.removeLocked(c))
+			removed = append(removed, s.removeLocked(c))
 		}
 		c = next
 	}
+	return removed
+}
+
+// drop ends the scans for which lost is true.
+func (s *scanContexts) drop(lost func(*scanContext) bool) {
+	s.mu.Lock()
+	dropped := s.removeAllLocked(lost)
 	s.mu.Unlock()
 	closeAll(dropped)
 }

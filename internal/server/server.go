@@ -31,6 +31,7 @@ type Server struct {
 	connections atomic.Int64
 	full        atomic.Bool  // connections are being refused
 	buffered    atomic.Int64 // bytes of request buffers, see Limits.BufferedBytes
+	answers     answers
 	// disturbed counts the paused nodes and the interceptor: while it is 0
 	// requests need not ask for either.
 	disturbed   atomic.Int32
@@ -60,6 +61,7 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 		started: opts.Clock(),
 	}
 	s.background.ctx, s.background.cancel = context.WithCancel(context.Background())
+	s.answers.limit = opts.Limits.AnswerBytes
 	s.scans.init(s)
 	for i, a := range opts.MetaAddrs {
 		s.metas = append(s.metas, newNode(s, metaRole, i, a))

@@ -27,6 +27,7 @@ type DB struct {
 	lock     *pebble.Lock // nil in memory
 	guard    *guardFS     // nil in memory
 	broken   atomic.Bool  // Pebble reported an error that it calls fatal
+	flushes  atomic.Int64 // of memtables
 	sweeper  sweeper
 
 	// life is held shared by calls that use pebble without a partition's locks, exclusively by
@@ -157,6 +158,10 @@ func (db *DB) enter() error {
 }
 
 func (db *DB) leave() { db.life.RUnlock() }
+
+// Flushes counts the memtables that were written to tables since Open: Scanner.Stale changes with
+// it.
+func (db *DB) Flushes() int64 { return db.flushes.Load() }
 
 // failed reports whether the store takes no more writes.
 func (db *DB) failed() bool {

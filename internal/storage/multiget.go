@@ -24,6 +24,10 @@ type MultiGet struct {
 	StartInclusive, StopInclusive bool
 	Filter                        Filter
 	Reverse                       bool // return the last MaxCount records rather than the first
+
+	// Room, if not nil, is asked before a record of n bytes is returned. If it
+	// says no the read ends, as at a limit.
+	Room func(n int) bool
 }
 
 // MultiGet calls emit with what req asks for, by sort key in ascending order, or in the order of
@@ -65,8 +69,15 @@ type multiGetRun struct {
 	*MultiGet
 	now               uint32
 	maxCount, maxSize int
-	count, size       int // of what was returned
+	count, size       int  // of what was returned
+	full              bool // Room said no
 	budget            budget
+}
+
+// room reports whether there is room for a record.
+func (r *multiGetRun) room(n int) bool {
+	r.full = r.Room != nil && !r.Room(n)
+	return !r.full
 }
 
 func (p *Partition) multiGetKeys(r *multiGetRun, emit func(sortKey, value []byte)) Status {
@@ -91,6 +102,9 @@ func (p *Partition) multiGetKeys(r *multiGetRun, emit func(sortKey, value []byte
 		value := kb.other
 		if r.NoValue {
 			value = nil
+		}
+		if !r.room(len(sortKey) + len(value)) {
+			return Incomplete
 		}
 		r.count++
 		r.size += len(sortKey) + len(value)
@@ -167,7 +181,7 @@ func (p *Partition) multiGetRange(r *multiGetRun, emit func(sortKey, value []byt
 		}
 		valid = it.Next()
 	}
-	return p.finishRange(it, err, complete || !valid)
+	return p.finishRange(it, err, (complete || !valid) && !r.full)
 }
 
 func (p *Partition) multiGetReverse(r *multiGetRun, k *keyRange, emit func(sortKey, value []byte)) Status {
@@ -202,12 +216,12 @@ func (p *Partition) multiGetReverse(r *multiGetRun, k *keyRange, emit func(sortK
 		valid = it.Prev()
 	}
 	found.emit(emit)
-	return p.finishRange(it, err, complete)
+	return p.finishRange(it, err, complete && !r.full)
 }
 
 // more reports whether the limits allow to look at another record.
 func (r *multiGetRun) more() bool {
-	return r.count < r.maxCount && r.size < r.maxSize && r.budget.left()
+	return r.count < r.maxCount && r.size < r.maxSize && !r.full && r.budget.left()
 }
 
 // visit looks at the record under it and returns it unless it expired or does not match.
@@ -227,6 +241,9 @@ func (r *multiGetRun) visit(it *pebble.Iterator, emit func(sortKey, value []byte
 	}
 	if r.NoValue {
 		value = nil
+	}
+	if !r.room(len(sortKey) + len(value)) {
+		return nil
 	}
 	r.count++
 	r.size += len(sortKey) + len(value)

@@ -22,6 +22,7 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 		DisableWAL:         db.inMemory,
 		Logger:             pebbleLogger{db},
 		EventListener: &pebble.EventListener{
+			FlushEnd: func(info pebble.FlushInfo) { db.flushes.Add(int64(info.Input)) },
 			BackgroundError: func(err error) {
 				db.opts.Logger.Error("background work on the store failed", "err", plain(err))
 			},

@@ -34,6 +34,10 @@ type Scan struct {
 // A Scanner is used by one goroutine at a time. Dropping, splitting or closing the partition ends
 // it from outside; Next then has status NotFound.
 type Scanner struct {
+	// Room, if not nil, is asked before a record of n bytes is emitted. If it
+	// says no the batch ends before that record.
+	Room func(n int) bool
+
 	p          *Partition
 	it         *pebble.Iterator // nil: ended
 	key        keyRange
@@ -47,6 +51,7 @@ type Scanner struct {
 	partitions uint64 // of the table; 0: do not validate
 	skipStart  bool   // the first record is left out if it is key.start
 	exhausted  bool
+	began      int64 // DB.Flushes
 }
 
 // ScanResult is the outcome of one call of Scanner.Next.
@@ -117,6 +122,7 @@ func (p *Partition) NewScanner(req *Scan) (*Scanner, Status) {
 	if s.exhausted {
 		return s, OK
 	}
+	s.began = p.db.Flushes()
 	var err error
 	if s.it, err = p.newIter(s.key.start, end); err != nil {
 		return nil, p.db.readStatus(err)
@@ -190,11 +196,14 @@ func (s *Scanner) read(b *budget, now uint32, emit func(key, value []byte, expir
 			return n, false, err
 		}
 		if !expired(expire, now) && s.matches(key) {
+			if s.noValue {
+				value = nil
+			}
+			if !s.onlyCount && s.Room != nil && !s.Room(len(key)+len(value)) {
+				return n, false, nil
+			}
 			n++
 			if !s.onlyCount {
-				if s.noValue {
-					value = nil
-				}
 				size += len(key) + len(value)
 				emit(key, value, expire)
 			}
@@ -216,6 +225,14 @@ func (s *Scanner) matches(key []byte) bool {
 		return false
 	}
 	return s.hashFilter.match(hashKey) && s.sortFilter.match(sortKey)
+}
+
+// Stale reports whether so much was written since the scan began that keeping it open is no longer
+// worth the memory. An open Scanner keeps the memtables that there were when it began; with stale
+// ones closed, all of them together keep about Options.CacheSize.
+func (s *Scanner) Stale() bool {
+	o := &s.p.db.opts
+	return s.p.db.Flushes()-s.began > o.CacheSize/o.MemTableSize
 }
 
 // Close ends the scan. Closing a Scanner that has ended is harmless.
