@@ -7,6 +7,7 @@
 //	mem     the client against the onebox, in memory
 //	os      the same, durable against the end of the process
 //	sync    the same, durable against power loss
+//	fsync   one writer that appends to a file and syncs it, on the same disk
 //	redis   rueidis against redis-server, if that is installed
 //
 // Each server has a process of its own. The variants of a case take turns,

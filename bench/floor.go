@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 )
@@ -121,6 +123,23 @@ func serveFixed(nc net.Conn, requestSize, replySize int) {
 			size -= n
 		}
 	}
+}
+
+// fsyncWork appends to a file and syncs it: what durable writes cost that do not
+// share their syncs.
+func fsyncWork(dir string, size int) (work, func(), error) {
+	file, err := os.Create(filepath.Join(dir, "fsync"))
+	if err != nil {
+		return nil, nil, err
+	}
+	record := make([]byte, size)
+	f := func(context.Context, int, int) error {
+		if _, err := file.Write(record); err != nil {
+			return err
+		}
+		return file.Sync()
+	}
+	return f, func() { file.Close() }, nil
 }
 
 // wireWork keeps depth requests in flight on a connection of its own and

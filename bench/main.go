@@ -35,7 +35,7 @@ func (c *testCase) name() string {
 }
 
 var (
-	pointVariants  = []string{"wire", "floor", "null", "mem", "os", "sync", "redis"}
+	pointVariants  = []string{"wire", "floor", "null", "mem", "os", "sync", "fsync", "redis"}
 	oneboxVariants = []string{"mem", "os", "sync"}
 )
 
@@ -264,6 +264,10 @@ func (b *bench) run(ctx context.Context, c *testCase) (result, error) {
 			res.Variants[i].Samples = append(res.Variants[i].Samples, s)
 		}
 	}
+	if i, base := res.index("sync"), res.index("fsync"); i >= 0 && base >= 0 {
+		res.Notes = append(res.Notes, fmt.Sprintf("sync has %.1f times the throughput of one writer that syncs each write",
+			res.Variants[i].ratio(&res.Variants[base], throughput)))
+	}
 	return res, nil
 }
 
@@ -291,6 +295,15 @@ func (b *bench) prepare(ctx context.Context, c *testCase, v string) (*runner, er
 			return nil, err
 		}
 		return &runner{name: v, work: conn.work(c.callers), callers: c.callers, scale: 1, close: conn.close}, nil
+	case "fsync":
+		if c.op != "set" {
+			return nil, nil
+		}
+		f, stop, err := fsyncWork(b.opts.dir, request)
+		if err != nil {
+			return nil, err
+		}
+		return &runner{name: v, work: f, callers: 1, scale: 1, close: stop}, nil
 	case "redis":
 		p := b.peers["redis"]
 		if p == nil && !b.noted["redis"] {

@@ -74,7 +74,7 @@ func (r *result) print(w io.Writer) {
 }
 
 func writeRatio(w io.Writer, r *result, v *variant, base int, of func(sample) float64) {
-	if base < 0 || v.Name == "wire" || v.Name == r.Variants[base].Name {
+	if base < 0 || v.Name == "wire" || v.Name == "fsync" || v.Name == r.Variants[base].Name {
 		fmt.Fprint(w, "\t")
 		return
 	}
