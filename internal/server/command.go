@@ -58,24 +58,26 @@ func help(_ *call, args []string) string {
 // serverVersion is the Pegasus release whose behaviour is followed.
 const serverVersion = "2.5.0"
 
-func (s *Server) info() map[string]string {
-	revision := "unknown"
+// revision is the commit that the program was built from, if it knows.
+func revision() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, e := range info.Settings {
 			if e.Key == "vcs.revision" {
-				revision = e.Value
+				return e.Value
 			}
 		}
 	}
-	return map[string]string{
-		"version":    serverVersion,
-		"build_type": "onebox",
-		"git_SHA":    revision,
-		"start_time": s.started.Format(time.DateTime),
-	}
+	return "unknown"
 }
 
-func serverInfo(k *call, _ []string) string { return toJSON(k.s.info()) }
+func serverInfo(k *call, _ []string) string {
+	return toJSON(map[string]string{
+		"version":    serverVersion,
+		"build_type": "onebox",
+		"git_SHA":    revision(),
+		"start_time": k.s.started.Format(time.DateTime),
+	})
+}
 
 func serverStat(k *call, _ []string) string {
 	return toJSON(map[string]float64{

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -132,18 +133,23 @@ func TestHTTP(t *testing.T) {
 		status int
 		want   string // as JSON, at least; or the text
 	}{
-		{"/version", 200, `{"version":"2.5.0"}`},
-		{"/configs", 200, `{"cluster_name":{"name":"cluster_name","value":"test cluster"}}`},
-		{"/config?name=max_allowed_write_size", 200, `{"name":"max_allowed_write_size","section":"replication","value":"1048576"}`},
+		{"/version", 200, `{"Version":"2.5.0"}`},
+		{"/recentStartTime", 200, `{"RecentStartTime":"` + s.started.Format(time.DateTime) + `"}`},
+		{"/configs", 200, `{"cluster_name":{"name":"cluster_name","type":"FV_STRING","tags":"","value":"test cluster"}}`},
+		{"/configs?name=x", 400, ""},
+		{"/config?name=max_allowed_write_size", 200, `{"name":"max_allowed_write_size","section":"replication","tags":"","value":"1048576"}`},
 		{"/config?name=none", 200, "ERR_OBJECT_NOT_FOUND: none is not found"},
-		{"/config", 400, "name shouldn't be empty\n"},
+		{"/config", 200, "ERR_OBJECT_NOT_FOUND:  is not found"},
+		{"/config?other=1", 400, ""},
 		{"/updateConfig?none=1", 200, `{"update_status":"ERR_OBJECT_NOT_FOUND: none is not found"}`},
 		{"/updateConfig?cluster_name=1", 200, `{"update_status":"ERR_INVALID_PARAMETERS: cluster_name is not mutable"}`},
-		{"/updateConfig", 400, "there should be exactly one config to be updated once\n"},
+		{"/updateConfig", 200, `{"update_status":"ERR_INVALID_PARAMETERS: there should be exactly one config to be updated once"}`},
 		{"/replica/data_version?app_id=1", 200, `{"0":{"data_version":"1"},"3":{"data_version":"1"}}`},
-		{"/replica/data_version?app_id=9", 404, "app_id=9 not found\n"},
-		{"/replica/data_version?app_id=x", 400, "invalid app_id=x\n"},
-		{"/other", 404, "path not found\n"},
+		{"/replica/data_version?app_id=9", 404, "app_id=9 not found"},
+		{"/replica/data_version?app_id=x", 400, "invalid app_id=x"},
+		{"/replica/data_version?app_id=-1", 400, "invalid app_id=-1"},
+		{"/replica/data_version", 400, "app_id should not be empty"},
+		{"/other/", 404, `service not found for "other"`},
 	} {
 		status, body := get(replica, tc.path)
 		if status != tc.status || !matchesJSON(t, tc.want, body) {
@@ -152,6 +158,9 @@ func TestHTTP(t *testing.T) {
 	}
 	if status, _ := get(meta, "/version"); status != 200 {
 		t.Errorf("meta server: %d", status)
+	}
+	if status, _ := get(meta, "/replica/data_version?app_id=1"); status != 404 {
+		t.Errorf("data version of a meta server: %d", status)
 	}
 
 	resp, err := http.Post("http://"+replica+"/version", "text/plain", bytes.NewReader(make([]byte, 100)))

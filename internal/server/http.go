@@ -27,15 +27,16 @@ func (c *conn) serveHTTP(read []byte) {
 		c.log("connection closed: not an HTTP request", "err", err)
 		return
 	}
-	status, contentType, body := http.StatusNotFound, "text/plain", "path not found\n"
-	if f := httpPaths[strings.TrimRight(req.URL.Path, "/")]; f != nil {
-		status, contentType, body = f(c.s, c.n, req.URL.Query())
+	path := strings.Trim(req.URL.Path, "/")
+	status, body := http.StatusNotFound, fmt.Sprintf("service not found for %q", path)
+	if p, ok := httpPaths[path]; ok && p.roles&c.n.role != 0 {
+		status, body = p.serve(c.s, c.n, req.URL.Query())
 	}
 	resp := http.Response{
 		StatusCode:    status,
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        http.Header{"Content-Type": {contentType}},
+		Header:        http.Header{"Content-Type": {"text/plain"}},
 		Body:          io.NopCloser(strings.NewReader(body)),
 		ContentLength: int64(len(body)),
 		Close:         true,
@@ -46,88 +47,115 @@ func (c *conn) serveHTTP(read []byte) {
 	}
 }
 
-type httpHandler func(s *Server, n *Node, query url.Values) (status int, contentType, body string)
-
-var httpPaths = map[string]httpHandler{
-	"/version":              httpVersion,
-	"/configs":              httpConfigs,
-	"/config":               httpConfig,
-	"/updateConfig":         httpUpdateConfig,
-	"/replica/data_version": httpDataVersion,
+// httpPath is what is served at a path, to nodes of some roles.
+type httpPath struct {
+	roles role
+	serve func(s *Server, n *Node, query url.Values) (status int, body string)
 }
 
-const jsonType = "application/json"
-
-func httpVersion(s *Server, _ *Node, _ url.Values) (int, string, string) {
-	return http.StatusOK, jsonType, toJSON(s.info())
+var httpPaths = map[string]httpPath{
+	"version":              {metaRole | replicaRole, httpVersion},
+	"recentStartTime":      {metaRole | replicaRole, httpStartTime},
+	"configs":              {metaRole | replicaRole, httpConfigs},
+	"config":               {metaRole | replicaRole, httpConfig},
+	"updateConfig":         {metaRole | replicaRole, httpUpdateConfig},
+	"replica/data_version": {replicaRole, httpDataVersion},
 }
 
-// flag is a setting in the form in which servers show theirs.
+func httpVersion(_ *Server, _ *Node, _ url.Values) (int, string) {
+	return http.StatusOK, toJSON(map[string]string{"Version": serverVersion, "GitCommit": revision()})
+}
+
+func httpStartTime(s *Server, _ *Node, _ url.Values) (int, string) {
+	return http.StatusOK, toJSON(map[string]string{"RecentStartTime": s.started.Format(time.DateTime)})
+}
+
+// flag is a setting in the form in which servers show theirs. All its fields are
+// texts: tools refuse anything else.
 type flag struct {
-	Name    string   `json:"name"`
-	Section string   `json:"section"`
-	Type    string   `json:"type"`
-	Tags    []string `json:"tags"`
-	Value   string   `json:"value"`
+	Name        string `json:"name"`
+	Section     string `json:"section"`
+	Type        string `json:"type"`
+	Tags        string `json:"tags"` // that of a setting that can be changed; we have none
+	Description string `json:"description"`
+	Value       string `json:"value"`
 }
 
 func (s *Server) flags() map[string]flag {
 	l := &s.opts.Limits
 	m := make(map[string]flag)
-	add := func(section, name, typ, value string) {
-		m[name] = flag{Name: name, Section: section, Type: typ, Tags: []string{}, Value: value}
+	for _, f := range []flag{
+		{
+			Name: "cluster_name", Section: "replication", Type: "FV_STRING",
+			Description: "name of the cluster", Value: s.opts.ClusterName,
+		},
+		{
+			Name: "max_allowed_write_size", Section: "replication", Type: "FV_UINT64",
+			Description: "bytes of the largest body of a write, 0 is no limit", Value: strconv.Itoa(max(0, l.WriteSize)),
+		},
+		{
+			Name: "rocksdb_iteration_threshold_time_ms", Section: "pegasus.server", Type: "FV_UINT64",
+			Description: "longest time of a read of many records, 0 is no limit",
+			Value:       strconv.FormatInt(max(0, l.IterationTime.Milliseconds()), 10),
+		},
+	} {
+		m[f.Name] = f
 	}
-	add("replication", "cluster_name", "FV_STRING", s.opts.ClusterName)
-	add("replication", "max_allowed_write_size", "FV_UINT64", strconv.Itoa(max(0, l.WriteSize)))
-	add("pegasus.server", "rocksdb_iteration_threshold_time_ms", "FV_UINT64",
-		strconv.FormatInt(max(0, l.IterationTime.Milliseconds()), 10))
 	return m
 }
 
-func httpConfigs(s *Server, _ *Node, _ url.Values) (int, string, string) {
-	return http.StatusOK, jsonType, toJSON(s.flags())
+func httpConfigs(s *Server, _ *Node, query url.Values) (int, string) {
+	if len(query) > 0 {
+		return http.StatusBadRequest, ""
+	}
+	return http.StatusOK, toJSON(s.flags())
 }
 
-func httpConfig(s *Server, _ *Node, query url.Values) (int, string, string) {
+func httpConfig(s *Server, _ *Node, query url.Values) (int, string) {
 	name := query.Get("name")
-	if name == "" {
-		return http.StatusBadRequest, "text/plain", "name shouldn't be empty\n"
+	if len(query) > 1 || len(query) == 1 && !query.Has("name") {
+		return http.StatusBadRequest, ""
 	}
 	f, ok := s.flags()[name]
 	if !ok {
-		return http.StatusOK, "text/plain", fmt.Sprintf("ERR_OBJECT_NOT_FOUND: %s is not found", name)
+		return http.StatusOK, fmt.Sprintf("ERR_OBJECT_NOT_FOUND: %s is not found", name)
 	}
-	return http.StatusOK, jsonType, toJSON(f)
+	return http.StatusOK, toJSON(f)
 }
 
 // httpUpdateConfig refuses: limits are fixed while the server runs.
-func httpUpdateConfig(s *Server, _ *Node, query url.Values) (int, string, string) {
-	if len(query) != 1 {
-		return http.StatusBadRequest, "text/plain", "there should be exactly one config to be updated once\n"
+func httpUpdateConfig(s *Server, _ *Node, query url.Values) (int, string) {
+	status := "ERR_INVALID_PARAMETERS: there should be exactly one config to be updated once"
+	if len(query) == 1 {
+		name := slices.Collect(maps.Keys(query))[0]
+		status = fmt.Sprintf("ERR_OBJECT_NOT_FOUND: %s is not found", name)
+		if _, ok := s.flags()[name]; ok {
+			status = fmt.Sprintf("ERR_INVALID_PARAMETERS: %s is not mutable", name)
+		}
 	}
-	name := slices.Collect(maps.Keys(query))[0]
-	status := fmt.Sprintf("ERR_OBJECT_NOT_FOUND: %s is not found", name)
-	if _, ok := s.flags()[name]; ok {
-		status = fmt.Sprintf("ERR_INVALID_PARAMETERS: %s is not mutable", name)
-	}
-	return http.StatusOK, jsonType, toJSON(map[string]string{"update_status": status})
+	return http.StatusOK, toJSON(map[string]string{"update_status": status})
 }
 
 // httpDataVersion tells the version of the stored values' layout.
-func httpDataVersion(s *Server, n *Node, query url.Values) (int, string, string) {
-	id, err := strconv.ParseInt(query.Get("app_id"), 10, 32)
-	if err != nil || n.role != replicaRole {
-		return http.StatusBadRequest, "text/plain", fmt.Sprintf("invalid app_id=%s\n", query.Get("app_id"))
+func httpDataVersion(s *Server, n *Node, query url.Values) (int, string) {
+	if !query.Has("app_id") {
+		return http.StatusBadRequest, "app_id should not be empty"
 	}
-	t := (*s.available.Load())[int32(id)]
-	if t == nil {
-		return http.StatusNotFound, "text/plain", fmt.Sprintf("app_id=%d not found\n", id)
+	text := query.Get("app_id")
+	id, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || id < 0 {
+		return http.StatusBadRequest, "invalid app_id=" + text
 	}
 	versions := make(map[string]map[string]string)
-	for i, p := range *t.partitions.Load() {
-		if primary, secondary := p.conf.Load().serves(n.index); primary || secondary {
-			versions[strconv.Itoa(i)] = map[string]string{"data_version": "1"}
+	if t := (*s.available.Load())[int32(id)]; t != nil {
+		for i, p := range *t.partitions.Load() {
+			if primary, secondary := p.conf.Load().serves(n.index); primary || secondary {
+				versions[strconv.Itoa(i)] = map[string]string{"data_version": "1"}
+			}
 		}
 	}
-	return http.StatusOK, jsonType, toJSON(versions)
+	if len(versions) == 0 {
+		return http.StatusNotFound, fmt.Sprintf("app_id=%s not found", text)
+	}
+	return http.StatusOK, toJSON(versions)
 }
