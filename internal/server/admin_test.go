@@ -180,6 +180,20 @@ func TestRemoteCommands(t *testing.T) {
 	}
 }
 
+// Tools ask whether a table is copied elsewhere before they touch it.
+func TestQueryDuplication(t *testing.T) {
+	m := dial(t, start(t, Options{}).Metas()[0])
+	query := func(name string) wire.QueryDuplicationResponse {
+		return ask[wire.AppNameRequest, wire.QueryDuplicationResponse](m, wire.TaskQueryDuplication, wire.AppNameRequest{AppName: name})
+	}
+	if r := query(testTable); r.Err != wire.ErrOK || r.AppID != 1 || len(r.EntryList) != 0 {
+		t.Errorf("of a table: %+v", r)
+	}
+	if r := query("none"); r.Err != wire.ErrAppNotExist {
+		t.Errorf("of no table: %+v", r)
+	}
+}
+
 // What a onebox cannot do is answered, with an error.
 func TestDisabled(t *testing.T) {
 	s := start(t, Options{})

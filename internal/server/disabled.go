@@ -30,7 +30,6 @@ func disabledHandlers() []*handler {
 		metaRPC(wire.TaskQueryRestoreStatus, withoutHint),
 		metaRPC(wire.TaskAddDuplication, withHintAt4),
 		metaRPC(wire.TaskModifyDuplication, withoutHint),
-		metaRPC(wire.TaskQueryDuplication, withoutHint),
 		metaRPC(wire.TaskStartBulkLoad, withHint),
 		metaRPC(wire.TaskControlBulkLoad, withOptionalHint),
 		metaRPC(wire.TaskQueryBulkLoadStatus, withoutHint),

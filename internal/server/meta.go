@@ -18,6 +18,7 @@ func metaHandlers() []*handler {
 		metaRPC(wire.TaskClusterInfo, (*call).clusterInfo),
 		metaRPC(wire.TaskControlMeta, (*call).controlMeta),
 		metaRPC(wire.TaskDDDDiagnose, (*call).diagnose),
+		metaRPC(wire.TaskQueryDuplication, (*call).queryDuplication),
 	}
 }
 
@@ -221,4 +222,18 @@ func (k *call) diagnose(req *wire.DiagnoseRequest, resp *wire.DiagnoseResponse) 
 			})
 		}
 	}
+}
+
+// queryDuplication says that a table is not copied to another cluster, which
+// tools ask before they do something with it.
+func (k *call) queryDuplication(req *wire.AppNameRequest, resp *wire.QueryDuplicationResponse) {
+	c := &k.s.catalog
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.byName[req.AppName]
+	if t == nil {
+		resp.Err = wire.ErrAppNotExist
+		return
+	}
+	resp.AppID = t.id
 }

@@ -21,6 +21,20 @@ type QueryManualCompactResponse struct {
 	Progress *int32    `thrift:"3"` // percent
 }
 
+// QueryDuplicationResponse lists the other clusters that a table is copied to.
+type QueryDuplicationResponse struct {
+	Err       ErrorCode          `thrift:"1"`
+	AppID     int32              `thrift:"3"`
+	EntryList []DuplicationEntry `thrift:"4"`
+}
+
+// DuplicationEntry is one of those clusters.
+type DuplicationEntry struct {
+	DupID  int32  `thrift:"1"`
+	Status int32  `thrift:"2"`
+	Remote string `thrift:"3"`
+}
+
 // MaxReplicaCountResponse is the answer of the RPCs about the replica count:
 // the present one to get, the old one to set.
 type MaxReplicaCountResponse struct {

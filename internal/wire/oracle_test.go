@@ -65,6 +65,8 @@ var structs = map[string]func() codec{
 	"update_app_env_request":          tagged[UpdateAppEnvRequest],
 	"start_manual_compact_request":    tagged[StartManualCompactRequest],
 	"query_manual_compact_response":   tagged[QueryManualCompactResponse],
+	"query_duplication_response":      tagged[QueryDuplicationResponse],
+	"duplication_entry":               tagged[DuplicationEntry],
 	"max_replica_count_response":      tagged[MaxReplicaCountResponse],
 	"set_max_replica_count_request":   tagged[SetMaxReplicaCountRequest],
 	"start_partition_split_request":   tagged[StartPartitionSplitRequest],

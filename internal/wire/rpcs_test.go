@@ -44,6 +44,7 @@ var rpcs = map[string]struct{ arg, result func() codec }{
 	TaskQueryPartitionSplit:   {tagged[AppNameRequest], tagged[QueryPartitionSplitResponse]},
 	TaskStartManualCompact:    {tagged[StartManualCompactRequest], tagged[HintResponse]},
 	TaskQueryManualCompact:    {tagged[AppNameRequest], tagged[QueryManualCompactResponse]},
+	TaskQueryDuplication:      {tagged[AppNameRequest], tagged[QueryDuplicationResponse]},
 	TaskGetMaxReplicaCount:    {tagged[AppNameRequest], tagged[MaxReplicaCountResponse]},
 	TaskSetMaxReplicaCount:    {tagged[SetMaxReplicaCountRequest], tagged[MaxReplicaCountResponse]},
 	TaskQueryAppInfo:          {tagged[QueryAppInfoRequest], tagged[QueryAppInfoResponse]},
