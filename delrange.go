@@ -41,7 +41,7 @@ func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSort
 	for {
 		done, _, sortKey, _, err := s.Next(ctx)
 		if err != nil {
-			options.nextSortKey = resumeAt(batch, s, startSortKey)
+			options.nextSortKey = resumeAt(batch, s, startSortKey, options.StartInclusive)
 			return err
 		}
 		if !done {
@@ -66,13 +66,17 @@ func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSort
 }
 
 // resumeAt returns the first sort key that is not deleted: the first of the
-// batch that was being gathered, or what follows the last key seen.
-func resumeAt(batch [][]byte, s *scanner, startSortKey []byte) []byte {
+// batch that was being gathered, or what follows the last key seen, or where
+// the range begins.
+func resumeAt(batch [][]byte, s *scanner, startSortKey []byte, inclusive bool) []byte {
 	if len(batch) > 0 {
 		return batch[0]
 	}
 	if last := s.lastSortKey(); last != nil {
 		return append(slices.Clone(last), 0)
+	}
+	if len(startSortKey) > 0 && !inclusive {
+		return append(slices.Clone(startSortKey), 0)
 	}
 	return append([]byte{}, startSortKey...)
 }

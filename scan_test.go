@@ -564,6 +564,12 @@ func TestDelRange(t *testing.T) {
 		if op := asPError(t, err).Op; op != "DelRange" || string(o.NextSortKey()) != "sort010" {
 			t.Errorf("operation %q, next is %q", op, o.NextSortKey())
 		}
+		// To resume there, inclusive, must not delete a start that was excluded.
+		o.StartInclusive = false
+		chain(t, tb.DelRangeOpt(t.Context(), []byte("hash000"), []byte("sort010"), nil, o), ErrACLDeny)
+		if got := string(o.NextSortKey()); got != "sort010\x00" {
+			t.Errorf("after an excluded start, next is %q", got)
+		}
 		err = tb.DelRange(within(t, 0), []byte("hash000"), nil, nil)
 		chain(t, err, context.DeadlineExceeded)
 	})
