@@ -67,6 +67,7 @@ func readFrames(t *testing.T) (vectors, captured []frameVector) {
 
 func TestFramesReencodeToSameBytes(t *testing.T) {
 	vectors, captured := readFrames(t)
+	t.Logf("%d vectors of the official codecs, %d frames of a real server", len(vectors), len(captured))
 	for _, v := range append(vectors, captured...) {
 		t.Run(v.Direction+" "+v.Name, func(t *testing.T) {
 			_, encode := decodeFrame(t, v)

@@ -129,13 +129,20 @@ func alteredExpectation(want any) any {
 func TestTranscript(t *testing.T) {
 	target := startTarget(t)
 	known := readKnownDifferences(t)
-	var lines atomic.Int64
-	t.Cleanup(func() { t.Logf("%d RPCs replayed", lines.Load()) })
-	for _, file := range transcriptFiles(t) {
+	files := transcriptFiles(t)
+	var equal, lines atomic.Int64
+	t.Cleanup(func() {
+		t.Logf("%d of %d transcripts equal, %d RPCs replayed", equal.Load(), len(files), lines.Load())
+	})
+	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			tr := readTranscript(t, file)
-			known.report(t, filepath.Base(file), replayDifference(t, target, tr))
+			differs := replayDifference(t, target, tr)
+			known.report(t, filepath.Base(file), differs)
+			if differs == nil {
+				equal.Add(1)
+			}
 			lines.Add(int64(len(tr.Lines)))
 		})
 	}
