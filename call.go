@@ -100,9 +100,13 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 		return ErrNoPrimary
 	}
 	if x.conn = p.Primary.Live(); x.conn == nil {
-		if p.Primary.Lost() {
-			// It broke while nobody waited for an answer. The server may accept
-			// connections and be of no use all the same.
+		switch cause := p.Primary.Lost(); {
+		case errors.Is(cause, rpc.ErrStalled) && x.attempts == 1:
+			// A server that hangs accepts connections all the same. Another one
+			// may have taken over since this table used it.
+			return &rpc.Error{Addr: p.Primary.Addr(), Err: cause}
+		case cause != nil:
+			// It broke while nobody waited for an answer.
 			t.route.RefreshSoon(snap)
 		}
 		var err error

@@ -130,9 +130,17 @@ func (n *Node) Live() *Conn {
 	}
 }
 
-// Lost reports whether there was a connection that has broken, and no new one
-// was made yet.
-func (n *Node) Lost() bool { return n.live.Load() != nil && n.Live() == nil }
+// Lost returns why the connection broke, if there was one and no new one was
+// made yet.
+func (n *Node) Lost() error {
+	c := n.live.Load()
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.err
+}
 
 // Conn returns the connection and makes it first if need be. Any number of
 // callers share one attempt. Shortly after a failed attempt it fails again
