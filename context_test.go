@@ -2,6 +2,7 @@ package pegasus
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,4 +91,38 @@ func wantEnd(t *testing.T, d time.Duration, f func(ctx context.Context) error) {
 	if took := time.Since(start); took != d {
 		t.Errorf("ended after %v instead of %v: %v", took, d, err)
 	}
+}
+
+// againContext is a context that its owner uses again after it has ended.
+type againContext struct {
+	context.Context
+	now atomic.Pointer[context.Context]
+}
+
+func (c *againContext) begin() context.CancelFunc {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.now.Store(&ctx)
+	return cancel
+}
+
+func (c *againContext) Done() <-chan struct{} { return (*c.now.Load()).Done() }
+func (c *againContext) Err() error            { return (*c.now.Load()).Err() }
+
+// The cancellation of a context is not remembered for the next call with it.
+func TestContextUsedAgain(t *testing.T) {
+	bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
+		ctx := &againContext{Context: context.Background()}
+		for range 3 {
+			c.On(wire.TaskGet, peer.Silence)
+			time.AfterFunc(time.Second, ctx.begin())
+			_, err := tb.Get(ctx, []byte("h"), []byte{})
+			chain(t, err, context.Canceled)
+
+			c.On(wire.TaskGet, peer.Each(peer.Code(ErrBusy), success))
+			cancel := ctx.begin()
+			_, err = tb.Get(ctx, []byte("h"), []byte{})
+			must(t, "Get", err)
+			cancel()
+		}
+	})
 }

@@ -146,6 +146,22 @@ func TestClientNeedsOnlyTheStandardLibrary(t *testing.T) {
 	}
 }
 
+// The client writes no files, logs nothing, never ends the process and has no
+// ports of its own: it has nothing to do that with.
+func TestClientKeepsToItself(t *testing.T) {
+	packages := imports(t)
+	for _, name := range client {
+		if name == "internal/memnet" { // for tests
+			continue
+		}
+		for _, imported := range packages[name] {
+			if slices.Contains([]string{"os", "os/exec", "os/signal", "syscall", "log", "log/slog", "net/http", "expvar", "flag"}, imported) {
+				t.Errorf("%s imports %s", path.Join(module, name), imported)
+			}
+		}
+	}
+}
+
 // The table itself must point one way.
 func TestTableHasNoCycles(t *testing.T) {
 	const visiting, done = 1, 2
