@@ -238,27 +238,37 @@ func TestPrimariesMove(t *testing.T) {
 	}, pegasustest.WithReplicaServers(3))
 }
 
-// Connections break all the time, in the middle of answers, and dials are
-// refused for a while.
+// Connections break all the time, in the middle of answers, stall, and dials are
+// refused for a while: on a fake clock, and over sockets.
 func TestNetworkBreaks(t *testing.T) {
-	bubble(t, func(t *testing.T, c *pegasustest.Cluster) {
-		l := startLoad(t, c.Table, 2*time.Second, loadPause)
-		for i := range 40 {
-			link := c.Link(c.Onebox().Replica(i % 2).Addr())
-			switch i % 4 {
-			case 0:
-				link.Break()
-			case 1:
-				link.BreakAfter(int64(i * 100))
-			case 2:
-				link.RefuseDials()
-				link.Break()
-			case 3:
-				link.StallAfter(int64(i * 100))
-			}
-			time.Sleep(100 * time.Millisecond)
-			link.Heal()
+	t.Run("bubble", func(t *testing.T) {
+		bubble(t, func(t *testing.T, c *pegasustest.Cluster) {
+			breakNetwork(t, c, 2*time.Second)
+		}, pegasustest.WithReplicaServers(2))
+	})
+	t.Run("sockets", func(t *testing.T) {
+		// The machine may be slow.
+		breakNetwork(t, pegasustest.Start(t, pegasustest.WithReplicaServers(2)), time.Minute)
+	})
+}
+
+func breakNetwork(t *testing.T, c *pegasustest.Cluster, timeout time.Duration) {
+	l := startLoad(t, c.Table, timeout, loadPause)
+	for i := range 24 {
+		link := c.Link(c.Onebox().Replica(i % 2).Addr())
+		switch i % 4 {
+		case 0:
+			link.Break()
+		case 1:
+			link.BreakAfter(int64(i * 100))
+		case 2:
+			link.RefuseDials()
+			link.Break()
+		case 3:
+			link.StallAfter(int64(i * 100))
 		}
-		l.finish()
-	}, pegasustest.WithReplicaServers(2))
+		time.Sleep(100 * time.Millisecond)
+		link.Heal()
+	}
+	l.finish()
 }
