@@ -19,22 +19,51 @@
 //
 // # Failures
 //
-// To see how a program copes, make the cluster misbehave:
+// To see how a program copes, make the cluster misbehave. Servers die, hang and
+// come back; WithReplicaServers and WithMetaServers say how many there are:
 //
-//   - servers that die, hang and come back: Kill, Revive, Restart, and Pause and
-//     Resume of an [onebox.Node];
-//   - disks that are full: FillDisk of an [onebox.Node];
-//   - requests that are delayed, lost, or answered with any error:
-//     [onebox.Server.Intercept];
-//   - partitions that move, have no primary, or are split:
-//     [onebox.Server.MovePrimary], Split;
-//   - a network that refuses, breaks or stalls connections: Link, and [Network]
-//     for servers other than those of a Cluster;
-//   - tables that are throttled or deny requests: [admin.Client.SetEnvs] with
-//     "replica.write_throttling" or "replica.deny_client_request".
+//	c.Kill(0)                            // dies, and others take over its partitions
+//	c.Revive(0)                          // is back
+//	c.Restart()                          // all servers
+//	c.Onebox().Replica(0).Stop()         // dies, and nobody has noticed yet; ends with Start
+//	c.Onebox().Replica(0).Pause()        // hangs; ends with Resume
+//	c.Onebox().Replica(0).FillDisk(true) // refuses writes
+//	c.Onebox().SetMetaLeader(1)          // Meta(0) is a node like Replica(0)
 //
-// Onebox returns the server and Admin the administration client for these. Link
-// concerns the clients made with Config, as Client is.
+// Partitions move, have no primary for a while, and are split:
+//
+//	c.Onebox().MovePrimary("temp", 3, 1)
+//	c.Onebox().MovePrimary("temp", 3, onebox.NoPrimary)
+//	c.Split("temp")
+//
+// Single requests are delayed, held up, answered with any error, carried out
+// without an answer, ignored, or end their connection, see [onebox.Action]:
+//
+//	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+//		if r.Task == "RPC_RRDB_RRDB_GET" && r.Node == 0 {
+//			return onebox.Action{Error: "ERR_BUSY"}
+//		}
+//		return onebox.Action{}
+//	})
+//
+// The network refuses, breaks or stalls connections, at once or when so many
+// bytes of answers have passed. A [Network] does that for servers other than
+// those of a Cluster:
+//
+//	link := c.Link(c.Onebox().Replica(0).Addr())
+//	link.RefuseDials()
+//	link.Break()
+//	link.BreakAfter(1000)
+//	link.StallAfter(1000)
+//	link.Heal() // ends all that
+//
+// Tables are throttled, or deny requests:
+//
+//	c.Admin().SetEnvs(ctx, "temp", map[string]string{"replica.write_throttling": "100*reject*0"})
+//	c.Admin().SetEnvs(ctx, "temp", map[string]string{"replica.deny_client_request": "reconfig*write"})
+//
+// Link concerns the clients made with Config, as Client is; Admin is not
+// disturbed by it.
 //
 // What happens then is in the documentation of package pegasus. It does not
 // depend on the machine's speed if the test runs on a fake clock, see above.
