@@ -126,6 +126,7 @@ func (c *Conn) Fail(err error) {
 // context; if that has no deadline it ends at deadline, which must be set.
 // Errors are of type *Error.
 func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h *wire.RequestHeader, task string, arg *M, reply *Reply) error {
+	reply.call = nil // of a reply before this one
 	done := ctx.Done()
 	cl := c.idle.Get().(*call)
 	if _, ok := ctx.Deadline(); ok && done != nil {

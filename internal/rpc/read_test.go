@@ -229,3 +229,27 @@ func FuzzReplies(f *testing.F) {
 		}
 	})
 }
+
+// A Reply that is used again has nothing left of the one before.
+func TestReplyIsUsedAgain(t *testing.T) {
+	sizes := map[byte]int{'s': 1, 'l': largestLoan}
+	c, _ := connect(t, Options{}, func(r *peer.Request) {
+		r.Reply(wire.ReadResponse{Value: make([]byte, sizes[hashKey(r)[0]])})
+	})
+	var reply Reply
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tc := range []struct {
+		ctx  context.Context
+		key  string
+		lent bool
+	}{{t.Context(), "s", true}, {t.Context(), "l", false}, {t.Context(), "s", true}, {ended, "s", false}} {
+		err := Call(tc.ctx, c, time.Now().Add(time.Minute), &wire.RequestHeader{}, wire.TaskGet, &wire.Key{HashKey: []byte(tc.key)}, &reply)
+		if tc.ctx != ended && err != nil {
+			t.Fatal(err)
+		}
+		if lent := reply.Lent(); lent != tc.lent && (tc.ctx != ended || err != nil) {
+			t.Errorf("after %s, %v: lent: %v", tc.key, err, lent)
+		}
+	}
+}
