@@ -59,8 +59,7 @@ type exchange struct {
 	target
 
 	deadline  time.Time
-	reply     rpc.Reply // of the last attempt
-	conn      *rpc.Conn
+	reply     rpc.Reply        // of the last attempt
 	partition *route.Partition // of the last attempt that found one
 	attempts  int
 	inDoubt   bool // an attempt may have applied a write without an answer
@@ -90,7 +89,6 @@ func do[M wire.Message](ctx context.Context, t *table, x *exchange, arg *M) erro
 // attempt sends the request once.
 func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, now time.Time, x *exchange, arg *M) error {
 	x.attempts++
-	x.conn = nil
 	p := x.target.locate(snap)
 	if p == nil {
 		return errDivided
@@ -99,7 +97,8 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 	if p.Primary == nil {
 		return ErrNoPrimary
 	}
-	if x.conn = p.Primary.Live(); x.conn == nil {
+	conn := p.Primary.Live()
+	if conn == nil {
 		switch cause := p.Primary.Lost(); {
 		case errors.Is(cause, rpc.ErrStalled) && x.attempts == 1:
 			// A server that hangs accepts connections all the same. Another one
@@ -110,7 +109,7 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 			t.route.RefreshSoon(snap)
 		}
 		var err error
-		if x.conn, err = connect(ctx, x.deadline, p.Primary); err != nil {
+		if conn, err = connect(ctx, x.deadline, p.Primary); err != nil {
 			return err
 		}
 	}
@@ -120,7 +119,7 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 		ThreadHash:    p.ThreadHash(),
 		PartitionHash: x.hash,
 	}
-	if err := rpc.Call(ctx, x.conn, x.deadline, &h, x.op.task, arg, &x.reply); err != nil {
+	if err := rpc.Call(ctx, conn, x.deadline, &h, x.op.task, arg, &x.reply); err != nil {
 		return err
 	}
 	switch {
@@ -244,8 +243,11 @@ func judge(err error) verdict {
 		return verdict{permanent: true}
 	case errors.As(err, &code):
 		switch code {
-		case wire.ErrObjectNotFound, wire.ErrInvalidState, wire.ErrInactiveState, wire.ErrSessionReset, wire.ErrParentMisused:
+		case wire.ErrObjectNotFound, wire.ErrInvalidState, wire.ErrInactiveState, wire.ErrParentMisused:
 			return verdict{refresh: true}
+		case wire.ErrSessionReset:
+			// No server is known to send what clients call a lost connection.
+			return verdict{refresh: true, maybeApplied: true}
 		case wire.ErrBusy, wire.ErrSplitting, wire.ErrNotEnoughMember, wire.ErrCapacityExceeded:
 			return verdict{}
 		case wire.ErrInvalidData, wire.ErrInvalidParameters, wire.ErrHandlerNotFound, wire.ErrOperationDisabled,
@@ -257,6 +259,20 @@ func judge(err error) verdict {
 	// A timeout between the replicas, a code unknown here, a strange answer:
 	// nothing proves that a write was not executed.
 	return verdict{permanent: true, maybeApplied: true}
+}
+
+// maybeApplied reports whether a write that was answered with a storage error
+// may be executed all the same. Servers log a write before the primary applies
+// it. If that fails, the primary closes the replica, and another one, which may
+// have applied it, takes over.
+func maybeApplied(status wire.Status) bool {
+	switch status {
+	case wire.StatusInvalidArgument, wire.StatusTryAgain:
+		// What the write asks for does not go with what is stored. All replicas
+		// say that alike, and write nothing.
+		return false
+	}
+	return true
 }
 
 // failure makes the error of an operation that ends with err. If that is
@@ -307,8 +323,7 @@ func (t *table) check(x *exchange, r *wire.Reader, status wire.Status) error {
 		x.inDoubt = x.inDoubt || x.op.kind != read
 		return t.broken(x, err)
 	case status != wire.StatusOK:
-		// A disk that failed while it wrote may hold the write all the same.
-		x.inDoubt = x.inDoubt || x.op.kind != read && status == wire.StatusIOError
+		x.inDoubt = x.inDoubt || x.op.kind != read && maybeApplied(status)
 		return t.broken(x, StorageError(status))
 	}
 	return nil

@@ -28,8 +28,8 @@ var (
 	// ErrNoPrimary: the partition of the key has no primary at present.
 	ErrNoPrimary = errors.New("partition has no primary")
 
-	// ErrInDoubt: a write was sent and no answer came, or one that its disk has
-	// failed; it may have been applied, now or later, or not.
+	// ErrInDoubt: a write was sent and no answer came, or one that the storage
+	// has failed; it may have been applied, now or later, or not.
 	ErrInDoubt = errors.New("the write may or may not have been applied")
 
 	// ErrStalled: a server stopped answering while its connection stayed up.
