@@ -147,7 +147,7 @@ func ask[Q, A any](ctx context.Context, c *Client, r request, req *Q, resp *A, o
 			}
 		case r.once && received(ctx, err):
 			return &Error{Op: r.op, Table: r.table, Err: fmt.Errorf("%w: %w", ErrInDoubt, err)}
-		case errors.Is(err, ErrClosed), errors.Is(err, wire.ErrMalformed):
+		case errors.Is(err, ErrClosed), noPegasus(err):
 			return &Error{Op: r.op, Table: r.table, Err: err}
 		}
 		if ctx.Err() == nil {
@@ -161,6 +161,13 @@ func ask[Q, A any](ctx context.Context, c *Client, r request, req *Q, resp *A, o
 		}
 		return &Error{Op: r.op, Table: r.table, Err: err}
 	}
+}
+
+// noPegasus reports whether none of the meta servers is one, so that there is no
+// point in asking them again. A wrong address among them does no harm.
+func noPegasus(err error) bool {
+	var me *route.MetaError
+	return errors.As(err, &me) && me.AllMalformed()
 }
 
 // passing reports whether a meta server that answers code has done nothing and

@@ -160,6 +160,25 @@ func TestFollowerIsPassedOver(t *testing.T) {
 	}
 }
 
+// A server that is none does not end an operation while there are others.
+func TestWrongAddressIsPassedOver(t *testing.T) {
+	wrong := newScriptedMeta(t, func(*wire.Request) answer { return answer{result: wire.ContextID(1)} })
+	var n atomic.Int32
+	right := newScriptedMeta(t, func(*wire.Request) answer {
+		if n.Add(1) < 3 { // it does not lead yet
+			return result(wire.ListNodesResponse{Err: wire.ErrForwardToOthers})
+		}
+		return result(wire.ListNodesResponse{})
+	})
+	if _, err := newClient(t, wrong.addr(), right.addr()).Nodes(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	_, err := newClient(t, wrong.addr()).Nodes(testContext(t))
+	if !errors.Is(err, wire.ErrMalformed) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("from nothing but a wrong address: %v", err)
+	}
+}
+
 // A request that a server received and did not answer may have been carried
 // out.
 func TestLostAnswer(t *testing.T) {
