@@ -61,7 +61,8 @@ func (s *scanContexts) put(c *scanContext) int64 {
 		for len(s.byID) > s.s.opts.Limits.ScanContexts {
 			lost = append(lost, s.removeLocked(s.oldest.next))
 		}
-		// Later is soon enough: without another put they keep no more memory.
+		// Not sooner: a scan keeps what there was when it began, once, so that
+		// without new ones nothing more is kept.
 		if n := s.s.db.Flushes(); n != s.flushes {
 			s.flushes = n
 			lost = append(lost, s.removeAllLocked(func(c *scanContext) bool { return c.scanner.Stale() })...)

@@ -155,7 +155,7 @@ func (p *Partition) multiGetRange(r *multiGetRun, emit func(sortKey, value []byt
 	}
 	// Not just to the end of the range: whether the read is complete depends on whether the hash
 	// key goes on behind it.
-	it, err := p.newIter(k.start, end)
+	it, err := p.newIter(p.db.pebble, k.start, end)
 	if err != nil {
 		return p.db.readStatus(err)
 	}
@@ -189,7 +189,7 @@ func (p *Partition) multiGetReverse(r *multiGetRun, k *keyRange, emit func(sortK
 	if k.stopInclusive {
 		upper = append(upper[:len(upper):len(upper)], 0)
 	}
-	it, err := p.newIter(k.start, upper)
+	it, err := p.newIter(p.db.pebble, k.start, upper)
 	if err != nil {
 		return p.db.readStatus(err)
 	}
@@ -312,7 +312,7 @@ func (p *Partition) SortKeyCount(hashKey []byte, now uint32) (int64, Status) {
 		return 0, IOError
 	}
 	start := schema.AppendKey(nil, hashKey, nil)
-	it, err := p.newIter(start, schema.AppendNext(nil, start))
+	it, err := p.newIter(p.db.pebble, start, schema.AppendNext(nil, start))
 	if err != nil {
 		return 0, p.db.readStatus(err)
 	}

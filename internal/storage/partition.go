@@ -73,13 +73,13 @@ func (p *Partition) shut() {
 	p.endScans()
 }
 
-// endScans closes the iterators of all scanners. The gate is held exclusively.
+// endScans closes the snapshots of all scanners. The gate is held exclusively.
 func (p *Partition) endScans() {
 	p.scanners.Lock()
 	defer p.scanners.Unlock()
 	for s := range p.scanners.open {
-		_ = s.it.Close() // a failing read was reported when it failed
-		s.it = nil
+		_ = s.snapshot.Close() // always nil
+		s.snapshot = nil
 	}
 	clear(p.scanners.open)
 }
@@ -100,9 +100,9 @@ func (kb *keyBuf) release() {
 	}
 }
 
-// newIter returns an iterator over the raw keys from lower (inclusive) to upper (exclusive; nil
+// newIter returns an iterator of r over the raw keys from lower (inclusive) to upper (exclusive; nil
 // for the end of the partition). Pebble copies the bounds.
-func (p *Partition) newIter(lower, upper []byte) (*pebble.Iterator, error) {
+func (p *Partition) newIter(r pebble.Reader, lower, upper []byte) (*pebble.Iterator, error) {
 	kb := newKeyBuf()
 	defer kb.release()
 	kb.key = append(append(kb.key[:0], p.prefix[:]...), lower...)
@@ -111,5 +111,5 @@ func (p *Partition) newIter(lower, upper []byte) (*pebble.Iterator, error) {
 	} else {
 		kb.other = appendPrefix(kb.other[:0], tagData, p.appID, p.index+1)
 	}
-	return p.db.pebble.NewIter(&pebble.IterOptions{LowerBound: kb.key, UpperBound: kb.other})
+	return r.NewIter(&pebble.IterOptions{LowerBound: kb.key, UpperBound: kb.other})
 }

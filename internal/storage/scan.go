@@ -29,7 +29,8 @@ type Scan struct {
 
 // Scanner is a scan under way: the scan context of Pegasus without its id and its life time. It
 // reads the partition as it was when NewScanner was called. It must be closed unless Next has
-// said that there is no more; an open one keeps Pebble from freeing memory and files.
+// said that there is no more; an open one keeps Pebble from deleting what is overwritten. It holds
+// no iterator between two calls, which would hold blocks, memtables and files.
 //
 // A Scanner is used by one goroutine at a time. Dropping, splitting or closing the partition ends
 // it from outside; Next then has status NotFound.
@@ -39,8 +40,9 @@ type Scanner struct {
 	Room func(n int) bool
 
 	p          *Partition
-	it         *pebble.Iterator // nil: ended
+	snapshot   *pebble.Snapshot // nil: ended
 	key        keyRange
+	next, end  []byte // raw keys: where the next call begins, and where the scan ends if not nil
 	hashFilter Filter
 	sortFilter Filter
 	batch      int // records per call
@@ -123,11 +125,8 @@ func (p *Partition) NewScanner(req *Scan) (*Scanner, Status) {
 		return s, OK
 	}
 	s.began = p.db.Flushes()
-	var err error
-	if s.it, err = p.newIter(s.key.start, end); err != nil {
-		return nil, p.db.readStatus(err)
-	}
-	s.it.First()
+	s.snapshot = p.db.pebble.NewSnapshot()
+	s.next, s.end = slices.Clone(s.key.start), end
 	p.scanners.Lock()
 	defer p.scanners.Unlock()
 	if p.scanners.open == nil {
@@ -145,15 +144,12 @@ func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) 
 	}
 	s.p.gate.RLock()
 	defer s.p.gate.RUnlock()
-	if s.it == nil {
+	if s.snapshot == nil {
 		return ScanResult{Status: NotFound}
 	}
 	b := s.p.newBudget(s.budget)
 	s.budget = s.batch // only the first call may visit more records than it returns
 	n, complete, err := s.read(&b, now, emit)
-	if err == nil {
-		err = s.it.Error()
-	}
 	res := ScanResult{Count: n}
 	switch {
 	case err != nil:
@@ -161,7 +157,7 @@ func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) 
 	case !complete && b.timeOver():
 		res.Status = Incomplete
 	default:
-		res.More = !complete && s.it.Valid()
+		res.More = !complete
 	}
 	if !res.More {
 		s.exhausted = res.Status == OK
@@ -170,11 +166,30 @@ func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) 
 	return res
 }
 
-// read is the loop of Next. It leaves the iterator on the first record that was not visited.
-// complete means that the stop key was reached.
+// read is the work of Next. complete means that there is no more.
 func (s *Scanner) read(b *budget, now uint32, emit func(key, value []byte, expire uint32)) (n int, complete bool, err error) {
-	for size := 0; n < s.batch && size < s.maxBytes && b.left() && s.it.Valid(); {
-		key := s.it.Key()[prefixLen:]
+	it, err := s.p.newIter(s.snapshot, s.next, s.end)
+	if err != nil {
+		return 0, false, err
+	}
+	it.First()
+	n, complete, err = s.readFrom(it, b, now, emit)
+	if it.Valid() {
+		s.next = append(s.next[:0], it.Key()[prefixLen:]...)
+	} else {
+		complete = true
+	}
+	if cerr := it.Close(); err == nil {
+		err = cerr // the iterator's own error, if it ended early
+	}
+	return n, complete, err
+}
+
+// readFrom leaves the iterator on the first record that was not visited. complete means that the
+// stop key was reached.
+func (s *Scanner) readFrom(it *pebble.Iterator, b *budget, now uint32, emit func(key, value []byte, expire uint32)) (n int, complete bool, err error) {
+	for size := 0; n < s.batch && size < s.maxBytes && b.left() && it.Valid(); {
+		key := it.Key()[prefixLen:]
 		toStop := bytes.Compare(key, s.key.stop)
 		if toStop > 0 || toStop == 0 && !s.key.stopInclusive {
 			return n, true, nil
@@ -182,12 +197,12 @@ func (s *Scanner) read(b *budget, now uint32, emit func(key, value []byte, expir
 		if s.skipStart {
 			s.skipStart = false
 			if bytes.Equal(key, s.key.start) {
-				s.it.Next()
+				it.Next()
 				continue
 			}
 		}
 		b.visited++
-		v, err := s.it.ValueAndErr()
+		v, err := it.ValueAndErr()
 		if err != nil {
 			return n, false, err
 		}
@@ -211,7 +226,7 @@ func (s *Scanner) read(b *budget, now uint32, emit func(key, value []byte, expir
 		if toStop == 0 {
 			return n, true, nil
 		}
-		s.it.Next()
+		it.Next()
 	}
 	return n, false, nil
 }
@@ -228,8 +243,7 @@ func (s *Scanner) matches(key []byte) bool {
 }
 
 // Stale reports whether so much was written since the scan began that keeping it open is no longer
-// worth the memory. An open Scanner keeps the memtables that there were when it began; with stale
-// ones closed, all of them together keep about Options.CacheSize.
+// worth it: Pebble keeps what was overwritten since, in a store in memory in memory.
 func (s *Scanner) Stale() bool {
 	o := &s.p.db.opts
 	return s.p.db.Flushes()-s.began > o.CacheSize/o.MemTableSize
@@ -242,14 +256,14 @@ func (s *Scanner) Close() {
 	s.release()
 }
 
-// release frees the iterator. The gate is held.
+// release frees the snapshot. The gate is held.
 func (s *Scanner) release() {
-	if s.it == nil {
+	if s.snapshot == nil {
 		return
 	}
 	s.p.scanners.Lock()
 	delete(s.p.scanners.open, s)
 	s.p.scanners.Unlock()
-	_ = s.it.Close() // Next has reported its error
-	s.it = nil
+	_ = s.snapshot.Close() // always nil
+	s.snapshot = nil
 }
