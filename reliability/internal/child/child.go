@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/pegasus-go/pegasus/onebox"
@@ -97,6 +98,21 @@ func Start(opts Options) (*Process, error) {
 
 // PID is the id of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// PeakMemory returns the most resident memory in bytes that the process has had
+// so far, and 0 where the system does not tell.
+func (p *Process) PeakMemory() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		return 0
+	}
+	_, peak, _ := strings.Cut(string(text), "VmHWM:")
+	var kilobytes int64
+	if _, err := fmt.Sscan(peak, &kilobytes); err != nil {
+		return 0
+	}
+	return kilobytes << 10
+}
 
 // Kill ends the process as kill -9 does, and waits for its end.
 func (p *Process) Kill() error {
