@@ -163,6 +163,30 @@ func TestBadArguments(t *testing.T) {
 		return err
 	})
 
+	// Lengths on the wire have 32 bits. (These bytes are never touched.)
+	huge := make([]byte, maxPart+1)
+	bad("Set", "value", func(ctx context.Context, tb TableConnector) error { return tb.Set(ctx, h, s, huge) })
+	bad("MultiGetRange", "stopSortKey", func(ctx context.Context, tb TableConnector) error {
+		_, _, err := tb.MultiGetRange(ctx, h, s, huge)
+		return err
+	})
+	for i, name := range []string{"checkSortKey", "checkOperand", "setSortKey", "setValue"} {
+		args := [4][]byte{s, s, s, s}
+		args[i] = huge
+		bad("CheckAndSet", name, func(ctx context.Context, tb TableConnector) error {
+			_, err := tb.CheckAndSet(ctx, h, args[0], CheckTypeNoCheck, args[1], args[2], args[3], nil)
+			return err
+		})
+	}
+	part := huge[:50<<20]
+	bad("MultiDel", "sortKeys", func(ctx context.Context, tb TableConnector) error {
+		return tb.MultiDel(ctx, h, slices.Repeat([][]byte{part}, 50))
+	})
+	bad("BatchGet", "keys", func(ctx context.Context, tb TableConnector) error {
+		_, err := tb.BatchGet(ctx, slices.Repeat([]CompositeKey{{h, part}}, 50))
+		return err
+	})
+
 	bubble(t, 1, 4, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
 		time.Sleep(time.Until(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))) // so that a TTL can be too long
 		for op, all := range calls {

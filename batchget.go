@@ -51,9 +51,14 @@ func validateBatchGet(keys []CompositeKey) error {
 	if len(keys) == 0 {
 		return argumentError("keys", "must not be nil or empty")
 	}
+	size := 0
 	for i := range keys {
 		if err := validateKey(keys[i].HashKey, keys[i].SortKey); err != nil {
 			return inElement(fmt.Sprintf("keys[%d]", i), err)
+		}
+		size += len(keys[i].HashKey) + len(keys[i].SortKey) + 32
+		if err := validateTotal("keys", size); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -12,9 +12,10 @@ import (
 // travels in 16 bits, and servers reserve the highest number.
 const MaxHashKeyLength = schema.MaxHashKeyLen
 
-// maxRequest bounds keys and values so that the length of a request fits the
-// 32 bits it has on the wire. What servers accept is far less.
-const maxRequest = 1 << 30
+// maxPart bounds each part of a request: a key, a value, a list, a pattern. No
+// request has more than five of them, so that its length fits the 32 bits it has
+// on the wire. What servers accept is far less.
+const maxPart = 256 << 20
 
 func validateHashKey(hashKey []byte) error {
 	switch {
@@ -30,13 +31,10 @@ func validateHashKey(hashKey []byte) error {
 
 // validateBytes refuses nil and what cannot be framed.
 func validateBytes(name string, b []byte) error {
-	switch {
-	case b == nil:
+	if b == nil {
 		return argumentError(name, "must not be nil")
-	case len(b) > maxRequest:
-		return argumentError(name, fmt.Sprintf("has %d bytes, the limit is %d", len(b), maxRequest))
 	}
-	return nil
+	return validateSize(name, b)
 }
 
 func validateKey(hashKey, sortKey []byte) error {
@@ -54,9 +52,17 @@ func validateList(name string, list [][]byte) error {
 			return argumentError(fmt.Sprintf("%s[%d]", name, i), "must not be nil")
 		}
 		size += len(b) + 32
+		if err := validateTotal(name, size); err != nil {
+			return err
+		}
 	}
-	if size > maxRequest {
-		return argumentError(name, fmt.Sprintf("has %d bytes in all, the limit is %d", size, maxRequest))
+	return nil
+}
+
+// validateTotal refuses a list of the given size, or one that has it so far.
+func validateTotal(name string, size int) error {
+	if size > maxPart {
+		return argumentError(name, fmt.Sprintf("is too large, the limit is %d bytes in all", maxPart))
 	}
 	return nil
 }
@@ -77,8 +83,8 @@ func validateFilter(name string, f *Filter) error {
 
 // validateSize refuses what cannot be framed; nil is fine.
 func validateSize(name string, b []byte) error {
-	if len(b) > maxRequest {
-		return argumentError(name, fmt.Sprintf("has %d bytes, the limit is %d", len(b), maxRequest))
+	if len(b) > maxPart {
+		return argumentError(name, fmt.Sprintf("has %d bytes, the limit is %d", len(b), maxPart))
 	}
 	return nil
 }
