@@ -206,6 +206,9 @@ func (k *call) renameApp(req *wire.RenameAppRequest, resp *wire.HintResponse) {
 	case c.byName[req.NewAppName] != nil:
 		resp.Err, resp.Hint = wire.ErrInvalidParameters, "ERROR: app("+req.NewAppName+") already exist! check it!"
 		return
+	case t.moving.Load():
+		resp.Err, resp.Hint = wire.ErrSplitting, "the table is being split"
+		return
 	}
 	rec := t.rec.clone()
 	rec.Info.AppName = req.NewAppName

@@ -244,3 +244,34 @@ func TestMovePrimaryDuringSplit(t *testing.T) {
 		}
 	}
 }
+
+// A split writes the table's record when the records have moved, with the name
+// that the table had before: it must not change meanwhile.
+func TestRenameDuringSplit(t *testing.T) {
+	s := start(t, Options{})
+	m := dial(t, s.Metas()[0])
+	rename := func() wire.ErrorCode {
+		r := wire.RenameAppRequest{OldAppName: testTable, NewAppName: "new"}
+		return ask[wire.RenameAppRequest, wire.HintResponse](m, wire.TaskRenameApp, r).Err
+	}
+	app := s.catalog.byName[testTable]
+	p := (*app.partitions.Load())[0]
+	p.use.RLock() // a request that the split has to wait for
+	if err := s.StartSplit(testTable); err != nil {
+		t.Fatal(err)
+	}
+	for !app.moving.Load() {
+		runtime.Gosched()
+	}
+	if code := rename(); code != wire.ErrSplitting {
+		t.Errorf("while records are moving: %v", code)
+	}
+	p.use.RUnlock()
+	awaitSplit(m)
+	if code := rename(); code != wire.ErrOK {
+		t.Errorf("after the split: %v", code)
+	}
+	if got := app.info().AppName; got != "new" {
+		t.Errorf("the table is called %q", got)
+	}
+}
