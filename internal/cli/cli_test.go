@@ -39,12 +39,14 @@ func TestStatus(t *testing.T) {
 		{[]string{"onebox", "--table", ":8"}, exitUsage, "no name"},
 		{[]string{"onebox", "--table", "a:b"}, exitUsage, "not a number of partitions"},
 		{[]string{"onebox", "--table", "a:0"}, exitUsage, "not a number of partitions"},
-		{[]string{"onebox", "--table", "a:1000000"}, exitUsage, "Partitions"},
+		{[]string{"onebox", "--table", "a:1000000"}, exitUsage, "--table: partitions: 1000000"},
 		{[]string{"onebox", "--table", "a", "--read-only"}, exitUsage, "--read-only"},
 		{[]string{"onebox", "--listen", "nonsense"}, exitUsage, "--listen"},
+		{[]string{"onebox", "--listen", "localhost:x"}, exitUsage, "--listen"},
+		{[]string{"onebox", "--listen", "[::1]:34601"}, exitUsage, "--listen: ::1 is not an IPv4 address"},
 		{[]string{"onebox", "--listen", "0.0.0.0:34601"}, exitUsage, "--allow-remote"},
 		{[]string{"onebox", "--listen", "0.0.0.0:34601", "--allow-remote"}, exitUsage, "--advertise"},
-		{[]string{"onebox", "--listen", "127.0.0.1:0", "--replica-servers", "6"}, exitUsage, "ReplicaServers"},
+		{[]string{"onebox", "--listen", "127.0.0.1:0", "--replica-servers", "6"}, exitUsage, "--replica-servers: 6"},
 		{[]string{"onebox", "--listen", "127.0.0.1:0", "--dir", file}, exitFailed, file},
 	} {
 		status, stdout, stderr := run(t, tc.args...)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/spf13/cobra"
@@ -79,7 +81,7 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
 		Logger:           slog.New(slog.NewTextHandler(streams.Err, nil)),
 	})
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	if err := o.announce(streams.Out, srv); err != nil {
 		srv.Close()
@@ -95,7 +97,11 @@ func (o *oneboxOptions) check() error {
 	if o.readOnly && len(o.tables) > 0 {
 		return &usageError{"--table makes a table, which --read-only forbids"}
 	}
-	addr, err := netip.ParseAddrPort(o.listen)
+	listen := o.listen
+	if port, ok := strings.CutPrefix(listen, "localhost:"); ok {
+		listen = "127.0.0.1:" + port
+	}
+	addr, err := netip.ParseAddrPort(listen)
 	if err != nil {
 		return &usageError{fmt.Sprintf("--listen %q is not ip:port", o.listen)}
 	}
@@ -106,6 +112,33 @@ func (o *oneboxOptions) check() error {
 		return &usageError{fmt.Sprintf("--listen %s needs --advertise: the address that clients are told", o.listen)}
 	}
 	return nil
+}
+
+// explain names flags where onebox.Start names options, and says what to do
+// about a port that is taken.
+func explain(err error) error {
+	var oe *onebox.OptionError
+	switch {
+	case errors.As(err, &oe):
+		return &usageError{flagOf(oe.Field) + ": " + oe.Reason}
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w; --listen takes another port, or port 0 for free ones", err)
+	}
+	return err
+}
+
+// flagOf returns the flag behind a field of onebox.Options: "--table:
+// partitions" for "Tables[0].Partitions".
+func flagOf(field string) string {
+	name, part, _ := strings.Cut(field, ".")
+	name, _, indexed := strings.Cut(name, "[")
+	switch {
+	case indexed:
+		return "--table: " + strings.ToLower(part)
+	case name == "ReplicaServers":
+		return "--replica-servers"
+	}
+	return "--" + strings.ToLower(name)
 }
 
 // announce says where the servers are, now that clients can connect.

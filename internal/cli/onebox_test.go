@@ -107,8 +107,9 @@ func TestOneboxInDirectory(t *testing.T) {
 	if status != exitFailed || !strings.Contains(stderr, dir) {
 		t.Errorf("a second onebox in the directory: status %d, %s", status, stderr)
 	}
-	status, _, stderr = run(t, "onebox", "--listen", r.meta)
-	if status != exitFailed || !strings.Contains(stderr, r.meta) {
+	_, port, _ := net.SplitHostPort(r.meta)
+	status, _, stderr = run(t, "onebox", "--listen", "localhost:"+port)
+	if status != exitFailed || !strings.Contains(stderr, r.meta) || !strings.Contains(stderr, "--listen takes another port") {
 		t.Errorf("a second onebox on the port: status %d, %s", status, stderr)
 	}
 	r.stop()
