@@ -63,8 +63,8 @@ type TableConnector interface {
 	//
 	// The entries are sorted by sort key in ascending order; nil if none match.
 	// The bool is true if all data was fetched. False means that a limit was
-	// reached: go on with MultiGetRangeOpt behind the last sort key, where there
-	// may be nothing more.
+	// reached: of sortKeys, ask for the rest; without sortKeys, go on with
+	// MultiGetRangeOpt behind the last sort key, where there may be nothing more.
 	MultiGetOpt(ctx context.Context, hashKey []byte, sortKeys [][]byte, options *MultiGetOptions) ([]*KeyValue, bool, error)
 
 	// MultiGetRange is MultiGetRangeOpt with DefaultMultiGetOptions.
@@ -209,7 +209,7 @@ func (t *table) open(ctx context.Context) error {
 	defer cancel()
 	var last error // that is not the end of ctx
 	for attempts := 1; ; attempts++ {
-		err := t.route.Refresh(ctx, nil)
+		err := t.route.Refresh(ctx, nil, nil)
 		if err == nil {
 			return nil
 		}
