@@ -16,7 +16,8 @@ import (
 //  1. "copying": records are copied to the new partitions, whose key ranges were empty. A crash
 //     here undoes the split: the new partitions are emptied.
 //  2. "moved", written in one batch with the caller's meta data: the new partitions count now.
-//     The copies' originals are removed. A crash here is completed by the next Open.
+//     The copies' originals are removed. If that fails or a crash ends it they stay, which does no
+//     harm, until the next split of the table or the next Open removes them.
 //  3. The entry is removed.
 const (
 	splitCopying = 1
@@ -28,9 +29,10 @@ const splitChunk = 1 << 20 // bytes of a batch
 // SplitApp doubles the partition count of a table, from oldCount, and sets meta in the same
 // instant as UpdateMeta would; that is where the caller keeps the new count. When it returns nil,
 // every record is in the partition its key hashes to (records that were in a foreign partition
-// before stay where they are). With an error nothing has changed, except that after ErrFailed it is
-// for the next Open to find out: it completes the split or undoes it, and meta with it. So does an
-// Open after a crash.
+// before stay where they are). In its old partition there may be one as well, if it could not be
+// removed; a scan with Scan.PartitionCount does not see it. With an error nothing has changed, except
+// that after ErrFailed it is for the next Open to find out: it completes the split or undoes it, and
+// meta with it. So does an Open after a crash.
 //
 // Reads and writes of the table wait meanwhile. The caller keeps its own clients from reading by
 // the old count afterwards: a key that moved is not found in its old partition. Scans that are
@@ -85,6 +87,9 @@ func unlockAll(partitions []*Partition) {
 }
 
 func (db *DB) split(appID, oldCount int32, parents, children []*Partition, meta map[string][]byte) error {
+	if err := db.finishEarlierSplit(appID); err != nil {
+		return err
+	}
 	b := db.pebble.NewBatch()
 	_ = b.Set(appendAppPrefix(nil, tagSplit, appID), splitEntry(splitCopying, oldCount), nil)
 	for i, child := range children {
@@ -122,7 +127,15 @@ func (db *DB) split(appID, oldCount int32, parents, children []*Partition, meta 
 		child.defaultTTL.Store(parent.defaultTTL.Load())
 		child.iterationTime.Store(parent.iterationTime.Load())
 	}
-	return db.finishSplit(appID, oldCount)
+	// The split has happened, whatever becomes of the rest.
+	if err := db.finishSplit(appID, oldCount); err != nil {
+		db.logLeftovers(appID, err)
+	}
+	return nil
+}
+
+func (db *DB) logLeftovers(appID int32, err error) {
+	db.opts.Logger.Warn("records that a partition split copied are not removed yet from their old partitions", "table", appID, "err", plain(err))
 }
 
 func splitEntry(phase byte, oldCount int32) []byte {
@@ -195,28 +208,49 @@ func (db *DB) splitPartition(appID, index, oldCount int32, do func(b *pebble.Bat
 	return db.commitNow(b)
 }
 
+// finishEarlierSplit removes what the split of the table before this one has left in its old
+// partitions: the next one would take it for records.
+func (db *DB) finishEarlierSplit(appID int32) error {
+	key := appendAppPrefix(nil, tagSplit, appID)
+	value, closer, err := db.pebble.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, _, oldCount, err := parseSplitEntry(key, value)
+	_ = closer.Close()
+	if err != nil {
+		return err
+	}
+	return db.finishSplit(appID, oldCount)
+}
+
 // recoverSplits completes or undoes the splits that were under way when the process ended.
 func (db *DB) recoverSplits() error {
 	it, err := db.pebble.NewIter(&pebble.IterOptions{LowerBound: []byte{tagSplit}, UpperBound: []byte{tagSplit + 1}})
 	if err != nil {
 		return err
 	}
-	for valid := it.First(); valid; valid = it.Next() {
-		key, value := it.Key(), it.Value()
-		if len(key) != 5 || len(value) != 5 {
-			err = fmt.Errorf("journal entry %x: %x not understood", key, value)
+	for valid := it.First(); valid && err == nil; valid = it.Next() {
+		var appID, oldCount int32
+		var phase byte
+		if appID, phase, oldCount, err = parseSplitEntry(it.Key(), it.Value()); err != nil {
 			break
 		}
-		appID := int32(binary.BigEndian.Uint32(key[1:]))
-		oldCount := int32(binary.BigEndian.Uint32(value[1:]))
-		if value[0] == splitCopying {
+		if phase == splitCopying {
 			err = db.undoSplit(appID, oldCount)
-		} else {
-			err = db.finishSplit(appID, oldCount)
-		}
-		if err != nil {
-			break
+		} else if err := db.finishSplit(appID, oldCount); err != nil {
+			db.logLeftovers(appID, err)
 		}
 	}
 	return errors.Join(err, it.Close())
+}
+
+func parseSplitEntry(key, value []byte) (appID int32, phase byte, oldCount int32, err error) {
+	if len(key) != 5 || len(value) != 5 {
+		return 0, 0, 0, fmt.Errorf("journal entry %x: %x not understood", key, value)
+	}
+	return int32(binary.BigEndian.Uint32(key[1:])), value[0], int32(binary.BigEndian.Uint32(value[1:])), nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/pegasus-go/pegasus/internal/schema"
 )
 
@@ -161,6 +163,134 @@ func TestSplitCrash(t *testing.T) {
 	if seen["count=2"] < 3 || seen["count=4"] < 2 {
 		t.Errorf("outcomes %v: too few cuts", seen)
 	}
+}
+
+// wantTable checks that every record of fillTable is found by the partition count.
+func wantTable(t *testing.T, db *DB, appID, count int32, n int, value string) {
+	t.Helper()
+	missing := 0
+	for i := range n {
+		hashKey := fmt.Sprint("hash", i/2)
+		index := int32(schema.Hash([]byte(hashKey)) % uint64(count))
+		if get(partition(t, db, appID, index), hashKey, fmt.Sprint(i)) != value {
+			missing++
+		}
+	}
+	if missing > 0 {
+		t.Errorf("%d of %d records are not found in a table of %d partitions", missing, n, count)
+	}
+}
+
+// TestSplitDiskFailure breaks the disk at every sync of the log during a split. What SplitApp
+// returns says by which count the records are found.
+func TestSplitDiskFailure(t *testing.T) {
+	const records = 100
+	value := strings.Repeat("v", 50_000)
+	failed := 0
+	for first := int64(1); ; first++ {
+		var syncs atomic.Int64
+		fs, on := failing(vfs.NewMem(), func(op errorfs.Op) bool {
+			return writesTo(".log", errorfs.OpFileSync, errorfs.OpFileSyncData)(op) && syncs.Add(1) >= first
+		})
+		db, err := Open(Options{Dir: "/db", FS: fs, Clock: testTime, SweepInterval: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fillTable(t, db, 1, 2, records, value)
+		on.Store(true)
+		err = db.SplitApp(1, 2, map[string][]byte{"count": []byte("4")})
+		count := int32(4)
+		if err != nil {
+			count, failed = 2, failed+1
+		}
+		wantTable(t, db, 1, count, records, value)
+		on.Store(false)
+		broken := db.failed()
+		if err := db.Close(); broken != (err != nil) {
+			t.Errorf("Close: %v, failed %v", err, broken)
+		}
+		if !broken {
+			break
+		}
+	}
+	if failed < 3 {
+		t.Errorf("%d splits failed: too few", failed)
+	}
+}
+
+// TestSplitCleanupFails makes reads fail from the moment that the records have moved: the originals
+// cannot be removed. The split has happened all the same.
+func TestSplitCleanupFails(t *testing.T) {
+	const records = 100
+	const mark = "marks the log record of the move"
+	value := strings.Repeat("v", 50_000)
+	fs, unreadable := failing(vfs.NewMem(), func(op errorfs.Op) bool {
+		// Of large tables, so that the journal can be read.
+		return writesTo(".sst", errorfs.OpFileReadAt)(op) && op.Offset > 10_000 && op.Offset < 150_000
+	})
+	opts := Options{Dir: "/db", FS: &markedFS{fs, mark, unreadable}, SweepInterval: -1, CacheSize: 1 << 20, MemTableSize: 256 << 10}
+	db := openDB(t, opts)
+	fillTable(t, db, 1, 2, records, value)
+	if err := db.SplitApp(1, 2, map[string][]byte{"x": []byte(mark)}); err != nil {
+		t.Fatal(err)
+	}
+	if !unreadable.Load() {
+		t.Fatal("reads did not fail")
+	}
+	if err := db.SplitApp(1, 4, nil); err == nil {
+		t.Error("another split before the originals are removed")
+	}
+	unreadable.Store(false)
+	wantTable(t, db, 1, 4, records, value)
+	put(t, partition(t, db, 1, 3), "acknowledged", "", "write", 0)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// An Open that cannot remove them either opens.
+	unreadable.Store(true)
+	db = openDB(t, opts)
+	unreadable.Store(false)
+	if got := get(partition(t, db, 1, 3), "acknowledged", ""); got != "write" {
+		t.Errorf("after reopening %q", got)
+	}
+	res, c := partition(t, db, 1, 3).Remove(rawKeyOf("acknowledged", ""))
+	done(t, res, c, OK)
+	if err := db.SplitApp(1, 4, nil); err != nil {
+		t.Fatal(err)
+	}
+	checkTable(t, db, 1, 8, records, value)
+}
+
+// markedFS turns a switch on when a mark is written to a log.
+type markedFS struct {
+	vfs.FS
+	mark string
+	on   *atomic.Bool
+}
+
+func (m *markedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := m.FS.Create(name, category)
+	return &markedFile{f, m, name}, err
+}
+
+func (m *markedFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := m.FS.ReuseForWrite(oldname, newname, category)
+	return &markedFile{f, m, newname}, err
+}
+
+type markedFile struct {
+	vfs.File
+	fs   *markedFS
+	name string
+}
+
+func (f *markedFile) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	if strings.HasSuffix(f.name, ".log") && bytes.Contains(b, []byte(f.fs.mark)) {
+		f.fs.on.Store(true)
+	}
+	return n, err
 }
 
 // cuttingFS cuts the power right after a number of syncs of the log.
