@@ -67,6 +67,7 @@ const (
 	integers        = 24
 	integerCallers  = 4 // of each integer
 	integerPatience = 200 * time.Millisecond
+	integerSearch   = time.Minute // proving that there is no order may take for ever
 )
 
 // Increments and conditional writes while connections break, answers get lost,
@@ -80,7 +81,7 @@ func TestNothingIsAppliedTwice(t *testing.T) {
 			bubble(t, func(t *testing.T, c *pegasustest.Cluster) {
 				h.record(t, c, scaled(60, 120))
 			}, pegasustest.WithReplicaServers(3))
-			result, _ := porcupine.CheckOperationsVerbose(integerModel, h.calls, 0)
+			result, _ := porcupine.CheckOperationsVerbose(integerModel, h.calls, integerSearch)
 			if result != porcupine.Ok {
 				t.Errorf("no order of the calls explains their results: %v", result)
 			}

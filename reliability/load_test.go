@@ -243,6 +243,24 @@ func (l *load) all(f func(call) bool) []call {
 	return calls
 }
 
+// checkDurations expects no call that f accepts to have taken longer than most.
+func (l *load) checkDurations(most time.Duration, f func(call) bool) {
+	l.t.Helper()
+	n, longest := 0, time.Duration(0)
+	for _, c := range l.all(f) {
+		if d := c.ended.Sub(c.begun); d > most {
+			n++
+			longest = max(longest, d)
+		}
+	}
+	if n > 0 {
+		l.t.Errorf("%d calls took longer than %v, up to %v", n, most, longest)
+	}
+}
+
+// anyCall accepts every call.
+func anyCall(call) bool { return true }
+
 // firstSuccess returns when the first call that began after a moment succeeded.
 func (l *load) firstSuccess(after time.Time, f func(call) bool) time.Duration {
 	l.t.Helper()
