@@ -136,17 +136,13 @@ func (k *call) setReplicaCount(req *wire.SetMaxReplicaCountRequest, resp *wire.M
 	case c.frozen():
 		resp.Err, resp.Hint = wire.ErrStateFreezed, "the meta server is freezed"
 		return
-	case t.moving.Load():
-		resp.Err, resp.Hint = wire.ErrSplitting, "the table is being split"
-		return
 	}
 	rec := t.rec.clone()
 	rec.Info.MaxReplicaCount = req.MaxReplicaCount
 	for i := range rec.Partitions {
 		rec.Partitions[i].Ballot++
 	}
-	if s.save(t, rec) != nil {
-		resp.Err, resp.Hint = wire.ErrReplicationFailure, "the new count could not be stored"
+	if resp.Err, resp.Hint = s.save(t, rec); resp.Err != wire.ErrOK {
 		return
 	}
 	s.reconfigure(t)

@@ -75,15 +75,13 @@ func (s *Server) move(id wire.GPID, node int) wire.ErrorCode {
 		return wire.ErrAppNotExist
 	case id.PartitionIndex < 0 || int(id.PartitionIndex) >= t.count():
 		return wire.ErrInvalidParameters
-	case t.moving.Load():
-		return wire.ErrSplitting
 	}
 	rec := t.rec.clone()
 	p := &rec.Partitions[id.PartitionIndex]
 	p.Primary = int32(node)
 	p.Ballot++
-	if s.save(t, rec) != nil {
-		return wire.ErrReplicationFailure
+	if code, _ := s.save(t, rec); code != wire.ErrOK {
+		return code
 	}
 	s.reconfigure(t)
 	s.scans.dropPartition(id)
@@ -128,8 +126,8 @@ func (s *Server) failover(node int) (<-chan struct{}, error) {
 		if !moved {
 			continue
 		}
-		if err := s.save(t, rec); err != nil {
-			return nil, fmt.Errorf("server: fail over: %w", err)
+		if code, hint := s.save(t, rec); code != wire.ErrOK {
+			return nil, fmt.Errorf("server: fail over: %w: %s", code, hint)
 		}
 		s.reconfigure(t)
 	}

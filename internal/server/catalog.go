@@ -71,6 +71,7 @@ func (s *Server) loadCatalog() error {
 	s.available.Store(&map[int32]*table{})
 
 	changed := make(map[string][]byte)
+	named := make(map[string]string) // keys of available tables
 	err := s.db.Meta(func(key string, value []byte) error {
 		if key == lastIDKey {
 			n, err := strconv.ParseInt(string(value), 10, 32)
@@ -83,6 +84,12 @@ func (s *Server) loadCatalog() error {
 		rec, err := decodeRecord(value)
 		if err == nil && (tableKey(rec.Info.AppID) != key || len(rec.Partitions) != int(rec.Info.PartitionCount)) {
 			err = errors.New("inconsistent record")
+		}
+		if err == nil && rec.Info.Status == wire.AppAvailable {
+			if other := named[rec.Info.AppName]; other != "" {
+				err = fmt.Errorf("has the name %q, as %s has", rec.Info.AppName, other)
+			}
+			named[rec.Info.AppName] = key
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -155,19 +162,23 @@ func (s *Server) publish() {
 }
 
 // save writes a table's record to the store, and on success makes it the
-// table's. The catalog is locked.
-func (s *Server) save(t *table, rec record) error {
+// table's. It refuses while a split moves records, which writes a record of its
+// own at its end. The catalog is locked.
+func (s *Server) save(t *table, rec record) (code wire.ErrorCode, hint string) {
+	if t.moving.Load() {
+		return wire.ErrSplitting, "the table is being split"
+	}
 	set := map[string][]byte{tableKey(rec.Info.AppID): rec.encode()}
 	if rec.Info.AppID > s.catalog.lastID {
 		set[lastIDKey] = strconv.AppendInt(nil, int64(rec.Info.AppID), 10)
 	}
 	if err := s.db.UpdateMeta(set, nil); err != nil {
 		s.log.Error("table meta data not written", "table", rec.Info.AppName, "err", err)
-		return err
+		return wire.ErrReplicationFailure, "the change could not be stored"
 	}
 	s.catalog.lastID = max(s.catalog.lastID, rec.Info.AppID)
 	t.rec = rec
-	return nil
+	return wire.ErrOK, ""
 }
 
 // reconfigure makes new configurations out of the table's record. The catalog

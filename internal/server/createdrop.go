@@ -101,8 +101,8 @@ func (s *Server) create(name string, o *wire.CreateAppOptions) (int32, wire.Erro
 		rec.Partitions = append(rec.Partitions, partitionRecord{Ballot: 1, Primary: i % int32(len(s.replicas))})
 	}
 	t := &table{id: rec.Info.AppID}
-	if s.save(t, rec) != nil {
-		return 0, wire.ErrReplicationFailure
+	if code, _ := s.save(t, rec); code != wire.ErrOK {
+		return 0, code
 	}
 	c.byID[rec.Info.AppID] = t
 	if err := s.open(t); err != nil {
@@ -144,8 +144,7 @@ func (k *call) dropApp(req *wire.DropAppRequest, resp *wire.DropAppResponse) {
 	if r := req.Options.ReserveSeconds; r != nil && *r > 0 {
 		rec.Info.ExpireSecond = rec.Info.DropSecond + *r
 	}
-	if s.save(t, rec) != nil {
-		resp.Err = wire.ErrReplicationFailure
+	if resp.Err, _ = s.save(t, rec); resp.Err != wire.ErrOK {
 		return
 	}
 	delete(c.byName, req.AppName)
@@ -180,8 +179,7 @@ func (k *call) recallApp(req *wire.RecallAppRequest, resp *wire.RecallAppRespons
 	for i := range rec.Partitions {
 		rec.Partitions[i].Ballot++
 	}
-	if s.save(t, rec) != nil {
-		resp.Err = wire.ErrReplicationFailure
+	if resp.Err, _ = s.save(t, rec); resp.Err != wire.ErrOK {
 		return
 	}
 	if err := s.open(t); err != nil {
@@ -206,14 +204,10 @@ func (k *call) renameApp(req *wire.RenameAppRequest, resp *wire.HintResponse) {
 	case c.byName[req.NewAppName] != nil:
 		resp.Err, resp.Hint = wire.ErrInvalidParameters, "ERROR: app("+req.NewAppName+") already exist! check it!"
 		return
-	case t.moving.Load():
-		resp.Err, resp.Hint = wire.ErrSplitting, "the table is being split"
-		return
 	}
 	rec := t.rec.clone()
 	rec.Info.AppName = req.NewAppName
-	if s.save(t, rec) != nil {
-		resp.Err, resp.Hint = wire.ErrReplicationFailure, "the new name could not be stored"
+	if resp.Err, resp.Hint = s.save(t, rec); resp.Err != wire.ErrOK {
 		return
 	}
 	delete(c.byName, req.OldAppName)

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -93,6 +94,30 @@ func TestDamagedMetaData(t *testing.T) {
 			s.Close()
 			t.Errorf("started with %s = %q", name, set)
 		}
+	}
+}
+
+// Of two tables with one name clients could reach only one.
+func TestTwoTablesWithOneName(t *testing.T) {
+	db := openStore(t, storage.Options{})
+	set := make(map[string][]byte)
+	for id := range int32(3) {
+		rec := record{Info: wire.AppInfo{AppID: id + 1, AppName: "t", Status: wire.AppAvailable}}
+		if id == 0 {
+			rec.Info.Status = wire.AppDropped
+		}
+		set[tableKey(id+1)] = rec.encode()
+	}
+	if err := db.UpdateMeta(set, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(db, Options{MetaAddrs: replicas(1), ReplicaAddrs: replicas(1)})
+	if err == nil {
+		s.Close()
+		t.Fatal("started")
+	}
+	if !strings.Contains(err.Error(), tableKey(2)) || !strings.Contains(err.Error(), tableKey(3)) {
+		t.Errorf("%v: does not name the tables", err)
 	}
 }
 

@@ -161,19 +161,16 @@ func (s *Server) changeEnvs(name string, change func(envs map[string]string) str
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.byName[name]
-	switch {
-	case t == nil:
+	if t == nil {
 		return wire.ErrInvalidParameters, "invalid app name"
-	case t.moving.Load():
-		return wire.ErrSplitting, "the table is being split"
 	}
 	rec := t.rec.clone()
 	if rec.Info.Envs == nil {
 		rec.Info.Envs = make(map[string]string)
 	}
 	hint := change(rec.Info.Envs)
-	if s.save(t, rec) != nil {
-		return wire.ErrReplicationFailure, "the environment could not be stored"
+	if code, hint := s.save(t, rec); code != wire.ErrOK {
+		return code, hint
 	}
 	s.applyEnvs(t)
 	return wire.ErrOK, hint

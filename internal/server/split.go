@@ -56,8 +56,8 @@ func (s *Server) startSplit(name string, count int) (wire.ErrorCode, string) {
 		rec.Info.Envs = make(map[string]string)
 	}
 	rec.Info.Envs[envValidateHash] = "true"
-	if s.save(t, rec) != nil {
-		return wire.ErrReplicationFailure, "the environment could not be stored"
+	if code, hint := s.save(t, rec); code != wire.ErrOK {
+		return code, hint
 	}
 	s.applyEnvs(t)
 	t.split = new(splitState)
