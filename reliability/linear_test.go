@@ -64,8 +64,8 @@ var integerModel = porcupine.Model{
 }
 
 const (
-	integers        = 24
-	integerCallers  = 4 // of each integer
+	integers        = 40
+	integerCallers  = 3 // of each integer
 	integerPatience = 200 * time.Millisecond
 	integerSearch   = time.Minute // proving that there is no order may take for ever
 )
@@ -79,7 +79,7 @@ func TestNothingIsAppliedTwice(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			var h history
 			bubble(t, func(t *testing.T, c *pegasustest.Cluster) {
-				h.record(t, c, scaled(60, 120))
+				h.record(t, c, scaled(50, 80))
 			}, pegasustest.WithReplicaServers(3))
 			result, _ := porcupine.CheckOperationsVerbose(integerModel, h.calls, integerSearch)
 			if result != porcupine.Ok {
@@ -117,19 +117,21 @@ func (h *history) record(t *testing.T, c *pegasustest.Cluster, n int) {
 		if r.Meta {
 			return onebox.Action{}
 		}
-		switch rand.N(150) {
-		case 0:
+		// Few calls for each integer are in doubt: each of them doubles the number of
+		// explanations to be looked through.
+		switch n := rand.N(1000); {
+		case n < 2:
 			return onebox.Action{Close: true}
-		case 1:
+		case n < 6:
 			return onebox.Action{LoseAnswer: true}
-		case 2:
+		case n < 9:
 			return onebox.Action{Drop: true}
-		case 3, 4, 5:
+		case n < 12:
+			return onebox.Action{Delay: integerPatience + 100*time.Millisecond}
+		case n < 40:
 			return onebox.Action{Error: "ERR_BUSY"}
-		case 6, 7, 8:
+		case n < 70:
 			return onebox.Action{Error: "ERR_INVALID_STATE"}
-		case 9:
-			return onebox.Action{Delay: 300 * time.Millisecond} // longer than calls wait
 		}
 		return onebox.Action{Delay: time.Millisecond}
 	})
