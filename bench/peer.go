@@ -151,8 +151,8 @@ type nullServer struct {
 	self       wire.Address
 	partitions int32
 	canned     []cannedReply
-	batch      rawStruct              // of a scan, 1000 records
-	contextAt  int                    // where batch has the context id
+	batch      rawStruct // of a scan, 1000 records
+	contextAt  int       // where batch has the context id
 }
 
 // cannedReply is a whole reply, but for the sequence id.
