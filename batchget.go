@@ -17,8 +17,13 @@ var (
 	opBatchGetOne = &operation{"BatchGet", wire.TaskGet, read}
 )
 
-// batchGetParallel is the number of requests that one BatchGet has under way.
-const batchGetParallel = 32
+const (
+	// batchGetParallel is the number of requests that one BatchGet has under way.
+	batchGetParallel = 32
+	// batchGetKeys is the number of keys in a request: servers have no limit for
+	// the size of the answer.
+	batchGetKeys = 200
+)
 
 func (t *table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, error) {
 	if err := validateBatchGet(keys); err != nil {
@@ -81,18 +86,15 @@ type batchGet struct {
 	values [][]byte
 }
 
-// failure joins the errors of the groups.
+// failure joins the errors of the groups: the error itself if there is only one.
 func (b *batchGet) failure(errs []error) error {
-	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	if len(errs) == 1 {
-		if err, ok := errs[0].(*PError); ok {
-			return err
-		}
+	switch errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil }); len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
 	}
-	if err := errors.Join(errs...); err != nil {
-		return b.table.refuse(opBatchGet, err)
-	}
-	return nil
+	return b.table.refuse(opBatchGet, errors.Join(errs...))
 }
 
 // group is keys of one partition, by their index.
@@ -111,7 +113,7 @@ func (b *batchGet) groups() []group {
 	for i := range b.keys {
 		hash := schema.Hash(b.keys[i].HashKey)
 		g, ok := at[hash%count]
-		if !ok {
+		if !ok || len(groups[g].keys) == batchGetKeys {
 			g = len(groups)
 			at[hash%count] = g
 			groups = append(groups, group{hash: hash})
@@ -134,6 +136,8 @@ func (b *batchGet) get(ctx context.Context, g group) error {
 	switch {
 	case errors.Is(err, ErrHandlerNotFound):
 		b.table.client.noBatchGet.Store(true)
+		return b.getEach(ctx, g)
+	case errors.Is(err, ErrReplyTooLarge):
 		return b.getEach(ctx, g)
 	case err != nil:
 		return err
@@ -182,5 +186,5 @@ func (b *batchGet) getEach(ctx context.Context, g group) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return b.failure(errs)
 }

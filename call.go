@@ -235,6 +235,8 @@ func judge(err error) verdict {
 	switch {
 	case errors.Is(err, ErrClosed):
 		return verdict{permanent: true, maybeApplied: errors.As(err, &re) && re.Sent}
+	case errors.Is(err, ErrReplyTooLarge):
+		return verdict{permanent: true, maybeApplied: true}
 	case errors.As(err, &re):
 		return verdict{refresh: true, maybeApplied: re.Sent}
 	case errors.Is(err, ErrNoPrimary):

@@ -77,6 +77,8 @@ type client struct {
 	closed  atomic.Bool
 	// noBatchGet is set once a server turned out not to know batch_get.
 	noBatchGet atomic.Bool
+	// fullScan is set once a server turned out to know full_scan.
+	fullScan atomic.Bool
 
 	mu     sync.Mutex
 	tables map[string]*table // open ones

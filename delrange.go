@@ -24,6 +24,7 @@ func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSort
 	if options == nil {
 		options = DefaultDelRangeOptions()
 	}
+	options.nextSortKey = nil
 	s, err := t.hashScanner(opDelRange.name, opDelRange.name, hashKey, startSortKey, stopSortKey, ScannerOptions{
 		StartInclusive: options.StartInclusive,
 		StopInclusive:  options.StopInclusive,
@@ -34,7 +35,6 @@ func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSort
 		return err
 	}
 	defer s.Close()
-	options.nextSortKey = nil
 
 	var batch [][]byte
 	size := 0

@@ -42,9 +42,18 @@ var (
 	// because that took longer than it allows.
 	ErrCountUnknown = errors.New("the server gave up counting")
 
-	// ErrRepartitioned: a scan cannot go on, because the table has fewer
-	// partitions than when the scan began.
-	ErrRepartitioned = errors.New("the table has fewer partitions than before")
+	// ErrRepartitioned: a scan cannot go on, because the table was dropped and
+	// made again, or has fewer partitions than when the scan began.
+	ErrRepartitioned = errors.New("the table is not the one that the scan began with")
+
+	// ErrCannotResume: a scan of a whole table cannot go on after the server has
+	// lost its place, because the server is older than Pegasus 2.3.
+	ErrCannotResume = errors.New("the server is too old to resume the scan of a table")
+
+	// ErrReplyTooLarge: an answer was larger than the 256 MiB that are accepted.
+	// Ask for less: fewer entries, or keys without their values. (Scanners ask
+	// for smaller batches then by themselves.)
+	ErrReplyTooLarge = wire.ErrReplyTooLarge
 )
 
 // ErrorCode is an error of the cluster, such as ErrBusy: its value is the name

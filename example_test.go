@@ -175,7 +175,9 @@ func ExampleTableConnector_MultiGetOpt() {
 	// true <nil>
 }
 
-// Each page begins behind the last entry of the page before.
+// Each page begins behind the last entry of the page before. (A page without
+// entries that is not the last one says that the server gave up in front of the
+// next: use a Scanner where there are many expired entries, or a filter.)
 func ExampleTableConnector_MultiGetRangeOpt() {
 	table, done := openTable()
 	defer done()
@@ -194,7 +196,7 @@ func ExampleTableConnector_MultiGetRangeOpt() {
 			fmt.Printf("page %d: %s\n", page, kv.SortKey)
 			start = kv.SortKey
 		}
-		if all {
+		if all || len(kvs) == 0 {
 			break
 		}
 		options.StartInclusive = false

@@ -22,15 +22,18 @@ import (
 // it holds two batches at most. Each batch comes from a snapshot of a
 // partition that the server keeps. When the server loses it (after five idle
 // minutes, a restart, or a move of the partition) the scan goes on behind the
-// last entry delivered, on what is stored then: no entry is delivered twice.
+// last entry delivered, on what is stored then: no entry is delivered twice. (A
+// server older than Pegasus 2.3 cannot do that for a whole table, which is
+// ErrCannotResume.)
 type Scanner interface {
 	// Next grabs the next entry. completed is true, and there is no entry, once
 	// all entries were delivered.
 	//
 	// When it fails, the next call goes on where the scan was, so that no entry
 	// is lost: after the end of ctx, and after a failure that retrying within
-	// Config.OperationTimeout did not cure. Next fails with ErrClosed after
-	// Close.
+	// Config.OperationTimeout did not cure. A filter that few entries pass can
+	// make the server search for longer than that; give Next more time then, or
+	// call it again. Next fails with ErrClosed after Close.
 	Next(ctx context.Context) (completed bool, hashKey []byte, sortKey []byte, value []byte, err error)
 
 	// Close releases what the server and the client hold for the scan. It does
@@ -44,6 +47,9 @@ const (
 	opGetUnorderedScanners = "GetUnorderedScanners"
 	opNext                 = "Next"
 )
+
+// firstKey is the first of all full keys.
+var firstKey = []byte{0, 0}
 
 // closeGrace is how long a request that is under way when its scanner is closed
 // may take to tell which context to drop. After that the server drops it by
@@ -146,16 +152,18 @@ func (t *table) GetUnorderedScanners(_ context.Context, maxSplitCount int, optio
 	}
 	yes := true
 	q := scanRequest(&o)
-	q.StartKey.Raw, q.StartInclusive = []byte{0, 0}, true
+	q.StartKey.Raw, q.StartInclusive = firstKey, true
 	q.StopKey.Raw, q.StopInclusive = []byte{0xff, 0xff}, false
 	// Without full_scan the server would stop at the end of a hash key. The
 	// partition hash leaves out what a split has moved to another partition.
 	q.FullScan, q.ValidatePartitionHash = &yes, &yes
 
-	ranges := t.route.Snapshot().Ranges()
+	snap := t.route.Snapshot()
+	ranges := snap.Ranges()
 	scanners := make([]Scanner, min(maxSplitCount, len(ranges)))
 	for i := range scanners {
 		s := newScanner(t, opNext, q, target{fixed: true})
+		s.appID = snap.AppID
 		for j := i; j < len(ranges); j += len(scanners) {
 			s.parts = append(s.parts, part{Range: ranges[j], start: q.StartKey.Raw, inclusive: true})
 		}
@@ -216,6 +224,7 @@ type scanner struct {
 	// The cursor.
 	request wire.GetScannerRequest
 	target  target
+	appID   int32           // of the table, 0 before the first answer
 	parts   []part          // the first is being scanned
 	context int64           // ScanNotExist if the server holds none
 	spare   []wire.KeyValue // memory for the next batch
@@ -244,15 +253,9 @@ func newScanner(t *table, op string, q wire.GetScannerRequest, tg target) *scann
 func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, value []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.rows) == 0 {
-		if s.closed {
-			return false, nil, nil, nil, s.failure(ErrClosed)
-		}
-		if s.finished {
-			return true, nil, nil, nil, nil
-		}
-		if err := s.receive(ctx); err != nil {
-			return false, nil, nil, nil, err
+	if len(s.rows) == 0 {
+		if finished, err := s.refill(ctx); finished || err != nil {
+			return finished, nil, nil, nil, err
 		}
 	}
 	row := &s.rows[0]
@@ -267,6 +270,28 @@ func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, v
 
 // failure is the error of a Next that did not come to an attempt.
 func (s *scanner) failure(err error) error { return wrap(s.open.name, s.table.name, err) }
+
+// refill receives batches until one has rows, or the scan is finished.
+func (s *scanner) refill(ctx context.Context) (finished bool, err error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(s.table.client.timeout)
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	for len(s.rows) == 0 {
+		switch {
+		case s.closed:
+			return false, s.failure(ErrClosed)
+		case s.finished:
+			return true, nil
+		}
+		if err := s.receive(ctx); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
 
 // receive waits for the batch under way, and starts to fetch the one after.
 func (s *scanner) receive(ctx context.Context) error {
@@ -287,11 +312,11 @@ func (s *scanner) receive(ctx context.Context) error {
 		s.fetch()
 	}
 	select {
-	case b := <-s.fetching: // at Config.OperationTimeout at the latest
+	case b := <-s.fetching:
 		s.accept(b)
-		if deadline, ok := ctx.Deadline(); ok && time.Now().Before(deadline) && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
+		if ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
 			s.failed = b.err
-			return nil // the caller has more time than that
+			return nil // the caller has more time than one request
 		}
 		s.failed = nil
 		return b.err
@@ -321,7 +346,7 @@ func (s *scanner) fetch() {
 	ch := make(chan batch, 1)
 	s.fetching = ch
 	started := s.table.client.pool.Go(func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, s.table.client.timeout)
+		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		stop := context.AfterFunc(s.ctx, func() { time.AfterFunc(closeGrace, cancel) })
 		defer stop()
@@ -342,17 +367,22 @@ func (s *scanner) fetch() {
 	}
 }
 
-// nextBatch fetches until there are rows, the scan is done, or it fails.
+// nextBatch fetches until there are rows, the scan is done, or it fails. If that
+// takes long it returns without rows, between two requests: its caller may not
+// wait any more, and what was searched should not be searched again.
 func (s *scanner) nextBatch(ctx context.Context) batch {
+	began, timeout := time.Now(), s.table.client.timeout
 	for n := 1; s.ctx.Err() == nil; n++ {
 		if len(s.parts) == 0 {
 			return batch{done: true}
 		}
 		rows, err := s.step(ctx)
-		if errors.Is(err, errDivided) && pause(ctx, n) {
-			continue
-		}
-		if err != nil || len(rows) > 0 {
+		took := time.Since(began)
+		switch {
+		case errors.Is(err, errDivided) && took < timeout && pause(ctx, n):
+		case errors.Is(err, ErrReplyTooLarge) && s.request.BatchSize > 1:
+			s.request.BatchSize /= 2
+		case err != nil || len(rows) > 0 || took > timeout/2:
 			return batch{rows: rows, err: err, done: err == nil && len(s.parts) == 0}
 		}
 	}
@@ -361,11 +391,16 @@ func (s *scanner) nextBatch(ctx context.Context) batch {
 
 // step asks the server once.
 func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.table.client.timeout)
+	defer cancel()
 	x := exchange{op: s.resume, target: s.target}
 	var err error
 	if s.context == wire.ScanNotExist {
 		if err := s.relocate(); err != nil {
 			return nil, s.failure(err)
+		}
+		if err := s.checkResumable(ctx); err != nil {
+			return nil, err
 		}
 		x.op, x.target = s.open, s.target
 		q := s.request
@@ -377,10 +412,15 @@ func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 	if err != nil {
 		// The context may still be there. If not, the server will say so, and
 		// it drops by itself one whose id was lost with an answer.
-		if errors.Is(err, errDivided) {
+		if errors.Is(err, errDivided) || errors.Is(err, ErrReplyTooLarge) {
 			s.context = wire.ScanNotExist
 		}
 		return nil, err
+	}
+	if s.appID == 0 {
+		s.appID = x.partition.AppID
+	} else if s.appID != x.partition.AppID {
+		return nil, s.table.broken(&x, ErrRepartitioned)
 	}
 	// A context is used up by the request that names it.
 	s.context = wire.ScanNotExist
@@ -445,6 +485,44 @@ func (s *scanner) relocate() error {
 	// A hash of the half that moves away if the partition is split. So the
 	// server refuses to go on then, rather than leave out what has moved.
 	s.target.hash = uint64(share.Index) + uint64(share.Modulus)
+	return nil
+}
+
+// checkResumable makes sure that the server can begin in the middle of a table.
+// One that does not know full_scan would stop at the end of the hash key that it
+// begins with, and say that this was all. Those that know it are those that know
+// return_expire_ts.
+func (s *scanner) checkResumable(ctx context.Context) error {
+	client := s.table.client
+	if !s.target.fixed || s.parts[0].inclusive || client.fullScan.Load() {
+		return nil
+	}
+	yes := true
+	q := wire.GetScannerRequest{
+		StartKey: wire.Key{Raw: firstKey}, StartInclusive: true, StopKey: s.request.StopKey,
+		BatchSize: 1, NoValue: true, ReturnExpireTS: &yes,
+	}
+	x := exchange{op: s.open, target: s.target}
+	if err := do(ctx, s.table, &x, &q); err != nil {
+		return err
+	}
+	var resp wire.ScanResponse
+	r := x.reader()
+	resp.Read(&r)
+	if err := s.table.check(&x, &r, resp.Error); err != nil {
+		return err
+	}
+	if len(resp.KVs) > 0 && resp.ContextID != wire.ScanCompleted {
+		s.context = resp.ContextID
+		s.clear()
+	}
+	switch {
+	case len(resp.KVs) == 0: // nothing there to lose
+	case !resp.KVs[0].HasExpireTS:
+		return s.table.broken(&x, ErrCannotResume)
+	default:
+		client.fullScan.Store(true)
+	}
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 // partition count it is told, and loses contexts when it is told.
 type scanPeer struct {
 	count uint64 // of partitions
+	old   bool   // older than Pegasus 2.3
 
 	mu       sync.Mutex
 	rows     []wire.KeyValue // sorted by full key
@@ -61,13 +62,15 @@ func (p *scanPeer) open(r *peer.Request) {
 	q := peer.Arg[wire.GetScannerRequest](r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.opened = append(p.opened, q)
+	if q.ReturnExpireTS == nil {
+		p.opened = append(p.opened, q)
+	}
 	p.headers = append(p.headers, r.RequestHeader)
 	if r.PartitionHash%p.count != uint64(r.PartitionIndex) {
 		r.Fail(wire.ErrParentMisused)
 		return
 	}
-	full := q.FullScan != nil && *q.FullScan
+	full := q.FullScan != nil && *q.FullScan && !p.old
 	startHash, _, _ := schema.SplitKey(q.StartKey.Raw)
 	var rows []wire.KeyValue
 	for _, kv := range p.rows {
@@ -82,13 +85,19 @@ func (p *scanPeer) open(r *peer.Request) {
 			rows = append(rows, kv)
 		}
 	}
-	r.Reply(p.batch(&scanContext{rows: rows, size: int(q.BatchSize)}))
+	resp := p.batch(&scanContext{rows: rows, size: int(q.BatchSize)})
+	if q.ReturnExpireTS != nil && *q.ReturnExpireTS && !p.old {
+		for i := range resp.KVs {
+			resp.KVs[i].HasExpireTS = true
+		}
+	}
+	r.Reply(resp)
 }
 
 // batch takes the next rows of ctx, which gets a new id if it has more.
 func (p *scanPeer) batch(ctx *scanContext) wire.ScanResponse {
 	n := min(ctx.size, len(ctx.rows))
-	resp := wire.ScanResponse{KVs: ctx.rows[:n], ContextID: wire.ScanCompleted}
+	resp := wire.ScanResponse{KVs: slices.Clone(ctx.rows[:n]), ContextID: wire.ScanCompleted}
 	if ctx.rows = ctx.rows[n:]; len(ctx.rows) > 0 {
 		resp.ContextID = p.nextID
 		p.contexts[p.nextID] = ctx

@@ -65,6 +65,8 @@ type TableConnector interface {
 	// The bool is true if all data was fetched. False means that a limit was
 	// reached: of sortKeys, ask for the rest; without sortKeys, go on with
 	// MultiGetRangeOpt behind the last sort key, where there may be nothing more.
+	// False and no entries means that the server spent its limit on entries that
+	// have expired or do not pass the filter: a Scanner gets past those.
 	MultiGetOpt(ctx context.Context, hashKey []byte, sortKeys [][]byte, options *MultiGetOptions) ([]*KeyValue, bool, error)
 
 	// MultiGetRange is MultiGetRangeOpt with DefaultMultiGetOptions.

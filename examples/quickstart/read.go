@@ -177,6 +177,9 @@ func (t *tour) pages(ctx context.Context) error {
 			t.out.line("%s: %s of up to %d", p.path, plural(pages, "page"), pageSize)
 			break
 		}
+		if len(kvs) == 0 {
+			return differs("a page of %s is empty, and not the last", p.path)
+		}
 		start = names[len(names)-1]
 		options.StartInclusive = false
 	}

@@ -1,6 +1,9 @@
 package rpc
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"runtime"
 
@@ -77,7 +80,7 @@ func (c *Conn) readReplies() error {
 	)
 	for {
 		n, err := c.nc.Read(buf[w:])
-		if err != nil {
+		if n == 0 && err != nil {
 			return brokenOff(err)
 		}
 		w += n
@@ -88,10 +91,15 @@ func (c *Conn) readReplies() error {
 			// Those in front of a bad one, or of one that is not all there yet,
 			// do not share its fate.
 			c.deliver(replies[:k], &waiters, false)
+			r += size
+			if errors.Is(err, wire.ErrReplyTooLarge) {
+				w = copy(buf, buf[r:w])
+				r, w, err = c.skipReply(buf, w, err)
+				k = batch // go on behind it
+			}
 			if err != nil {
 				return err
 			}
-			r += size
 		}
 		if left := buf[r:w]; len(left) >= wire.ReplyPrefix {
 			if size, _ := wire.ReplySize(left, c.opts.MaxReply); size > len(buf) {
@@ -140,7 +148,7 @@ func (c *Conn) largeFrame(have []byte, size int) ([]byte, error) {
 	got := copy(frame, have[wire.ReplyPrefix:])
 	for {
 		n, err := c.nc.Read(frame[got:])
-		if err != nil {
+		if n == 0 && err != nil {
 			return nil, brokenOff(err)
 		}
 		c.heard()
@@ -154,6 +162,46 @@ func (c *Conn) largeFrame(have []byte, size int) ([]byte, error) {
 			frame = grown
 		}
 	}
+}
+
+// skipReply passes over a reply that is larger than the limit, and that buf[:w]
+// begins with. Only its call fails, with tooLarge; but what is no reply is not
+// waited for. buf[r:w] is what is read behind it.
+func (c *Conn) skipReply(buf []byte, w int, tooLarge error) (r, end int, err error) {
+	size := int(binary.BigEndian.Uint32(buf))
+	read := func(b []byte) (int, error) {
+		n, err := c.nc.Read(b)
+		if n == 0 && err != nil {
+			return 0, brokenOff(err)
+		}
+		c.heard()
+		return n, nil
+	}
+	for w < min(size, wire.ReplyHead) && wire.BeginsReply(buf[:w]) {
+		n, err := read(buf[w:])
+		if err != nil {
+			return 0, 0, fmt.Errorf("%w: %w: %w", wire.ErrMalformed, tooLarge, err)
+		}
+		w += n
+	}
+	var reply wire.Reply
+	if !wire.BeginsReply(buf[:min(w, wire.ReplyHead)]) || reply.Parse(buf[wire.ReplyPrefix:min(w, size)]) != nil {
+		return 0, 0, fmt.Errorf("%w: %w", wire.ErrMalformed, tooLarge)
+	}
+	c.mu.Lock()
+	cl := c.mu.calls.take(reply.Seq)
+	c.mu.Unlock()
+	if cl != nil {
+		cl.err = &Error{Addr: c.addr, Sent: true, Err: tooLarge}
+		cl.done <- struct{}{}
+	}
+	for w < size {
+		size -= w
+		if w, err = read(buf); err != nil {
+			return 0, 0, err
+		}
+	}
+	return size, w, nil
 }
 
 // brokenOff returns the error of a connection on which reading failed. Its end

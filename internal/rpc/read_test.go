@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -180,10 +181,65 @@ func TestLengthIsNotBelieved(t *testing.T) {
 	})
 }
 
+// A reply above the limit fails its call, but not the connection: calls before
+// it and behind it get their answers. That holds wherever it ends.
 func TestReplyLimit(t *testing.T) {
-	c, _ := connect(t, Options{MaxReply: 1000}, func(r *peer.Request) { r.Reply(wire.ReadResponse{Value: make([]byte, 1000)}) })
-	if _, err := get(t.Context(), c, "k"); !errors.Is(err, wire.ErrMalformed) || !strings.Contains(err.Error(), "limit 1000") {
+	for _, size := range []int{1000, readBuffer - 300, readBuffer, readBuffer + 1, 3*readBuffer + 7} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			var held []*peer.Request // answered together with the next large one
+			c, _ := connect(t, Options{MaxReply: 1000}, func(r *peer.Request) {
+				switch key := string(hashKey(r)); key {
+				case "large":
+					r.Reply(wire.ReadResponse{Value: make([]byte, size)})
+					for _, h := range held {
+						echo(h)
+					}
+					held = nil
+				case "late":
+					held = append(held, r)
+				default:
+					echo(r)
+				}
+			})
+			for range 3 {
+				late := make(chan error, 1)
+				go func() {
+					v, err := get(context.Background(), c, "late")
+					if err == nil && v != "late" {
+						err = fmt.Errorf("answer %q", v)
+					}
+					late <- err
+				}()
+				for pending(c) == 0 {
+					runtime.Gosched()
+				}
+				_, err := get(t.Context(), c, "large")
+				if !errors.Is(err, wire.ErrReplyTooLarge) || !strings.Contains(err.Error(), "limit 1000") {
+					t.Errorf("error %v", err)
+				}
+				if v, err := get(t.Context(), c, "k"); v != "k" || err != nil {
+					t.Errorf("the call after: %q, %v", v, err)
+				}
+				if err := <-late; err != nil {
+					t.Errorf("the call behind: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// The length of a large reply may be all that a peer says that does not speak
+// the protocol. Nothing is read that far.
+func TestReplyLimitOfGarbage(t *testing.T) {
+	c, _ := connect(t, Options{}, func(r *peer.Request) {
+		r.Send(append([]byte{0x20, 0, 0, 0}, make([]byte, 10_000)...))
+	})
+	if _, err := get(t.Context(), c, "k"); !errors.Is(err, wire.ErrMalformed) || !strings.Contains(err.Error(), "limit") {
 		t.Errorf("error %v", err)
+	}
+	select {
+	case <-c.Dead():
+	case <-t.Context().Done():
 	}
 }
 

@@ -192,8 +192,7 @@ func TestReplySize(t *testing.T) {
 		{"at the limit", be(limit), limit, ""},
 		{"too small", be(19), 0, "reply of 19 bytes"},
 		{"zero", be(0), 0, "reply of 0 bytes"},
-		{"over the limit", be(limit + 1), 0, "limit 1048576"},
-		{"negative", be(0xffffffff), 0, "limit 1048576"},
+		{"negative", be(0xffffffff), 0, "reply of 4294967295 bytes"},
 		{"HTTP", []byte("HTTP"), 0, "the peer speaks HTTP"},
 		{"TLS alert", []byte{0x15, 3, 3, 0}, 0, "the peer speaks TLS"},
 		{"TLS handshake", []byte{0x16, 3, 1, 0}, 0, "the peer speaks TLS"},
@@ -205,6 +204,24 @@ func TestReplySize(t *testing.T) {
 				t.Errorf("got %d, want %d", n, tc.want)
 			}
 		})
+	}
+	n, err := ReplySize(be(limit+1), limit)
+	if n != limit+1 || !errors.Is(err, ErrReplyTooLarge) || errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "limit 1048576") {
+		t.Errorf("over the limit: %d, %v", n, err)
+	}
+}
+
+func TestBeginsReply(t *testing.T) {
+	reply := cat(be(1000), be(6), "ERR_OK", be(0x80010002))
+	for n := range reply {
+		if !BeginsReply(reply[:n]) {
+			t.Errorf("%d bytes of a reply do not begin one", n)
+		}
+	}
+	for _, b := range [][]byte{cat(be(1000), be(1000), "ERR_OK"), cat(be(1000), be(6), "E_"), cat("THFT", be(0), be(48)), []byte("SSH-2.0-OpenSSH")} {
+		if BeginsReply(b) {
+			t.Errorf("%q begins a reply", b)
+		}
 	}
 }
 

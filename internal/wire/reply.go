@@ -1,22 +1,52 @@
 package wire
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// ErrReplyTooLarge is wrapped by the errors about replies larger than the limit.
+var ErrReplyTooLarge = errors.New("reply too large")
 
 // ReplyPrefix is the number of bytes that tell the size of a THFT reply.
 const ReplyPrefix = 4
 
+// ReplyHead is the number of bytes, prefix included, that all of a reply but
+// its result lies within.
+const ReplyHead = 512
+
 // ReplySize returns the size of the THFT reply, prefix included, that begins
-// with the ReplyPrefix bytes of b. A frame larger than limit, or too small to
-// be one, is an error that names the protocol it looks like.
+// with the ReplyPrefix bytes of b. A frame too small to be one, or too large for
+// any server, is an error that names the protocol it looks like. For one that
+// is larger than limit it returns the size and ErrReplyTooLarge.
 func ReplySize(b []byte, limit int) (int, error) {
+	const least = ReplyPrefix + 4 + 4 + 4 + 4
 	n := binary.BigEndian.Uint32(b)
-	if n < ReplyPrefix+4+4+4+4 || uint64(n) > uint64(limit) {
-		if p := looksLike(b); p != "" {
-			return 0, malformed("the peer speaks %s, not the Pegasus protocol", p)
-		}
-		return 0, malformed("reply of %d bytes, limit %d", n, limit)
+	if n >= least && uint64(n) <= uint64(limit) {
+		return int(n), nil
 	}
-	return int(n), nil
+	if p := looksLike(b); p != "" {
+		return 0, malformed("the peer speaks %s, not the Pegasus protocol", p)
+	}
+	if n < least || n > math.MaxInt32 {
+		return 0, malformed("reply of %d bytes", n)
+	}
+	return int(n), fmt.Errorf("%w: %d bytes, limit %d", ErrReplyTooLarge, n, limit)
+}
+
+// BeginsReply reports whether b, of ReplyHead bytes or fewer, begins as replies
+// do: with a size, and the name of an error.
+func BeginsReply(b []byte) bool {
+	const name = "ERR_"
+	b = b[min(len(b), ReplyPrefix):]
+	if len(b) >= 4 && binary.BigEndian.Uint32(b) > ReplyHead/4 {
+		return false
+	}
+	b = b[min(len(b), 4):]
+	return bytes.HasPrefix([]byte(name), b[:min(len(b), len(name))])
 }
 
 // Reply is a THFT reply as a client sees it.
