@@ -106,7 +106,7 @@ func attempt[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot
 			return &rpc.Error{Addr: p.Primary.Addr(), Err: cause}
 		case cause != nil:
 			// It broke while nobody waited for an answer.
-			t.route.RefreshSoon(snap)
+			t.route.RefreshSoon(snap, p)
 		}
 		var err error
 		if conn, err = connect(ctx, x.deadline, p.Primary); err != nil {
@@ -165,7 +165,7 @@ func retry[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, 
 			return t.failure(ctx, x, last, err)
 		}
 		if what.refresh {
-			switch rerr := t.refresh(ctx, snap); {
+			switch rerr := t.refresh(ctx, snap, x.partition); {
 			case errors.Is(rerr, ErrTableNotFound), errors.Is(rerr, ErrClosed):
 				return t.failure(ctx, x, rerr, rerr)
 			case rerr != nil && ctx.Err() == nil:
@@ -193,11 +193,11 @@ func retry[M wire.Message](ctx context.Context, t *table, snap *route.Snapshot, 
 	}
 }
 
-// refresh replaces the routing snap, or gives up for now.
-func (t *table) refresh(ctx context.Context, snap *route.Snapshot) error {
+// refresh replaces the routing snap because of p, or gives up for now.
+func (t *table) refresh(ctx context.Context, snap *route.Snapshot, p *route.Partition) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshPatience)
 	defer cancel()
-	return t.route.Refresh(ctx, snap)
+	return t.route.Refresh(ctx, snap, p)
 }
 
 // pause waits before attempt n+1, shorter when little time is left. It returns

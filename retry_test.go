@@ -368,6 +368,32 @@ func TestFailover(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		// However many wait for it, the meta server is asked now and then only.
+		if n := c.Queries(); n > 60 {
+			t.Errorf("%d queries of the configuration", n)
+		}
+	})
+}
+
+// A cluster that is made anew at the same addresses begins with low ballots, and
+// its first table has the id that the first one had.
+func TestClusterMadeAnew(t *testing.T) {
+	bubble(t, 2, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
+		c.On(wire.TaskGet, func(r *peer.Request) {
+			if r.Server == c.Nodes[0].Addr() {
+				r.Fail(wire.ErrObjectNotFound)
+				return
+			}
+			success(r)
+		})
+		c.Update(func(tb *peer.Table) { tb.Partitions[0] = peer.Partition{Ballot: 1, Primary: c.Nodes[1].Addr()} })
+		start := time.Now()
+		if _, err := tb.Get(t.Context(), []byte("h"), []byte{}); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d > maxPause {
+			t.Errorf("took %v", d)
+		}
 	})
 }
 

@@ -211,7 +211,7 @@ func (t *table) open(ctx context.Context) error {
 	defer cancel()
 	var last error // that is not the end of ctx
 	for attempts := 1; ; attempts++ {
-		err := t.route.Refresh(ctx, nil)
+		err := t.route.Refresh(ctx, nil, nil)
 		if err == nil {
 			return nil
 		}

@@ -19,12 +19,30 @@ var ErrTableNotFound = errors.New("table does not exist")
 // mostly shorter, limits.
 const refreshTimeout = 10 * time.Second
 
-// Partition is a partition and who serves it.
+// The pause between refreshes on behalf of one partition while they bring nothing
+// new for it: a share of the time that it has been failing, within limits. So the
+// new configuration is late by a part of the time that it took to come about.
+const (
+	refreshShare    = 20
+	minRefreshPause = 10 * time.Millisecond
+	maxRefreshPause = 500 * time.Millisecond
+	// After so long without a complaint the next one is about another failure.
+	forgetFailure = 2 * maxRefreshPause
+)
+
+// Partition is a partition and who serves it. Snapshots share it as long as
+// nothing of that changes.
 type Partition struct {
 	wire.GPID
 	Ballot int64
 	// Primary is nil while the partition has none.
 	Primary *rpc.Node
+
+	older *Partition // an answer with a lower ballot that was not believed, or nil
+
+	// When somebody asked for a refresh because it fails: for the first time
+	// in a row, and for the last time. The mutex of the table guards them.
+	firstAsked, lastAsked time.Time
 }
 
 // Snapshot is the state of a table at one time. It does not change.
@@ -101,15 +119,18 @@ type Table struct {
 	pool *rpc.Pool
 	snap atomic.Pointer[Snapshot]
 
-	mu      sync.Mutex
-	refresh *refresh // under way, or nil
+	mu       sync.Mutex
+	refresh  *refresh  // under way or put off, or nil
+	answered time.Time // when the one before ended
 }
 
 // refresh is a question to the meta server that any number of callers wait
 // for. err is valid once done is closed.
 type refresh struct {
-	done chan struct{}
-	err  error
+	due   time.Time
+	timer *time.Timer // until then
+	done  chan struct{}
+	err   error
 }
 
 // NewTable returns the routing of a table, still empty.
@@ -121,9 +142,11 @@ func NewTable(pool *rpc.Pool, meta *Meta, name string) *Table {
 func (t *Table) Snapshot() *Snapshot { return t.snap.Load() }
 
 // Refresh replaces the snapshot seen, which is out of date. It returns at once
-// if another caller did so already, and joins a refresh under way.
-func (t *Table) Refresh(ctx context.Context, seen *Snapshot) error {
-	r, err := t.start(seen)
+// if another caller did so already, and joins a refresh under way. failed is the
+// partition that shows that seen is out of date, or nil: if the last refresh
+// brought nothing new for it, the next one is put off.
+func (t *Table) Refresh(ctx context.Context, seen *Snapshot, failed *Partition) error {
+	r, err := t.start(seen, failed)
 	if r == nil {
 		return err
 	}
@@ -137,19 +160,24 @@ func (t *Table) Refresh(ctx context.Context, seen *Snapshot) error {
 
 // RefreshSoon is Refresh for a snapshot that may be out of date: it does not
 // wait.
-func (t *Table) RefreshSoon(seen *Snapshot) { t.start(seen) }
+func (t *Table) RefreshSoon(seen *Snapshot, failed *Partition) { t.start(seen, failed) }
 
 // start returns the refresh that replaces seen, nil if that has been done.
-func (t *Table) start(seen *Snapshot) (*refresh, error) {
+func (t *Table) start(seen *Snapshot, failed *Partition) (*refresh, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.snap.Load() != seen {
 		return nil, nil
 	}
-	if t.refresh != nil {
-		return t.refresh, nil
+	due := t.dueLocked(failed)
+	if r := t.refresh; r != nil {
+		if due.Before(r.due) && r.timer.Stop() {
+			r.due = due
+			r.timer.Reset(time.Until(due))
+		}
+		return r, nil
 	}
-	r := &refresh{done: make(chan struct{})}
+	r := &refresh{due: due, timer: time.NewTimer(time.Until(due)), done: make(chan struct{})}
 	if !t.pool.Go(func(ctx context.Context) { t.run(ctx, r) }) {
 		return nil, rpc.ErrClosed
 	}
@@ -157,7 +185,28 @@ func (t *Table) start(seen *Snapshot) (*refresh, error) {
 	return r, nil
 }
 
+// dueLocked returns when the meta servers are to be asked on behalf of p. That
+// is at once, unless they have just been asked, and had nothing new to say.
+func (t *Table) dueLocked(p *Partition) time.Time {
+	now := time.Now()
+	if p == nil {
+		return now
+	}
+	again := now.Sub(p.lastAsked) <= forgetFailure
+	p.lastAsked = now
+	if !again {
+		p.firstAsked = now
+		return now
+	}
+	share := t.answered.Sub(p.firstAsked) / refreshShare
+	return t.answered.Add(min(max(share, minRefreshPause), maxRefreshPause))
+}
+
 func (t *Table) run(ctx context.Context, r *refresh) {
+	select {
+	case <-r.timer.C:
+	case <-ctx.Done():
+	}
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	snap, err := t.query(ctx)
@@ -168,6 +217,7 @@ func (t *Table) run(ctx context.Context, r *refresh) {
 	}
 	r.err = err
 	t.refresh = nil
+	t.answered = time.Now()
 	close(r.done)
 }
 
@@ -193,8 +243,9 @@ func (t *Table) query(ctx context.Context) (*Snapshot, error) {
 	return t.build(&resp)
 }
 
-// build makes a snapshot of an answer. Where the answer is older than what is
-// known of a partition, the known stays.
+// build makes a snapshot of an answer. Where that is older than what is known of
+// a partition, the known stays, until the next answer says the same: then it is
+// the cluster that is another one, with a table of the same id.
 func (t *Table) build(resp *wire.QueryConfigResponse) (*Snapshot, error) {
 	n := int(resp.PartitionCount)
 	if n <= 0 || len(resp.Partitions) != n || resp.AppID <= 0 {
@@ -216,8 +267,12 @@ func (t *Table) build(resp *wire.QueryConfigResponse) (*Snapshot, error) {
 		if old == nil || old.AppID != s.AppID || i >= old.Count {
 			continue
 		}
-		if known := old.partitions[i]; known.PartitionIndex == p.PartitionIndex && known.Ballot > p.Ballot {
+		switch known := old.partitions[i]; {
+		case known.GPID != p.GPID:
+		case known.Ballot == p.Ballot && known.Primary == p.Primary && known.older == nil:
 			s.partitions[i] = known
+		case known.Ballot > p.Ballot && (known.older == nil || known.older.Ballot > p.Ballot):
+			s.partitions[i] = &Partition{GPID: known.GPID, Ballot: known.Ballot, Primary: known.Primary, older: p}
 		}
 	}
 	// A negative ballot is that of a split's child that has no replica yet.

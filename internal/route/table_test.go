@@ -158,8 +158,9 @@ func TestCoverOfFewerPartitions(t *testing.T) {
 	}
 }
 
-// An answer that is older in parts replaces the parts that are newer only.
-func TestBallotsNeverGoBack(t *testing.T) {
+// An answer that is older in parts replaces the parts that are newer only, unless
+// the next one says the same.
+func TestBallotsGoBackSlowly(t *testing.T) {
 	tb := unconnected(t)
 	snapshot(t, tb, config(5, 5))
 	s := snapshot(t, tb, config(4, 6))
@@ -179,6 +180,42 @@ func TestBallotsNeverGoBack(t *testing.T) {
 	snapshot(t, tb, config(5, 5, 6, 6))
 	if got := indexes(snapshot(t, tb, config(5, 5, -1, -1))); !slices.Equal(got, []int32{0, 1, 2, 3}) {
 		t.Errorf("partitions %d", got)
+	}
+
+	for _, tc := range []struct {
+		answers []int64 // the ballots of one partition
+		want    int64
+	}{
+		{[]int64{5, 4}, 5},
+		{[]int64{5, 4, 4}, 4},
+		{[]int64{5, 0, 0}, 0},
+		{[]int64{5, 1, 2}, 2},    // a new cluster goes on
+		{[]int64{5, 4, 3}, 5},    // older and older
+		{[]int64{5, 4, 5, 4}, 5}, // not twice in a row
+		{[]int64{5, 4, 6, 4}, 6},
+		{[]int64{5, 4, 4, 6}, 6},
+	} {
+		tb := unconnected(t)
+		for _, ballot := range tc.answers {
+			snapshot(t, tb, config(ballot))
+		}
+		if got := tb.Snapshot().Locate(0).Ballot; got != tc.want {
+			t.Errorf("after the ballots %d it is %d, want %d", tc.answers, got, tc.want)
+		}
+	}
+}
+
+// Snapshots have the same Partition while nothing of it changes.
+func TestUnchangedPartitionsAreShared(t *testing.T) {
+	tb := unconnected(t)
+	before := snapshot(t, tb, config(3, 3, 3))
+	moved := config(3, 4, 3)
+	moved.Partitions[2].Primary = peer.Address("10.0.1.2:34801")
+	after := snapshot(t, tb, moved)
+	for i, same := range []bool{true, false, false} {
+		if got := before.Locate(uint64(i)) == after.Locate(uint64(i)); got != same {
+			t.Errorf("partition %d is the same: %v", i, got)
+		}
 	}
 }
 
@@ -229,20 +266,124 @@ func TestRefreshIsSingleFlight(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 100 {
 				wg.Go(func() {
-					if err := tb.Refresh(t.Context(), seen); err != nil {
+					if err := tb.Refresh(t.Context(), seen, nil); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-			tb.RefreshSoon(seen)
+			tb.RefreshSoon(seen, nil)
 			wg.Wait()
-			if err := tb.Refresh(t.Context(), seen); err != nil {
+			if err := tb.Refresh(t.Context(), seen, nil); err != nil {
 				t.Error(err)
 			}
-			tb.RefreshSoon(seen)
+			tb.RefreshSoon(seen, nil)
 			if questions != round || tb.Snapshot() == seen {
 				t.Errorf("%d questions in %d rounds", questions, round)
 			}
+		}
+	})
+}
+
+// While refreshes bring nothing new for a partition there are fewer and fewer,
+// whoever asks how often.
+func TestRefreshIsPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n memnet.Network
+		var questions []time.Time
+		now := config(3, 3)
+		p := newPool(t, n.Dial)
+		tb := NewTable(p, NewMeta(p, metas(t, &n, func(r *peer.Request) {
+			questions = append(questions, time.Now())
+			answerWith(now)(r)
+		}), nil), "temp")
+		refresh := func(hash uint64) time.Duration {
+			start := time.Now()
+			s := tb.Snapshot()
+			if err := tb.Refresh(t.Context(), s, s.Locate(hash)); err != nil {
+				t.Error(err)
+			}
+			return time.Since(start)
+		}
+		if err := tb.Refresh(t.Context(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				for time.Since(start) < 10*time.Second {
+					refresh(0)
+					time.Sleep(time.Duration(i) * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		asked := questions[1:]
+		if asked[0] != start {
+			t.Errorf("first asked after %v", asked[0].Sub(start))
+		}
+		for i := range asked[1:] {
+			failing, pause := asked[i].Sub(start), asked[i+1].Sub(asked[i])
+			if want := max(failing/refreshShare, minRefreshPause); pause < want && pause < maxRefreshPause || pause > want+100*time.Millisecond {
+				t.Errorf("asked again after %v, %v after the start", pause, failing)
+			}
+		}
+		if len(asked) > 120 {
+			t.Errorf("asked %d times in 10 s", len(asked))
+		}
+
+		// One that has just begun to fail need not wait, and others profit.
+		wg.Go(func() {
+			if d := refresh(0); d != time.Millisecond {
+				t.Errorf("joined for %v", d)
+			}
+		})
+		time.Sleep(time.Millisecond)
+		if d := refresh(1); d != 0 {
+			t.Errorf("another partition waited for %v", d)
+		}
+		wg.Wait()
+
+		// What is new is not the old failure any more, and neither is one that
+		// comes much later.
+		now = config(4, 3)
+		refresh(0)
+		time.Sleep(time.Millisecond)
+		if d := refresh(0); d != 0 {
+			t.Errorf("waited for %v after a change", d)
+		}
+		time.Sleep(time.Millisecond)
+		if d := refresh(0); d != minRefreshPause-time.Millisecond {
+			t.Errorf("then waited for %v", d)
+		}
+		time.Sleep(forgetFailure + time.Millisecond)
+		if d := refresh(0); d != 0 {
+			t.Errorf("waited for %v after a long time", d)
+		}
+	})
+}
+
+// Close ends a refresh that was put off.
+func TestClosedWhilePutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n memnet.Network
+		p := newPool(t, n.Dial)
+		tb := NewTable(p, NewMeta(p, metas(t, &n, answerWith(config(3))), nil), "temp")
+		for range 3 {
+			var failed *Partition
+			if s := tb.Snapshot(); s != nil {
+				failed = s.Locate(0)
+			}
+			if err := tb.Refresh(t.Context(), tb.Snapshot(), failed); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.AfterFunc(time.Millisecond, p.Close)
+		start := time.Now()
+		err := tb.Refresh(t.Context(), tb.Snapshot(), tb.Snapshot().Locate(0))
+		if d := time.Since(start); !errors.Is(err, rpc.ErrClosed) || d != time.Millisecond {
+			t.Errorf("after %v: %v", d, err)
 		}
 	})
 }
@@ -254,21 +395,21 @@ func TestRefreshFails(t *testing.T) {
 	busy := wire.QueryConfigResponse{Err: wire.ErrBusyDropping}
 	gone := wire.QueryConfigResponse{Err: wire.ErrObjectNotFound}
 	tb := NewTable(p, NewMeta(p, metas(t, &n, peer.Each(answerWith(config(3)), answerWith(busy), answerWith(gone), answerWith(config(4)))), nil), "temp")
-	if err := tb.Refresh(t.Context(), nil); err != nil {
+	if err := tb.Refresh(t.Context(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	seen := tb.Snapshot()
-	if err := tb.Refresh(t.Context(), seen); !errors.Is(err, wire.ErrBusyDropping) || tb.Snapshot() != seen {
+	if err := tb.Refresh(t.Context(), seen, nil); !errors.Is(err, wire.ErrBusyDropping) || tb.Snapshot() != seen {
 		t.Errorf("error %v", err)
 	}
-	if err := tb.Refresh(t.Context(), seen); !errors.Is(err, ErrTableNotFound) || tb.Snapshot() != seen {
+	if err := tb.Refresh(t.Context(), seen, nil); !errors.Is(err, ErrTableNotFound) || tb.Snapshot() != seen {
 		t.Errorf("error %v", err)
 	}
-	if err := tb.Refresh(t.Context(), seen); err != nil || tb.Snapshot().Locate(0).Ballot != 4 {
+	if err := tb.Refresh(t.Context(), seen, nil); err != nil || tb.Snapshot().Locate(0).Ballot != 4 {
 		t.Errorf("error %v", err)
 	}
 	p.Close()
-	if err := tb.Refresh(t.Context(), tb.Snapshot()); !errors.Is(err, rpc.ErrClosed) {
+	if err := tb.Refresh(t.Context(), tb.Snapshot(), nil); !errors.Is(err, rpc.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }
