@@ -101,7 +101,6 @@ func (c *conn) takeDetour(k *call, d detour) (admission, bool) {
 	if d.code != "" {
 		return admission{code: d.code}, true
 	}
-	k.now = c.s.now()
 	k.throttled = d.throttled
 	a := k.admit()
 	if a.delay > 0 {
@@ -112,7 +111,6 @@ func (c *conn) takeDetour(k *call, d detour) (admission, bool) {
 			k.throttled = true
 			a = k.admit() // the partition may have moved
 		}
-		k.now = c.s.now()
 	}
 	return a, true
 }

@@ -13,7 +13,7 @@ type call struct {
 	s    *Server
 	n    *Node
 	conn *conn
-	now  uint32 // schema.EpochSeconds when the request's round began
+	now  uint32 // schema.EpochSeconds; 0: to be read, because something has waited
 
 	req       wire.Request
 	h         *handler   // nil: no such RPC on this node
@@ -59,13 +59,15 @@ func (k *call) answer(dst []byte, a admission) []byte {
 	case a.code != "":
 		return k.fail(dst, a.code)
 	}
-	if k.p == nil {
-		return k.h.serve(k, dst)
+	if k.p != nil {
+		k.p.use.RLock()
+		defer k.p.use.RUnlock()
+		if code := k.checkHash(); code != "" {
+			return k.fail(dst, code)
+		}
 	}
-	k.p.use.RLock()
-	defer k.p.use.RUnlock()
-	if code := k.checkHash(); code != "" {
-		return k.fail(dst, code)
+	if k.now == 0 {
+		k.now = k.s.now()
 	}
 	return k.h.serve(k, dst)
 }

@@ -137,7 +137,7 @@ func (c *conn) linger() {
 // handleBuffered handles the whole requests in the buffer. It returns false if
 // the connection is to be closed.
 func (c *conn) handleBuffered() bool {
-	c.call.now = c.s.now()
+	c.call.now = 0
 	for {
 		b := c.in[c.r:c.w]
 		if c.framing == wire.FramingUnknown && len(b) >= 4 {
@@ -256,6 +256,7 @@ func (c *conn) handle(frame []byte) bool {
 		if handled, goOn := c.disturb(frame); handled {
 			return goOn
 		}
+		k.now = 0
 	}
 	if k.h != nil && k.h.slow != nil && k.h.slow(k.req.Arg) {
 		return c.runAside(frame, detour{})
@@ -276,6 +277,7 @@ func (c *conn) handle(frame []byte) bool {
 // returns false if the connection is broken.
 func (c *conn) flush() bool {
 	c.call.settle(c.out)
+	c.call.now = 0
 	if len(c.out) == 0 {
 		return true
 	}

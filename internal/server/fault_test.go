@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -173,6 +174,49 @@ func TestPause(t *testing.T) {
 		c.ended()
 		if n := s.disturbed.Load(); n != 0 {
 			t.Errorf("disturbed is %d after Stop", n)
+		}
+	})
+}
+
+// Time that passes while a node or an interceptor hangs has passed for the
+// requests that waited, not for those that arrived with them and were carried
+// out before.
+func TestExpiryDuringPause(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		node := s.Replicas()[0]
+		c := dial(node)
+		const pause = time.Minute // sooner than expired records are swept
+		for name, hang := range map[string]func(call int){
+			"node": func(call int) {
+				if call == 1 {
+					node.Pause()
+					time.AfterFunc(pause, node.Resume)
+				}
+			},
+			"interceptor": func(call int) {
+				if call == 2 {
+					time.Sleep(pause)
+				}
+			},
+		} {
+			if resp, code := c.putAt(home("k"), "k", "v", int32(s.now()+30)); code != wire.ErrOK || resp.Error != 0 {
+				t.Fatalf("put: %v, status %d", code, resp.Error)
+			}
+			calls := 0
+			s.Intercept(func(Call) Action {
+				calls++
+				hang(calls)
+				return Action{}
+			})
+			c.write(slices.Concat(getFrame(1, "k"), getFrame(2, "k")))
+			time.Sleep(pause)
+			for _, want := range []int32{0, wire.StatusNotFound} {
+				var resp wire.ReadResponse
+				if c.mustNext().decode(t, resp.Read); resp.Error != want {
+					t.Errorf("%s: status %d, want %d", name, resp.Error, want)
+				}
+			}
+			s.Intercept(nil)
 		}
 	})
 }
