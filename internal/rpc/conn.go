@@ -53,11 +53,12 @@ type Conn struct {
 
 	mu struct {
 		sync.Mutex
-		out   []byte    // frames that the writer has not taken yet
-		calls callTable // whoever takes a call off the table completes it
-		sent  int32     // calls with an id before this one may have been written
-		err   error     // why the connection is dead; set once
-		space chan struct{}
+		out     []byte    // frames that the writer has not taken yet
+		calls   callTable // whoever takes a call off the table completes it
+		writing int32     // calls with an id before this one are written
+		sent    int32     // calls with an id before this one may have been written
+		err     error     // why the connection is dead; set once
+		space   chan struct{}
 
 		// The watch: a timer that runs while answers are owed, and only then.
 		watch   *time.Timer
@@ -65,6 +66,10 @@ type Conn struct {
 		probeAt time.Time // when the server is due to be probed, or to have answered
 		probed  bool      // a probe is under way
 		owing   bool      // a call was given up since the server was last heard
+		// The latest probe.
+		probe      int32         // its id
+		probePause time.Duration // no probe again before, unless somebody calls
+		notBefore  time.Time     // the end of that
 	}
 }
 

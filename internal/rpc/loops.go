@@ -18,6 +18,9 @@ const (
 	// firstChunk is what is allocated for a reply that is not there yet. The
 	// rest follows as its bytes do, so that a length alone costs no memory.
 	firstChunk = 1 << 20
+	// piece is what is written at once. It is how the progress of a large buffer
+	// is seen over a slow link.
+	piece = 64 << 10
 	// batch is the number of replies that are handed out under one lock.
 	batch = 64
 )
@@ -40,9 +43,15 @@ func (c *Conn) writeLoop() {
 			if len(buf) == 0 {
 				break
 			}
-			if _, err := c.nc.Write(buf); err != nil {
-				c.Fail(err)
-				return
+			for rest := buf; len(rest) > 0; {
+				n, err := c.nc.Write(rest[:min(len(rest), piece)])
+				if err != nil {
+					c.Fail(err)
+					return
+				}
+				if rest = rest[n:]; len(rest) > 0 {
+					c.wrote()
+				}
 			}
 		}
 	}
@@ -55,9 +64,10 @@ func (c *Conn) takeOutgoing(last []byte) []byte {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.wroteLocked()
 	buf := c.mu.out
 	c.mu.out = last[:0]
-	c.mu.sent = c.mu.calls.next
+	c.mu.writing, c.mu.sent = c.mu.sent, c.mu.calls.next
 	if c.mu.space != nil {
 		close(c.mu.space)
 		c.mu.space = nil

@@ -9,9 +9,15 @@ import (
 )
 
 // taskProbe is no RPC of any server. Every server answers an unknown one at
-// once, with ERR_HANDLER_NOT_FOUND and at no cost, which is the sign of life
-// wanted. Its answer matches no call and is dropped.
+// once, with ERR_HANDLER_NOT_FOUND, which is the sign of life wanted. Its answer
+// matches no call and is dropped. A real server also logs a line about it, hence
+// the pauses.
 const taskProbe = "RPC_PEGASUS_GO_PROBE"
+
+// maxProbePause is the longest time between two probes. It is twice as long
+// each time while the same calls are pending: what has taken long so far may
+// take as long again, and it is found out that much later if it never ends.
+const maxProbePause = 30 * time.Second
 
 // startWatchLocked makes the watch fire when the server is due to be probed,
 // or at the deadline of a call if that is sooner.
@@ -48,6 +54,20 @@ func (c *Conn) heardLocked() {
 	c.mu.owing = false
 }
 
+// wrote notes that the writer has got on. While it has not come to the end of
+// the probe the server cannot have answered that.
+func (c *Conn) wrote() {
+	c.mu.Lock()
+	c.wroteLocked()
+	c.mu.Unlock()
+}
+
+func (c *Conn) wroteLocked() {
+	if c.mu.probed && c.mu.probe-c.mu.writing >= 0 {
+		c.mu.probeAt = time.Now().Add(c.opts.ProbeAfter)
+	}
+}
+
 // onWatch fails the calls whose time is over, and probes or gives up a server
 // that is silent. It runs only while the server owes an answer: to a call that
 // is pending, or to one that was given up without a sign of life since. (Calls
@@ -72,12 +92,11 @@ func (c *Conn) onWatch() {
 	case now.Before(c.mu.probeAt):
 	case c.mu.probed:
 		stalled = true
-	default:
-		c.mu.probed = true
+	case c.mu.calls.next == c.mu.probe+1 && now.Before(c.mu.notBefore):
+		// Nobody has called since the latest probe, which was answered.
 		c.mu.probeAt = now.Add(c.opts.ProbeAfter)
-		c.mu.out = wire.AppendRequest(c.mu.out, wire.RequestHeader{TimeoutMs: TimeoutMs(c.opts.ProbeAfter)}, taskProbe, c.mu.calls.next, wire.Blob(nil))
-		c.mu.calls.next++
-		c.wakeWriter()
+	default:
+		c.probeLocked(now)
 	}
 	if !waiting {
 		c.mu.watchAt = time.Time{}
@@ -98,4 +117,19 @@ func (c *Conn) onWatch() {
 	if stalled {
 		c.Fail(ErrStalled)
 	}
+}
+
+// probeLocked asks the server for a sign of life.
+func (c *Conn) probeLocked(now time.Time) {
+	if c.mu.calls.next != c.mu.probe+1 {
+		c.mu.probePause = 0 // somebody has called since
+	}
+	c.mu.probePause = min(2*max(c.mu.probePause, c.opts.ProbeAfter), maxProbePause)
+	c.mu.notBefore = now.Add(c.mu.probePause)
+	c.mu.probe = c.mu.calls.next
+	c.mu.probed = true
+	c.mu.probeAt = now.Add(c.opts.ProbeAfter)
+	c.mu.out = wire.AppendRequest(c.mu.out, wire.RequestHeader{TimeoutMs: TimeoutMs(c.opts.ProbeAfter)}, taskProbe, c.mu.probe, wire.Blob(nil))
+	c.mu.calls.next++
+	c.wakeWriter()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,6 +124,114 @@ func TestSlowTransferIsNoStall(t *testing.T) {
 		}
 		if d := time.Since(start); d < 30*time.Second {
 			t.Errorf("the transfer took %v only", d)
+		}
+	})
+}
+
+// A request that takes long to transfer is no stall either, as long as it gets
+// on, although the probe has to wait behind it.
+func TestSlowRequestIsNoStall(t *testing.T) {
+	const after = 2 * time.Second
+	const size = 32 * piece
+	for name, tc := range map[string]struct {
+		readable int
+		want     error
+	}{
+		"all is read":           {size + 2*piece, nil},
+		"reading stops halfway": {size / 2, ErrStalled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, far := serve(t, Options{ProbeAfter: after})
+				var last time.Time
+				answer := make(chan struct{})
+				go func() {
+					defer close(answer)
+					b := make([]byte, piece/2)
+					for n := 0; n < min(tc.readable, size); n += len(b) {
+						time.Sleep(after / 3)
+						if _, err := io.ReadFull(far, b); err != nil {
+							return
+						}
+						last = time.Now()
+					}
+					if tc.readable > size {
+						go io.Copy(io.Discard, far)
+						far.Write(reply(t, 0, []byte("v")))
+					}
+				}()
+				_, err := get(t.Context(), c, string(make([]byte, size)))
+				<-answer
+				if !errors.Is(err, tc.want) {
+					t.Errorf("error %v", err)
+				}
+				if d := time.Since(last); d > 2*after {
+					t.Errorf("ended %v after the last read", d)
+				}
+			})
+		})
+	}
+}
+
+// A server that reads and does not answer is found out, however much it reads.
+func TestStalledServerThatReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const after = 2 * time.Second
+		c, _ := connect(t, Options{ProbeAfter: after}, peer.Silence)
+		start := time.Now()
+		var err error
+		for time.Since(start) < 5*after && !errors.Is(err, ErrStalled) {
+			ctx, cancel := context.WithTimeout(t.Context(), after/10)
+			_, err = get(ctx, c, string(make([]byte, 4*piece)))
+			cancel()
+		}
+		if d := time.Since(start); d > 3*after {
+			t.Errorf("noticed after %v", d)
+		}
+	})
+}
+
+// A call that takes long costs few probes; one that comes in addition is watched
+// as closely as ever.
+func TestProbesOfOneCallBecomeRare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const after = 2 * time.Second
+		var probes []time.Duration
+		start := time.Now()
+		hung := false
+		c, _ := connect(t, Options{ProbeAfter: after}, func(r *peer.Request) {
+			if r.Name() == taskProbe {
+				probes = append(probes, time.Since(start))
+				if hung {
+					return
+				}
+			}
+			answerProbes(r)
+		})
+		done := make(chan error)
+		go func() {
+			_, err := getBy(context.Background(), c, start.Add(time.Hour), "slow")
+			done <- err
+		}()
+		time.Sleep(3*time.Minute + time.Second)
+		synctest.Wait()
+		want := []time.Duration{after, 3 * after, 7 * after, 15 * after}
+		for at := 15*after + maxProbePause; at < 3*time.Minute+time.Second; at += maxProbePause {
+			want = append(want, at)
+		}
+		if !slices.Equal(probes, want) {
+			t.Errorf("probes at %v, want %v", probes, want)
+		}
+		hung = true
+		again := time.Now()
+		if _, err := get(t.Context(), c, "another"); !errors.Is(err, ErrStalled) {
+			t.Error(err)
+		}
+		if d := time.Since(again); d > 3*after {
+			t.Errorf("noticed after %v", d)
+		}
+		if err := <-done; !errors.Is(err, ErrStalled) {
+			t.Error(err)
 		}
 	})
 }
