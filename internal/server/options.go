@@ -85,6 +85,10 @@ type Limits struct {
 	// ScanContextLife is how long an open scan waits for its next call.
 	// Default 5 min.
 	ScanContextLife time.Duration
+	// ScanBytes bounds what is kept for scans that nobody seems to come back
+	// for: one that has been waiting for idleScan is lost when so many bytes
+	// were written since it began. Default 256 MiB.
+	ScanBytes int64
 }
 
 // argumentError is an illegal value in Options.
@@ -162,12 +166,17 @@ func (l *Limits) setDefaults() error {
 	for _, f := range []struct {
 		name  string
 		value *int64
-	}{{"BufferedBytes", &l.BufferedBytes}, {"AnswerBytes", &l.AnswerBytes}} {
+		def   int64
+	}{
+		{"BufferedBytes", &l.BufferedBytes, 1 << 30},
+		{"AnswerBytes", &l.AnswerBytes, 1 << 30},
+		{"ScanBytes", &l.ScanBytes, 256 << 20},
+	} {
 		if *f.value < 0 {
 			return argumentError("Limits."+f.name, "%d is negative", *f.value)
 		}
 		if *f.value == 0 {
-			*f.value = 1 << 30
+			*f.value = f.def
 		}
 	}
 	return nil

@@ -108,23 +108,34 @@ func TestScanContexts(t *testing.T) {
 	}
 }
 
-// A scan that keeps more memory than the cache has is lost, whether it is used
-// or not; newer ones are not.
-func TestStaleScans(t *testing.T) {
-	s := start(t, Options{})
-	c := dial(t, s.Replicas()[0])
-	fill(c, 10)
-	old := c.getScanner(at(0), 1)
-	for range 20 { // megabytes, of memtables of 2 MiB
-		c.mustPut("k", strings.Repeat("v", 1<<20-1000))
-	}
-	young := c.getScanner(at(0), 1)
-	if resp := c.scan(at(0), old.ContextID); resp.Error != wire.StatusNotFound {
-		t.Errorf("the old scan: status %d", resp.Error)
-	}
-	if resp := c.scan(at(0), young.ContextID); resp.Error != 0 || len(resp.KVs) != 1 {
-		t.Errorf("the young scan: status %d, %d records", resp.Error, len(resp.KVs))
-	}
+// Of the scans since whose beginning much was written those are lost that nobody
+// comes back for.
+func TestScanBytes(t *testing.T) {
+	bubble(t, Options{Limits: Limits{ScanBytes: 4 << 20}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		c := dial(s.Replicas()[0])
+		fill(c, 10)
+		abandoned := c.getScanner(at(0), 1)
+		used := c.getScanner(at(0), 1)
+		for range 9 { // megabytes, of memtables of 2 MiB
+			c.mustPut("k", strings.Repeat("v", 1<<20-1000))
+		}
+		young := c.getScanner(at(0), 1)
+		if used = c.scan(at(0), used.ContextID); used.Error != 0 {
+			t.Fatalf("a scan that was not idle: status %d", used.Error)
+		}
+		for range 5 {
+			time.Sleep(idleScan - 1)
+			if used = c.scan(at(0), used.ContextID); used.Error != 0 {
+				t.Fatalf("a scan that was used: status %d", used.Error)
+			}
+		}
+		if resp := c.scan(at(0), abandoned.ContextID); resp.Error != wire.StatusNotFound {
+			t.Errorf("the abandoned scan: status %d", resp.Error)
+		}
+		if resp := c.scan(at(0), young.ContextID); resp.Error != 0 || len(resp.KVs) != 1 {
+			t.Errorf("the young scan: status %d, %d records", resp.Error, len(resp.KVs))
+		}
+	})
 }
 
 // Contexts that nobody comes back for are closed.

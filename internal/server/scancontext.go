@@ -30,11 +30,12 @@ type scanContexts struct {
 	lastID int64
 	byID   map[int64]*scanContext
 	oldest scanContext // head of a ring of all contexts, not one itself
-	timer  *time.Timer // closes expired contexts; nil while there are none
-	// flushes is that of the store when it was last looked for stale scans.
-	flushes int64
-	closed  bool
+	timer  *time.Timer // calls closeAbandoned; nil while there are no contexts
+	closed bool
 }
+
+// idleScan is how long a scan may wait for its next call, whatever it costs.
+const idleScan = 30 * time.Second
 
 func (s *scanContexts) init(srv *Server) {
 	s.s = srv
@@ -61,14 +62,8 @@ func (s *scanContexts) put(c *scanContext) int64 {
 		for len(s.byID) > s.s.opts.Limits.ScanContexts {
 			lost = append(lost, s.removeLocked(s.oldest.next))
 		}
-		// Not sooner: a scan keeps what there was when it began, once, so that
-		// without new ones nothing more is kept.
-		if n := s.s.db.Flushes(); n != s.flushes {
-			s.flushes = n
-			lost = append(lost, s.removeAllLocked(func(c *scanContext) bool { return c.scanner.Stale() })...)
-		}
 		if s.timer == nil {
-			s.timer = time.AfterFunc(s.s.opts.Limits.ScanContextLife, s.closeExpired)
+			s.timer = time.AfterFunc(s.pause(), s.closeAbandoned)
 		}
 	}
 	s.mu.Unlock()
@@ -102,23 +97,17 @@ func (s *scanContexts) removeLocked(c *scanContext) *scanContext {
 	return c
 }
 
-// removeAllLocked removes the contexts for which lost is true.
-func (s *scanContexts) removeAllLocked(lost func(*scanContext) bool) []*scanContext {
-	var removed []*scanContext
+// drop ends the scans for which lost is true.
+func (s *scanContexts) drop(lost func(*scanContext) bool) {
+	var dropped []*scanContext
+	s.mu.Lock()
 	for c := s.oldest.next; c != &s.oldest; {
 		next := c.next
 		if lost(c) {
-			removed = append(removed, s.removeLocked(c))
+			dropped = append(dropped, s.removeLocked(c))
 		}
 		c = next
 	}
-	return removed
-}
-
-// drop ends the scans for which lost is true.
-func (s *scanContexts) drop(lost func(*scanContext) bool) {
-	s.mu.Lock()
-	dropped := s.removeAllLocked(lost)
 	s.mu.Unlock()
 	closeAll(dropped)
 }
@@ -135,11 +124,20 @@ func (s *scanContexts) dropPartition(id wire.GPID) {
 	s.drop(func(c *scanContext) bool { return c.gpid == id })
 }
 
-// closeExpired runs from time to time while there are contexts: one that
-// nobody comes back for keeps files from being deleted.
-func (s *scanContexts) closeExpired() {
+// pause is the time between two calls of closeAbandoned.
+func (s *scanContexts) pause() time.Duration {
+	return min(idleScan, s.s.opts.Limits.ScanContextLife)
+}
+
+// closeAbandoned runs from time to time while there are contexts: one that
+// nobody comes back for keeps what is overwritten from being deleted.
+func (s *scanContexts) closeAbandoned() {
+	limits := &s.s.opts.Limits
 	now := s.s.opts.Clock()
-	s.drop(func(c *scanContext) bool { return now.After(c.expires) })
+	s.drop(func(c *scanContext) bool {
+		idle := limits.ScanContextLife - c.expires.Sub(now)
+		return idle > limits.ScanContextLife || idle >= idleScan && c.scanner.Written() > limits.ScanBytes
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -147,7 +145,7 @@ func (s *scanContexts) closeExpired() {
 	case len(s.byID) == 0:
 		s.timer = nil
 	default:
-		s.timer.Reset(s.s.opts.Limits.ScanContextLife)
+		s.timer.Reset(s.pause())
 	}
 }
 

@@ -159,10 +159,6 @@ func (db *DB) enter() error {
 
 func (db *DB) leave() { db.life.RUnlock() }
 
-// Flushes counts the memtables that were written to tables since Open: Scanner.Stale changes with
-// it.
-func (db *DB) Flushes() int64 { return db.flushes.Load() }
-
 // failed reports whether the store takes no more writes.
 func (db *DB) failed() bool {
 	return db.guard != nil && db.guard.frozen.Load() || db.broken.Load()

@@ -53,7 +53,7 @@ type Scanner struct {
 	partitions uint64 // of the table; 0: do not validate
 	skipStart  bool   // the first record is left out if it is key.start
 	exhausted  bool
-	began      int64 // DB.Flushes
+	began      int64 // DB.flushes
 }
 
 // ScanResult is the outcome of one call of Scanner.Next.
@@ -124,7 +124,7 @@ func (p *Partition) NewScanner(req *Scan) (*Scanner, Status) {
 	if s.exhausted {
 		return s, OK
 	}
-	s.began = p.db.Flushes()
+	s.began = p.db.flushes.Load()
 	s.snapshot = p.db.pebble.NewSnapshot()
 	s.next, s.end = slices.Clone(s.key.start), end
 	p.scanners.Lock()
@@ -242,11 +242,11 @@ func (s *Scanner) matches(key []byte) bool {
 	return s.hashFilter.match(hashKey) && s.sortFilter.match(sortKey)
 }
 
-// Stale reports whether so much was written since the scan began that keeping it open is no longer
-// worth it: Pebble keeps what was overwritten since, in a store in memory in memory.
-func (s *Scanner) Stale() bool {
-	o := &s.p.db.opts
-	return s.p.db.Flushes()-s.began > o.CacheSize/o.MemTableSize
+// Written returns about how many bytes were written to the store since the scan began. As long as the
+// scan is open Pebble keeps what they have replaced, in a store in memory in memory.
+func (s *Scanner) Written() int64 {
+	db := s.p.db
+	return (db.flushes.Load() - s.began) * db.opts.MemTableSize
 }
 
 // Close ends the scan. Closing a Scanner that has ended is harmless.
