@@ -136,8 +136,17 @@ func (t *callTable) takeAll() []*call {
 	return all
 }
 
+// shrink gives back the memory of a burst of calls once none is pending.
+func (t *callTable) shrink() {
+	if t.n == 0 && len(t.slots) > minSlots {
+		t.slots = nil
+	}
+}
+
 // takeExpired removes and returns the calls whose deadline is not after now,
-// and returns the earliest deadline of the others, zero if none has one.
+// and returns the earliest deadline of the others, zero if none has one. It looks
+// at every slot, which takes 40 µs if there once were ten thousand calls; but it
+// is called every other second, or when a deadline has passed.
 func (t *callTable) takeExpired(now time.Time) (expired []*call, next time.Time) {
 	for i, c := range t.slots {
 		switch {

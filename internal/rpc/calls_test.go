@@ -67,6 +67,12 @@ func TestCallTableIsAMap(t *testing.T) {
 					t.Fatalf("next deadline %v, want %v", next, want)
 				}
 			},
+			"shrink": func(t *rapid.T) {
+				table.shrink()
+				if len(model) == 0 && len(table.slots) > minSlots {
+					t.Fatalf("%d slots for no call", len(table.slots))
+				}
+			},
 			"take all": func(t *rapid.T) {
 				all := table.takeAll()
 				if len(all) != len(model) {

@@ -54,7 +54,9 @@ func NewPool(opts PoolOptions) *Pool {
 	return p
 }
 
-// Node returns the node of an address, "host:port". It does not connect.
+// Node returns the node of an address, "host:port". It does not connect. Nodes
+// are kept until Close, also those of servers that are gone: they are 2 KiB each,
+// and whoever asks for the address again finds out how the last dial went.
 func (p *Pool) Node(addr string) *Node {
 	p.mu.Lock()
 	defer p.mu.Unlock()

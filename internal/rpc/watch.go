@@ -100,6 +100,7 @@ func (c *Conn) onWatch() {
 	}
 	if !waiting {
 		c.mu.watchAt = time.Time{}
+		c.mu.calls.shrink()
 	} else {
 		if next.IsZero() || c.mu.probeAt.Before(next) {
 			next = c.mu.probeAt

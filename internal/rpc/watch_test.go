@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,7 +237,7 @@ func TestProbesOfOneCallBecomeRare(t *testing.T) {
 	})
 }
 
-// Nothing runs while nobody waits for anything.
+// Nothing runs while nobody waits for anything, and nothing is kept for it.
 func TestIdleConnectionHasNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		probes := 0
@@ -250,10 +251,22 @@ func TestIdleConnectionHasNoTimer(t *testing.T) {
 			if _, err := get(context.Background(), c, "k"); err != nil {
 				t.Fatal(err)
 			}
+			var burst sync.WaitGroup
+			for range 10 * minSlots {
+				burst.Go(func() {
+					if _, err := get(context.Background(), c, "k"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			burst.Wait()
 			time.Sleep(time.Hour)
 			c.mu.Lock()
 			if !c.mu.watchAt.IsZero() {
 				t.Error("the watch runs")
+			}
+			if n := len(c.mu.calls.slots); n > minSlots {
+				t.Errorf("%d slots are kept", n)
 			}
 			c.mu.Unlock()
 		}
