@@ -73,7 +73,7 @@ func validateBatchGet(keys []CompositeKey) error {
 func inElement(element string, err error) error {
 	var ae *ArgumentError
 	if errors.As(err, &ae) {
-		return argumentError(element+"."+ae.Name, ae.Reason)
+		return argumentError(element+"."+ae.Name, "%s", ae.Reason)
 	}
 	return err
 }

@@ -210,14 +210,7 @@ func pause(ctx context.Context, n int) bool {
 			d = min(d, left/2)
 		}
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return rpc.Pause(ctx, d)
 }
 
 // verdict is what follows from the failure of an attempt.

@@ -3,7 +3,6 @@ package pegasus
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -68,14 +67,14 @@ func (t *table) validateCheckAndSet(hashKey, checkSortKey []byte, checkType Chec
 		}
 	}
 	if checkType < CheckTypeNoCheck || checkType > CheckTypeIntGreater {
-		return 0, argumentError("checkType", fmt.Sprintf("is %d, not one of the check types", checkType))
+		return 0, argumentError("checkType", "is %d, not one of the check types", checkType)
 	}
 	seconds := opts.SetValueTTLSeconds
 	switch {
 	case seconds < 0:
-		return 0, argumentError("options.SetValueTTLSeconds", fmt.Sprintf("is %d, must be >= 0", seconds))
+		return 0, argumentError("options.SetValueTTLSeconds", "is %d, must be >= 0", seconds)
 	case seconds > math.MaxInt32:
-		return 0, argumentError("options.SetValueTTLSeconds", fmt.Sprintf("is %d, which ends after January 2084", seconds))
+		return 0, argumentError("options.SetValueTTLSeconds", "is %d, which ends after January 2084", seconds)
 	}
 	return t.client.expireTS("options.SetValueTTLSeconds", time.Duration(seconds)*time.Second)
 }

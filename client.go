@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/rpc"
 )
@@ -45,7 +46,7 @@ func NewClient(cfg Config) Client {
 // New is NewClient for programs that want an error instead of a panic. The
 // error is an *ArgumentError that names the field of cfg.
 func New(cfg Config) (Client, error) {
-	if err := cfg.validate(); err != nil {
+	if err := argument.Config(cfg.MetaServers, cfg.OperationTimeout, cfg.DialTimeout); err != nil {
 		return nil, err
 	}
 	var resolver route.Resolver = net.DefaultResolver

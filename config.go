@@ -3,9 +3,7 @@ package pegasus
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net"
-	"strconv"
 	"time"
 )
 
@@ -81,37 +79,4 @@ func (d *jsonDuration) UnmarshalText(text []byte) error {
 
 func (d jsonDuration) MarshalText() ([]byte, error) {
 	return []byte(time.Duration(d).String()), nil
-}
-
-// validate reports the first field with an illegal value.
-func (c *Config) validate() error {
-	if len(c.MetaServers) == 0 {
-		return argumentError("MetaServers", "must name at least one meta server")
-	}
-	for i, addr := range c.MetaServers {
-		if err := validateAddress(addr); err != nil {
-			return argumentError(fmt.Sprintf("MetaServers[%d]", i), err.Error())
-		}
-	}
-	switch {
-	case c.OperationTimeout < 0:
-		return argumentError("OperationTimeout", "must not be negative")
-	case c.DialTimeout < 0:
-		return argumentError("DialTimeout", "must not be negative")
-	}
-	return nil
-}
-
-func validateAddress(addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%q is not host:port: %v", addr, err)
-	}
-	if host == "" {
-		return fmt.Errorf("%q has no host", addr)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("%q has no port between 1 and 65535", addr)
-	}
-	return nil
 }

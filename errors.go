@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -17,7 +18,7 @@ var (
 
 	// ErrInvalidArgument: an argument was refused before anything was sent. The
 	// chain has an *ArgumentError that names it.
-	ErrInvalidArgument = errors.New("invalid argument")
+	ErrInvalidArgument = argument.ErrInvalid
 
 	// ErrTableNotFound: the table does not exist, or was dropped.
 	ErrTableNotFound = route.ErrTableNotFound
@@ -26,11 +27,11 @@ var (
 	ErrNoMeta = route.ErrNoMeta
 
 	// ErrNoPrimary: the partition of the key has no primary at present.
-	ErrNoPrimary = errors.New("partition has no primary")
+	ErrNoPrimary = route.ErrNoPrimary
 
 	// ErrInDoubt: a write was sent and no answer came, or one that the storage
 	// has failed; it may have been applied, now or later, or not.
-	ErrInDoubt = errors.New("the write may or may not have been applied")
+	ErrInDoubt = rpc.ErrInDoubt
 
 	// ErrStalled: a server stopped answering while its connection stayed up.
 	ErrStalled = rpc.ErrStalled
@@ -119,22 +120,9 @@ func (e StorageError) Error() string {
 	return fmt.Sprintf("storage: status %d", int32(e))
 }
 
-// ArgumentError says which argument was refused, and why. It is
-// ErrInvalidArgument to errors.Is.
-type ArgumentError struct {
-	Name   string // of the argument, such as "hashKey" or "sortKeys[2]"
-	Reason string
-}
-
-// Error names the argument and the reason.
-func (e *ArgumentError) Error() string {
-	return fmt.Sprintf("%v: %s %s", ErrInvalidArgument, e.Name, e.Reason)
-}
-
-// Is reports whether target is ErrInvalidArgument.
-func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
-
-func argumentError(name, reason string) error { return &ArgumentError{Name: name, Reason: reason} }
+// ArgumentError says which argument was refused, in its field Name, and why, in
+// its field Reason. It is ErrInvalidArgument to errors.Is.
+type ArgumentError = argument.Error
 
 // PError is the error of every operation: what was tried, where, and the cause
 // in Err, which errors.Is and errors.As see through.

@@ -3,7 +3,6 @@ package pegasus
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -151,7 +150,7 @@ func (t *table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl 
 		return 0, err
 	}
 	if len(sortKeys) != len(values) {
-		return 0, argumentError("values", fmt.Sprintf("has %d elements for %d sort keys", len(values), len(sortKeys)))
+		return 0, argumentError("values", "has %d elements for %d sort keys", len(values), len(sortKeys))
 	}
 	return t.client.expireTS("ttl", ttl)
 }

@@ -143,7 +143,7 @@ func (t *table) GetUnorderedScanners(_ context.Context, maxSplitCount int, optio
 	err := validateScan(&o)
 	switch {
 	case maxSplitCount <= 0:
-		err = argumentError("maxSplitCount", fmt.Sprintf("is %d, must be > 0", maxSplitCount))
+		err = argumentError("maxSplitCount", "is %d, must be > 0", maxSplitCount)
 	case err == nil && (t.closed.Load() || t.client.closed.Load()):
 		err = ErrClosed
 	}

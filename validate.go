@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/schema"
 )
 
@@ -17,6 +18,10 @@ const MaxHashKeyLength = schema.MaxHashKeyLen
 // on the wire. What servers accept is far less.
 const maxPart = 256 << 20
 
+func argumentError(name, format string, args ...any) error {
+	return argument.Errorf(name, format, args...)
+}
+
 func validateHashKey(hashKey []byte) error {
 	switch {
 	case hashKey == nil:
@@ -24,7 +29,7 @@ func validateHashKey(hashKey []byte) error {
 	case len(hashKey) == 0:
 		return argumentError("hashKey", "must not be empty")
 	case len(hashKey) > MaxHashKeyLength:
-		return argumentError("hashKey", fmt.Sprintf("has %d bytes, the limit is %d", len(hashKey), MaxHashKeyLength))
+		return argumentError("hashKey", "has %d bytes, the limit is %d", len(hashKey), MaxHashKeyLength)
 	}
 	return nil
 }
@@ -62,7 +67,7 @@ func validateList(name string, list [][]byte) error {
 // validateTotal refuses a list of the given size, or one that has it so far.
 func validateTotal(name string, size int) error {
 	if size > maxPart {
-		return argumentError(name, fmt.Sprintf("is too large, the limit is %d bytes in all", maxPart))
+		return argumentError(name, "is too large, the limit is %d bytes in all", maxPart)
 	}
 	return nil
 }
@@ -76,7 +81,7 @@ func validateNotEmpty(name string, list [][]byte) error {
 
 func validateFilter(name string, f *Filter) error {
 	if f.Type < FilterTypeNoFilter || f.Type > FilterTypeMatchPostfix {
-		return argumentError(name+".Type", fmt.Sprintf("is %d, not one of the filter types", f.Type))
+		return argumentError(name+".Type", "is %d, not one of the filter types", f.Type)
 	}
 	return validateSize(name+".Pattern", f.Pattern)
 }
@@ -84,7 +89,7 @@ func validateFilter(name string, f *Filter) error {
 // validateSize refuses what cannot be framed; nil is fine.
 func validateSize(name string, b []byte) error {
 	if len(b) > maxPart {
-		return argumentError(name, fmt.Sprintf("has %d bytes, the limit is %d", len(b), maxPart))
+		return argumentError(name, "has %d bytes, the limit is %d", len(b), maxPart)
 	}
 	return nil
 }
@@ -95,9 +100,9 @@ func (c *client) expireTS(name string, ttl time.Duration) (int32, error) {
 	case ttl == 0:
 		return 0, nil
 	case ttl < 0:
-		return 0, argumentError(name, fmt.Sprintf("is %v, must not be negative", ttl))
+		return 0, argumentError(name, "is %v, must not be negative", ttl)
 	case ttl < time.Millisecond:
-		return 0, argumentError(name, fmt.Sprintf("is %v: a time.Duration counts nanoseconds, say %d * time.Second", ttl, int64(ttl)))
+		return 0, argumentError(name, "is %v: a time.Duration counts nanoseconds, say %d * time.Second", ttl, int64(ttl))
 	}
 	seconds := int64((ttl + time.Second - 1) / time.Second)
 	if ttl > math.MaxInt64-time.Second {
@@ -105,7 +110,7 @@ func (c *client) expireTS(name string, ttl time.Duration) (int32, error) {
 	}
 	ts := c.clock().Unix() - schema.Epoch + seconds
 	if ts > math.MaxInt32 {
-		return 0, argumentError(name, fmt.Sprintf("is %v, which ends after the last expiry that can be stored, in January 2084", ttl))
+		return 0, argumentError(name, "is %v, which ends after the last expiry that can be stored, in January 2084", ttl)
 	}
 	return int32(ts), nil
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -44,7 +44,7 @@ type Client struct {
 // New returns a client for the cluster of cfg. It connects when it is used. The
 // error is an *ArgumentError that names the field of cfg.
 func New(cfg Config) (*Client, error) {
-	if err := cfg.validate(); err != nil {
+	if err := argument.Config(cfg.MetaServers, cfg.OperationTimeout, cfg.DialTimeout); err != nil {
 		return nil, err
 	}
 	var resolver route.Resolver = net.DefaultResolver
@@ -61,35 +61,6 @@ func New(cfg Config) (*Client, error) {
 		c.timeout = defaultOperationTimeout
 	}
 	return c, nil
-}
-
-func (cfg *Config) validate() error {
-	if len(cfg.MetaServers) == 0 {
-		return argumentError("MetaServers", "must name at least one meta server")
-	}
-	for i, addr := range cfg.MetaServers {
-		if err := validateAddress(fmt.Sprintf("MetaServers[%d]", i), addr); err != nil {
-			return err
-		}
-	}
-	switch {
-	case cfg.OperationTimeout < 0:
-		return argumentError("OperationTimeout", "must not be negative")
-	case cfg.DialTimeout < 0:
-		return argumentError("DialTimeout", "must not be negative")
-	}
-	return nil
-}
-
-func validateAddress(name, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return argumentError(name, "%q is not host:port: %v", addr, err)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
-		return argumentError(name, "%q is not a host and a port between 1 and 65535", addr)
-	}
-	return nil
 }
 
 // Close closes the connections and waits until all goroutines of the client
@@ -152,7 +123,7 @@ func ask[Q, A any](ctx context.Context, c *Client, r request, req *Q, resp *A, o
 		}
 		if ctx.Err() == nil {
 			last = err
-			if pause(ctx, wait) {
+			if rpc.Pause(ctx, wait) {
 				continue
 			}
 		}
@@ -202,16 +173,4 @@ func sent(err error) bool {
 		}
 	}
 	return false
-}
-
-// pause waits for d. It returns false if ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

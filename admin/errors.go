@@ -1,24 +1,23 @@
 package admin
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// Errors to test for with errors.Is. ErrClosed, ErrTableNotFound and ErrNoMeta
-// are those of package pegasus.
+// Errors to test for with errors.Is. They are those of package pegasus.
 var (
 	// ErrClosed: the client was closed.
 	ErrClosed = rpc.ErrClosed
 
 	// ErrInvalidArgument: an argument was refused before anything was sent. The
 	// chain has an *ArgumentError that names it.
-	ErrInvalidArgument = errors.New("invalid argument")
+	ErrInvalidArgument = argument.ErrInvalid
 
 	// ErrTableNotFound: there is no table of that name or id, or it is dropped.
 	ErrTableNotFound = route.ErrTableNotFound
@@ -27,11 +26,11 @@ var (
 	ErrNoMeta = route.ErrNoMeta
 
 	// ErrNoPrimary: partitions of the table have no primary at present.
-	ErrNoPrimary = errors.New("partitions without a primary")
+	ErrNoPrimary = route.ErrNoPrimary
 
 	// ErrInDoubt: a change was sent and no answer came; it may have been carried
 	// out, now or later, or not.
-	ErrInDoubt = errors.New("the change may or may not have been carried out")
+	ErrInDoubt = rpc.ErrInDoubt
 )
 
 // ErrorCode is an error of the cluster: the name that a server sent, known here
@@ -59,23 +58,13 @@ const (
 	ErrACLDeny           = wire.ErrACLDeny
 )
 
-// ArgumentError says which argument was refused, and why. It is
-// ErrInvalidArgument to errors.Is.
-type ArgumentError struct {
-	Name   string // of the argument, such as "table" or "options.Partitions"
-	Reason string
-}
-
-// Error names the argument and the reason.
-func (e *ArgumentError) Error() string {
-	return fmt.Sprintf("%v: %s %s", ErrInvalidArgument, e.Name, e.Reason)
-}
-
-// Is reports whether target is ErrInvalidArgument.
-func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
+// ArgumentError says which argument was refused, in its field Name, and why, in
+// its field Reason. It is ErrInvalidArgument to errors.Is, and the type of the
+// same name of package pegasus.
+type ArgumentError = argument.Error
 
 func argumentError(name, format string, args ...any) error {
-	return &ArgumentError{Name: name, Reason: fmt.Sprintf(format, args...)}
+	return argument.Errorf(name, format, args...)
 }
 
 // Error is the error of every operation.

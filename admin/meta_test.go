@@ -114,8 +114,8 @@ func (m *scriptedMeta) serve(nc net.Conn) bool {
 	return err == nil
 }
 
-// argument decodes the argument of a request.
-func argument[Q any](q *wire.Request) Q {
+// argumentOf decodes the argument of a request.
+func argumentOf[Q any](q *wire.Request) Q {
 	var req Q
 	wire.Of(&req).Read(&q.Arg)
 	return req

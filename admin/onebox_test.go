@@ -353,3 +353,25 @@ func TestMetaLeaderMoves(t *testing.T) {
 		}
 	}
 }
+
+// Errors are the same values, and of the same types, in both packages.
+func TestErrorsOfTheClient(t *testing.T) {
+	for _, tc := range []struct{ admin, client error }{
+		{admin.ErrClosed, pegasus.ErrClosed},
+		{admin.ErrInvalidArgument, pegasus.ErrInvalidArgument},
+		{admin.ErrTableNotFound, pegasus.ErrTableNotFound},
+		{admin.ErrNoMeta, pegasus.ErrNoMeta},
+		{admin.ErrNoPrimary, pegasus.ErrNoPrimary},
+		{admin.ErrInDoubt, pegasus.ErrInDoubt},
+		{admin.ErrBusy, pegasus.ErrBusy},
+	} {
+		if !errors.Is(tc.admin, tc.client) {
+			t.Errorf("%q is not %q", tc.admin, tc.client)
+		}
+	}
+	_, err := admin.New(admin.Config{})
+	var ae *pegasus.ArgumentError
+	if !errors.As(err, &ae) || ae.Name != "MetaServers" || !errors.Is(err, pegasus.ErrInvalidArgument) {
+		t.Errorf("error %v", err)
+	}
+}

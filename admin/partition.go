@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -90,8 +91,8 @@ func (c *Client) waitForPrimaries(ctx context.Context, op, table string) error {
 				return nil
 			}
 		}
-		if !pause(ctx, wait) {
-			return refuse(op, table, fmt.Errorf("%w: %w: %d of %d", ctx.Err(), ErrNoPrimary, missing, count))
+		if !rpc.Pause(ctx, wait) {
+			return refuse(op, table, fmt.Errorf("%w: %w: %d of %d partitions", ctx.Err(), ErrNoPrimary, missing, count))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -16,7 +17,7 @@ import (
 // not with an error.
 func (c *Client) RemoteCommand(ctx context.Context, node, command string, args ...string) (string, error) {
 	const op = "RemoteCommand"
-	if err := validateAddress("node", node); err != nil {
+	if err := argument.Address("node", node); err != nil {
 		return "", refuse(op, "", err)
 	}
 	if command == "" {

@@ -16,7 +16,7 @@ func TestCreateTable(t *testing.T) {
 	var got wire.CreateAppRequest
 	m := newScriptedMeta(t, func(q *wire.Request) answer {
 		if string(q.Task) == wire.TaskCreateApp {
-			got = argument[wire.CreateAppRequest](q)
+			got = argumentOf[wire.CreateAppRequest](q)
 			return result(wire.CreateAppResponse{AppID: 7})
 		}
 		resp := partitions(4)
@@ -65,7 +65,7 @@ func TestTables(t *testing.T) {
 	yes := true
 	var status wire.AppStatus
 	m := newScriptedMeta(t, func(q *wire.Request) answer {
-		status = argument[wire.ListAppsRequest](q).Status
+		status = argumentOf[wire.ListAppsRequest](q).Status
 		return result(wire.ListAppsResponse{Infos: []wire.AppInfo{
 			{
 				Status: wire.AppAvailable, AppName: "a", AppID: 1, PartitionCount: 8, InitPartitionCount: 4,
@@ -117,7 +117,7 @@ func TestDropTableReserve(t *testing.T) {
 	}{{0, 0}, {1, 1}, {time.Second, 1}, {time.Second + 1, 2}, {time.Hour, 3600}} {
 		var got wire.DropAppRequest
 		m := newScriptedMeta(t, func(q *wire.Request) answer {
-			got = argument[wire.DropAppRequest](q)
+			got = argumentOf[wire.DropAppRequest](q)
 			return result(wire.DropAppResponse{})
 		})
 		if err := newClient(t, m.addr()).DropTable(testContext(t), "a", tc.reserve); err != nil {
@@ -311,7 +311,7 @@ func TestRequestsAndAnswers(t *testing.T) {
 	}
 }
 
-func decodeTo[Q any](q *wire.Request) any { return argument[Q](q) }
+func decodeTo[Q any](q *wire.Request) any { return argumentOf[Q](q) }
 
 // decodeLast decodes the requests of one task, and is nil for others.
 func decodeLast[Q any](task string) func(*wire.Request) any {
@@ -319,7 +319,7 @@ func decodeLast[Q any](task string) func(*wire.Request) any {
 		if string(q.Task) != task {
 			return nil
 		}
-		return argument[Q](q)
+		return argumentOf[Q](q)
 	}
 }
 
@@ -347,7 +347,7 @@ func TestRecallTable(t *testing.T) {
 	var got wire.RecallAppRequest
 	m := newScriptedMeta(t, func(q *wire.Request) answer {
 		if string(q.Task) == wire.TaskRecallApp {
-			got = argument[wire.RecallAppRequest](q)
+			got = argumentOf[wire.RecallAppRequest](q)
 			return result(wire.RecallAppResponse{Info: wire.AppInfo{Status: wire.AppAvailable, AppName: "old", AppID: 7, PartitionCount: 4}})
 		}
 		return result(partitions(4))

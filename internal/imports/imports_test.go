@@ -22,13 +22,14 @@ const module = "github.com/pegasus-go/pegasus"
 // packages by their path in the module ("." is the root), modules by name.
 // Tests may import anything.
 var allowed = map[string][]string{
-	"internal/wire":   {},
-	"internal/schema": {},
-	"internal/memnet": {},
-	"internal/rpc":    {"internal/wire"},
-	"internal/route":  {"internal/rpc", "internal/wire", "internal/schema"},
-	".":               {"internal/route", "internal/rpc", "internal/wire", "internal/schema"},
-	"admin":           {"internal/route", "internal/rpc", "internal/wire"},
+	"internal/wire":     {},
+	"internal/schema":   {},
+	"internal/memnet":   {},
+	"internal/argument": {},
+	"internal/rpc":      {"internal/wire"},
+	"internal/route":    {"internal/rpc", "internal/wire", "internal/schema"},
+	".":                 {"internal/argument", "internal/route", "internal/rpc", "internal/wire", "internal/schema"},
+	"admin":             {"internal/argument", "internal/route", "internal/rpc", "internal/wire"},
 
 	"internal/storage": {"internal/schema", "github.com/cockroachdb/pebble/v2"},
 	"internal/server":  {"internal/wire", "internal/schema", "internal/storage"},
@@ -44,7 +45,7 @@ var allowed = map[string][]string{
 // client are the packages that a program gets with the client.
 var client = []string{
 	".", "admin",
-	"internal/memnet", "internal/route", "internal/rpc", "internal/schema", "internal/wire",
+	"internal/argument", "internal/memnet", "internal/route", "internal/rpc", "internal/schema", "internal/wire",
 }
 
 // imports returns the packages of the module, by their path in it, with what

@@ -12,8 +12,12 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// ErrTableNotFound is the error of a table that does not exist.
-var ErrTableNotFound = errors.New("table does not exist")
+var (
+	// ErrTableNotFound is the error of a table that does not exist.
+	ErrTableNotFound = errors.New("table does not exist")
+	// ErrNoPrimary is the error of a partition whose Primary is nil.
+	ErrNoPrimary = errors.New("no primary")
+)
 
 // refreshTimeout bounds one refresh. Callers that wait for it have their own,
 // mostly shorter, limits.

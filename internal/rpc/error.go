@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 var (
@@ -15,6 +16,9 @@ var (
 	// ErrTimeout is the cause of failures of a call whose own deadline, not
 	// its context's, passed.
 	ErrTimeout = errors.New("no answer in time")
+	// ErrInDoubt is the error of a change that was sent and whose fate is
+	// unknown.
+	ErrInDoubt = errors.New("it may or may not have been carried out")
 )
 
 // Error is the failure of a call for any reason but an answer of the server.
@@ -41,4 +45,16 @@ func ContextError(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", err, cause)
 	}
 	return err
+}
+
+// Pause waits for d. It returns false if ctx ended.
+func Pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
