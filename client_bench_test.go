@@ -20,6 +20,8 @@ type echoConn struct {
 	reply []byte // of a get; the sequence id is patched in
 	seqAt int
 
+	in []byte // the beginning of a request
+
 	mu     sync.Mutex
 	cond   *sync.Cond
 	out    []byte // replies
@@ -45,10 +47,17 @@ func newEchoConnOf(task string, result wire.Message) *echoConn {
 func (c *echoConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for rest := b; len(rest) > 0; {
+	rest := b
+	if len(c.in) > 0 {
+		rest = append(c.in, b...)
+	}
+	for len(rest) >= wire.RequestPrefix {
 		n, err := wire.RequestSize(rest, 1<<20)
 		if err != nil {
 			return 0, err
+		}
+		if n > len(rest) {
+			break
 		}
 		var q wire.Request
 		if err := q.Parse(rest[:n]); err != nil {
@@ -66,6 +75,7 @@ func (c *echoConn) Write(b []byte) (int, error) {
 		c.out = append(c.out, c.reply...)
 		binary.BigEndian.PutUint32(c.out[at+c.seqAt:], uint32(q.Seq))
 	}
+	c.in = append(c.in[:0], rest...)
 	c.cond.Signal()
 	return len(b), nil
 }
