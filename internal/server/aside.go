@@ -9,18 +9,28 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// detour is what a request that runs aside goes through first.
+// detour is what a request goes through before it is carried out aside.
 type detour struct {
 	delay time.Duration
 	until <-chan struct{} // if not nil, wait for it to be closed
 	// code, if not empty, is the answer.
 	code wire.ErrorCode
-	// throttled is set if the delay was for throttling, which a request goes
-	// through only once.
+	// throttled is set if throttling was gone through, which happens only once.
 	throttled bool
 	// lose is set if the answer is not to be sent.
 	lose bool
 }
+
+const (
+	// maxAside is the number of requests of one connection that are carried out
+	// in goroutines of their own. Further ones hold up the connection, which
+	// keeps a client from piling up work faster than it accepts answers.
+	maxAside = 8
+	// maxWaiting is that of requests that are to wait first.
+	maxWaiting = 4096
+	// waitingCost is what one of these counts for beside its bytes.
+	waitingCost = 4 << 10
+)
 
 // keepReply is the largest buffer that is used again. The batch of a scan, 1000
 // records, mostly fits.
@@ -29,44 +39,87 @@ const keepReply = 1 << 20
 // replyBuffers are the buffers of requests that run aside.
 var replyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// runAside handles a request in a goroutine of its own. If there are too many
-// already it waits for one of them to end, which keeps a client from piling up
-// work faster than it accepts answers.
-func (c *conn) runAside(frame []byte, d detour) bool {
-	if c.tokens == nil {
-		c.tokens = make(chan struct{}, maxAside)
-	}
+// runAside handles a request that may take long, and has been throttled, in a
+// goroutine of its own.
+func (c *conn) runAside(frame []byte) bool {
+	charge := int64(max(0, len(frame)-roundBuffer))
+	return c.goAside(frame, charge, c.tokens, func(k *call) {
+		c.answerAside(k, detour{throttled: true})
+	})
+}
+
+// runLater handles a request after a detour, in a goroutine of its own.
+func (c *conn) runLater(frame []byte, d detour) bool {
+	charge := int64(len(frame) + waitingCost)
+	return c.goAside(frame, charge, c.waiting, func(k *call) {
+		if c.wait(k, &d) {
+			c.tokens <- struct{}{}
+			defer func() { <-c.tokens }()
+			c.answerAside(k, d)
+		}
+	})
+}
+
+// goAside calls f with a request in a new goroutine that has a token and counts
+// for charge in Server.buffered. If no token is free it waits for one.
+func (c *conn) goAside(frame []byte, charge int64, tokens chan struct{}, f func(k *call)) bool {
 	select {
-	case c.tokens <- struct{}{}:
+	case tokens <- struct{}{}:
 	default:
 		if !c.flush() { // nobody should wait for answers that are there
 			return false
 		}
-		c.tokens <- struct{}{}
+		tokens <- struct{}{}
 	}
-	if !c.charge(asideCharge(frame)) {
-		c.charge(-asideCharge(frame))
-		<-c.tokens
+	if !c.charge(charge) {
+		c.charge(-charge)
+		<-tokens
 		return false
 	}
 	frame = bytes.Clone(frame)
 	c.aside.Add(1)
-	go c.serveAside(frame, d)
+	go func() {
+		k := &call{s: c.s, n: c.n, conn: c}
+		defer func() {
+			c.endAside(k, recover())
+			c.charge(-charge)
+			<-tokens
+			c.aside.Done()
+		}()
+		if k.parse(frame) == nil { // as it was before
+			f(k)
+		}
+	}()
 	return true
 }
 
-// asideCharge is what the copy of a request counts for in Server.buffered.
-func asideCharge(frame []byte) int64 { return int64(max(0, len(frame)-roundBuffer)) }
-
-func (c *conn) serveAside(frame []byte, d detour) {
-	k := &call{s: c.s, n: c.n, conn: c}
-	defer c.leaveAside(frame, k)
-	if err := k.parse(frame); err != nil {
-		return // it was parsed before
+// wait takes a request through a detour. It returns false if the connection
+// ended meanwhile.
+func (c *conn) wait(k *call, d *detour) bool {
+	if !c.sleep(d.delay) {
+		return false
 	}
-	a, ok := c.takeDetour(k, d)
-	if !ok {
-		return
+	if d.until != nil {
+		select {
+		case <-d.until:
+		case <-c.halt:
+			return false
+		}
+	}
+	if d.code != "" || d.throttled {
+		return true
+	}
+	a := k.admit()
+	d.code, d.throttled = a.code, true
+	return !a.drop && c.sleep(a.delay)
+}
+
+// answerAside carries out a request and sends the answer.
+func (c *conn) answerAside(k *call, d detour) {
+	k.throttled = d.throttled
+	a := admission{code: d.code}
+	if d.code == "" {
+		a = k.admit() // the partition may have moved
 	}
 	k.memory = answerMemory{a: &c.s.answers, c: c}
 	buf := replyBuffers.Get().(*[]byte)
@@ -85,46 +138,14 @@ func (c *conn) serveAside(frame []byte, d detour) {
 	replyBuffers.Put(buf)
 }
 
-// takeDetour waits as d says and decides on the request. It returns false if
-// the connection ended meanwhile.
-func (c *conn) takeDetour(k *call, d detour) (admission, bool) {
-	if !c.sleep(d.delay) {
-		return admission{}, false
-	}
-	if d.until != nil {
-		select {
-		case <-d.until:
-		case <-c.halt:
-			return admission{}, false
-		}
-	}
-	if d.code != "" {
-		return admission{code: d.code}, true
-	}
-	k.throttled = d.throttled
-	a := k.admit()
-	if a.delay > 0 {
-		if !c.sleep(a.delay) {
-			return admission{}, false
-		}
-		if a.code == "" {
-			k.throttled = true
-			a = k.admit() // the partition may have moved
-		}
-	}
-	return a, true
-}
-
-func (c *conn) leaveAside(frame []byte, k *call) {
-	if p := recover(); p != nil {
-		c.s.log.Error("handler panicked", "client", c.nc.RemoteAddr(), "panic", p, "stack", string(debug.Stack()))
+// endAside cleans up after a request, which may have panicked.
+func (c *conn) endAside(k *call, panicked any) {
+	if panicked != nil {
+		c.s.log.Error("handler panicked", "client", c.nc.RemoteAddr(), "panic", panicked, "stack", string(debug.Stack()))
 		k.abandon()
 		c.abort()
 	}
 	k.memory.end()
-	c.charge(-asideCharge(frame))
-	<-c.tokens
-	c.aside.Done()
 }
 
 // sleep returns false if the connection ends first.

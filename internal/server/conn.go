@@ -20,10 +20,6 @@ const (
 	flushSize   = 64 << 10 // answers are sent when there are this many bytes, even if more requests wait
 )
 
-// maxAside is the number of requests of one connection that run in goroutines
-// of their own. Further ones hold up the connection.
-const maxAside = 8
-
 // conn is one connection to a node. All fields but those under a lock belong
 // to the goroutine of serve.
 type conn struct {
@@ -46,14 +42,20 @@ type conn struct {
 	// that ran aside do not get in between.
 	mu      sync.Mutex
 	aside   sync.WaitGroup
-	tokens  chan struct{} // one per request that runs aside; made on first use
+	tokens  chan struct{} // of requests that are carried out aside
+	waiting chan struct{} // of requests that wait for that
 	closing atomic.Bool   // no more requests are read, and delayed ones are dropped
 	broken  atomic.Bool   // the network connection is closed already
 	halt    chan struct{} // closed with closing
 }
 
 func newConn(n *Node, nc net.Conn) *conn {
-	c := &conn{s: n.s, n: n, nc: nc, halt: make(chan struct{})}
+	c := &conn{
+		s: n.s, n: n, nc: nc,
+		halt:    make(chan struct{}),
+		tokens:  make(chan struct{}, maxAside),
+		waiting: make(chan struct{}, maxWaiting),
+	}
 	c.call = call{s: n.s, n: n, conn: c}
 	return c
 }
@@ -258,12 +260,12 @@ func (c *conn) handle(frame []byte) bool {
 		}
 		k.now = 0
 	}
-	if k.h != nil && k.h.slow != nil && k.h.slow(k.req.Arg) {
-		return c.runAside(frame, detour{})
-	}
 	a := k.admit()
-	if a.delay > 0 {
-		return c.runAside(frame, detour{delay: a.delay, code: a.code, throttled: true})
+	switch {
+	case a.delay > 0:
+		return c.runLater(frame, detour{delay: a.delay, code: a.code, throttled: true})
+	case a.code == "" && !a.drop && k.h.slow != nil && k.h.slow(k.req.Arg):
+		return c.runAside(frame)
 	}
 	c.out = k.answer(c.out, a)
 	if k.bad {

@@ -192,7 +192,24 @@ func TestThrottling(t *testing.T) {
 			}
 		}
 		second()
-		// Requests that run aside anyway are delayed just so.
+		// All requests of a connection are delayed at the same time.
+		const requests = 50
+		var frames []byte
+		mustSetEnv(m, "replica.read_throttling", "4*delay*100")
+		for i := range int32(requests) {
+			frames = append(frames, getFrame(i, "k")...)
+		}
+		began := time.Now()
+		go c.nc.Write(frames)
+		for range requests {
+			c.mustNext()
+		}
+		if d := time.Since(began); d != 100*time.Millisecond {
+			t.Errorf("%d delayed requests took %v", requests, d)
+		}
+		mustSetEnv(m, "replica.read_throttling", "4*delay*100,8*reject*200")
+		time.Sleep(900 * time.Millisecond)
+		// Requests that take long are delayed just so.
 		count := func() wire.ErrorCode {
 			var resp wire.CountResponse
 			return do(c, home("k"), wire.TaskSortKeyCount, wire.Blob("k"), resp.Read)

@@ -71,7 +71,7 @@ func (c *conn) disturb(frame []byte) (handled, goOn bool) {
 	case a.Drop:
 		return true, true
 	case a.Delay > 0 || a.Until != nil || a.Lose:
-		return true, c.runAside(frame, detour{delay: a.Delay, until: a.Until, code: wire.ErrorCode(a.Code), lose: a.Lose})
+		return true, c.runLater(frame, detour{delay: a.Delay, until: a.Until, code: wire.ErrorCode(a.Code), lose: a.Lose})
 	case a.Code != "":
 		c.out = k.fail(c.out, wire.ErrorCode(a.Code))
 		return true, true
