@@ -60,7 +60,10 @@ func (k *call) answer(dst []byte, a admission) []byte {
 		return k.fail(dst, a.code)
 	}
 	if k.p != nil {
-		k.p.use.RLock()
+		// Only a split locks it, and requests do not wait for splits.
+		if !k.p.use.TryRLock() {
+			return k.fail(dst, wire.ErrSplitting)
+		}
 		defer k.p.use.RUnlock()
 		if code := k.checkHash(); code != "" {
 			return k.fail(dst, code)

@@ -245,6 +245,38 @@ func TestMovePrimaryDuringSplit(t *testing.T) {
 	}
 }
 
+// A request that a split waits for does not make others wait, to that table or
+// another one.
+func TestRequestsDuringSplit(t *testing.T) {
+	s := start(t, Options{})
+	ensure(t, s, "other", testPartitions)
+	c, m := dial(t, s.Replicas()[0]), dial(t, s.Metas()[0])
+	p := (*s.catalog.byName[testTable].partitions.Load())[0]
+	p.use.RLock()
+	if err := s.StartSplit(testTable); err != nil {
+		t.Fatal(err)
+	}
+	for p.use.TryRLock() { // until the split waits
+		p.use.RUnlock()
+		runtime.Gosched()
+	}
+	for i := range testPartitions {
+		if _, code := c.getAt(at(i), "k"); code != wire.ErrSplitting {
+			t.Errorf("partition %d of the table: %v", i, code)
+		}
+	}
+	other := home("k")
+	other.GPID.AppID = 2
+	if _, code := c.getAt(other, "k"); code != wire.ErrOK {
+		t.Errorf("another table: %v", code)
+	}
+	p.use.RUnlock()
+	awaitSplit(m)
+	if _, code := c.getAt(homeOf("k", 2*testPartitions), "k"); code != wire.ErrOK {
+		t.Errorf("after the split: %v", code)
+	}
+}
+
 // A split writes the table's record when the records have moved, with the name
 // that the table had before: it must not change meanwhile.
 func TestRenameDuringSplit(t *testing.T) {
