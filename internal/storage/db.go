@@ -77,6 +77,9 @@ func (db *DB) openMemory() error {
 
 func (db *DB) openDir(dir string) error {
 	fs := db.opts.FS
+	if err := makeDir(dir, fs); err != nil {
+		return err
+	}
 	if fs == vfs.Default {
 		var err error
 		if dir, err = canonicalDir(dir); err != nil {

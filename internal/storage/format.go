@@ -27,12 +27,30 @@ const (
 // promise would be a lie, and a loss of power could leave a directory that does not open.
 const pebbleFormat = pebble.FormatColumnarBlocks
 
-// prepareDir makes the directory, locks it and looks at its format. created is true when it holds
-// no store yet. The caller closes the lock.
-func prepareDir(dir string, fs vfs.FS) (lock *pebble.Lock, created bool, err error) {
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return nil, false, err
+// makeDir makes a directory and those above it that there are not, durably.
+func makeDir(dir string, fs vfs.FS) error {
+	var parents []string // of those that are made
+	for d := dir; ; d = fs.PathDir(d) {
+		if _, err := fs.Stat(d); !errors.Is(err, os.ErrNotExist) || d == fs.PathDir(d) {
+			break
+		}
+		parents = append(parents, fs.PathDir(d))
 	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, d := range parents {
+		// Some may write into a directory and not look into it.
+		if err := syncDir(d, fs); err != nil && !errors.Is(err, os.ErrPermission) {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareDir locks the directory and looks at its format. created is true when it holds no store
+// yet. The caller closes the lock.
+func prepareDir(dir string, fs vfs.FS) (lock *pebble.Lock, created bool, err error) {
 	lock, err = pebble.LockDirectory(dir, fs)
 	if err != nil {
 		return nil, false, lockError(err)
@@ -120,14 +138,7 @@ func writeFormat(dir string, fs vfs.FS) error {
 	if err != nil {
 		return err
 	}
-	if err := syncDir(dir, fs); err != nil {
-		return err
-	}
-	// dir itself may be new. Whoever may not look into its parent has not made it.
-	if err := syncDir(fs.PathDir(dir), fs); err != nil && !errors.Is(err, os.ErrPermission) {
-		return err
-	}
-	return nil
+	return syncDir(dir, fs)
 }
 
 func syncDir(dir string, fs vfs.FS) error {
@@ -142,15 +153,12 @@ func syncDir(dir string, fs vfs.FS) error {
 	return err
 }
 
-// canonicalDir returns one spelling for every way to name dir, because the lock within a process
-// goes by the name.
+// canonicalDir returns one spelling for every way to name dir, which exists, because the lock within
+// a process goes by the name.
 func canonicalDir(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
-	}
-	return abs, nil // does not exist yet
+	return filepath.EvalSymlinks(abs)
 }

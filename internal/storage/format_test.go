@@ -64,6 +64,33 @@ func TestLock(t *testing.T) {
 	openDB(t, Options{Dir: link})
 }
 
+// The directory that Open makes is the one that it locks, wherever links lead.
+func TestLockBehindLink(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), link); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(link, "new")
+	openDB(t, Options{Dir: dir})
+	if db, err := Open(Options{Dir: dir}); !errors.Is(err, ErrLocked) {
+		t.Errorf("second Open: %v", err)
+		if err == nil {
+			db.Close()
+		}
+	}
+}
+
+// A store survives a loss of power with all directories that Open made for it.
+func TestNewDirsAreDurable(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	opts := Options{Dir: "/a/b/c/db", FS: disk, SweepInterval: -1}
+	put(t, partition(t, openDB(t, opts), 1, 0), "h", "s", "v", 0)
+	opts.FS = disk.CrashClone(vfs.CrashCloneCfg{})
+	if got := get(partition(t, openDB(t, opts), 1, 0), "h", "s"); got != "v" {
+		t.Errorf("after a loss of power: %s", got)
+	}
+}
+
 func TestNewerFormat(t *testing.T) {
 	dir := t.TempDir()
 	makeStore(t, dir)
