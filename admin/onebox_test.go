@@ -232,7 +232,10 @@ func TestSplitOfATable(t *testing.T) {
 	if err := c.admin.StartSplit(ctx, "a", 8); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.admin.StartSplit(ctx, "a", 8); !errors.Is(err, admin.ErrBusy) {
+	if err := c.admin.StartSplit(ctx, "a", 8); !errors.Is(err, admin.ErrInvalidParameters) {
+		t.Errorf("StartSplit again: %v", err)
+	}
+	if err := c.admin.StartSplit(ctx, "a", 16); !errors.Is(err, admin.ErrBusy) {
 		t.Errorf("StartSplit during a split: %v", err)
 	}
 	split, err := c.admin.QuerySplit(ctx, "a")

@@ -52,7 +52,9 @@ const AllPartitions = -1
 // it since 2.2. newPartitions must be exactly twice the present number. The
 // table stays usable. QuerySplit tells how far it is.
 //
-// The error has ErrBusy if a split is under way.
+// The new partitions count as soon as a split has started: during it, and when
+// it is asked for again, the error has ErrInvalidParameters, or ErrBusy if
+// newPartitions is twice their number.
 func (c *Client) StartSplit(ctx context.Context, table string, newPartitions int) error {
 	const op = "StartSplit"
 	if err := validateName("table", table); err != nil {

@@ -64,11 +64,7 @@ func (s *Server) queryConfig(req *wire.QueryConfigRequest, resp *wire.QueryConfi
 // catalog is locked.
 func (s *Server) configurations(t *table) []wire.PartitionConfiguration {
 	serving := *t.partitions.Load()
-	count := len(serving)
-	if t.split != nil {
-		count *= 2
-	}
-	all := make([]wire.PartitionConfiguration, count)
+	all := make([]wire.PartitionConfiguration, t.announced())
 	for i := range all {
 		pc := &all[i]
 		pc.PID = wire.GPID{AppID: t.rec.Info.AppID, PartitionIndex: int32(i)}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -15,8 +16,14 @@ import (
 // Only the second phase leaves a trace in the store, at its end, together with
 // the moved records. A split that a restart interrupts has not happened.
 
-// splitState is a split in its first phase, or about to enter the second.
-type splitState struct{ paused bool }
+// splitState is a split in its first phase, or about to enter the second: the
+// status of each parent, Splitting or Paused. All parents split together, when
+// none is paused.
+type splitState []wire.SplitStatus
+
+func newSplitState(parents int) splitState {
+	return slices.Repeat([]wire.SplitStatus{wire.Splitting}, parents)
+}
 
 func (k *call) startSplit(req *wire.StartPartitionSplitRequest, resp *wire.HintResponse) {
 	resp.Err, resp.Hint = k.s.startSplit(req.AppName, int(req.NewPartitionCount))
@@ -27,11 +34,13 @@ func (k *call) startSplit(req *wire.StartPartitionSplitRequest, resp *wire.HintR
 func (s *Server) StartSplit(table string) error {
 	s.catalog.mu.Lock()
 	t := s.catalog.byName[table]
-	s.catalog.mu.Unlock()
 	if t == nil {
+		s.catalog.mu.Unlock()
 		return fmt.Errorf("server: split: no table %q", table)
 	}
-	if code, hint := s.startSplit(table, 2*t.count()); code != wire.ErrOK {
+	count := 2 * t.announced()
+	s.catalog.mu.Unlock()
+	if code, hint := s.startSplit(table, count); code != wire.ErrOK {
 		return fmt.Errorf("server: split table %q: %w: %s", table, code, hint)
 	}
 	return nil
@@ -44,12 +53,13 @@ func (s *Server) startSplit(name string, count int) (wire.ErrorCode, string) {
 	t := c.byName[name]
 	switch {
 	case t == nil:
-		return wire.ErrAppNotExist, fmt.Sprintf("app %s is not existed", name)
+		return wire.ErrAppNotExist, "app not existed"
+	case count != 2*t.announced():
+		return wire.ErrInvalidParameters, fmt.Sprintf("wrong partition_count, should be %d", 2*t.announced())
 	case t.split != nil:
-		return wire.ErrBusy, fmt.Sprintf("app %s is already executing partition split", name)
-	case count != 2*t.count() || count > MaxPartitions:
-		return wire.ErrInvalidParameters,
-			fmt.Sprintf("wrong partition count: app(%s), partition count(%d), new_partition_count(%d)", name, t.count(), count)
+		return wire.ErrBusy, fmt.Sprintf("app(%s) is already executing partition split", name)
+	case count > MaxPartitions:
+		return wire.ErrInvalidParameters, fmt.Sprintf("a table has at most %d partitions", MaxPartitions)
 	}
 	rec := t.rec.clone()
 	if rec.Info.Envs == nil {
@@ -60,7 +70,7 @@ func (s *Server) startSplit(name string, count int) (wire.ErrorCode, string) {
 		return code, hint
 	}
 	s.applyEnvs(t)
-	t.split = new(splitState)
+	t.split = newSplitState(t.count())
 	s.inBackground(func() { s.finishSplit(t) })
 	return wire.ErrOK, ""
 }
@@ -117,13 +127,15 @@ func (s *Server) beginMove(t *table) (record, bool) {
 	c := &s.catalog
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.split == nil || t.split.paused || c.holdSplits || t.moving.Load() {
+	if t.split == nil || slices.Contains(t.split, wire.Paused) || c.holdSplits || t.moving.Load() {
 		return record{}, false
 	}
 	t.moving.Store(true)
 	t.moved = make(chan struct{})
 	rec := t.rec.clone()
-	rec.Info.InitPartitionCount = rec.Info.PartitionCount
+	if rec.Info.InitPartitionCount <= 0 {
+		rec.Info.InitPartitionCount = rec.Info.PartitionCount
+	}
 	rec.Info.PartitionCount *= 2
 	for i := range rec.Partitions {
 		rec.Partitions[i].Ballot++
@@ -140,27 +152,22 @@ func (k *call) querySplit(req *wire.AppNameRequest, resp *wire.QueryPartitionSpl
 	hint := ""
 	switch {
 	case t == nil:
-		resp.Err, hint = wire.ErrAppNotExist, fmt.Sprintf("app %s is not existed", req.AppName)
+		resp.Err, hint = wire.ErrAppNotExist, fmt.Sprintf("app(%s) not existed", req.AppName)
 	case t.split == nil:
-		resp.Err, hint = wire.ErrInvalidState, fmt.Sprintf("app %s is not splitting", req.AppName)
+		resp.Err, hint = wire.ErrInvalidState, fmt.Sprintf("app(%s) is not splitting", req.AppName)
 	}
 	if hint != "" {
 		resp.Hint = &hint
 		return
 	}
-	status := wire.Splitting
-	if t.split.paused {
-		status = wire.Paused
-	}
-	resp.NewPartitionCount = int32(2 * t.count())
+	resp.NewPartitionCount = int32(t.announced())
 	resp.Status = make(map[int32]wire.SplitStatus)
-	for i := range int32(t.count()) {
-		resp.Status[i] = status
+	for i, status := range t.split {
+		resp.Status[int32(i)] = status
 	}
 }
 
-// controlSplit pauses, restarts or cancels a split. All partitions of a table
-// split together, so the parent index is only checked.
+// controlSplit pauses, restarts or cancels a split.
 func (k *call) controlSplit(req *wire.ControlPartitionSplitRequest, resp *wire.OptionalHintResponse) {
 	code, hint := k.s.controlSplit(req)
 	resp.Err = code
@@ -176,30 +183,46 @@ func (s *Server) controlSplit(req *wire.ControlPartitionSplitRequest) (wire.Erro
 	t := c.byName[req.AppName]
 	switch {
 	case t == nil:
-		return wire.ErrAppNotExist, fmt.Sprintf("app %s is not existed", req.AppName)
+		return wire.ErrAppNotExist, "app not existed"
 	case t.split == nil:
-		return wire.ErrInvalidState, fmt.Sprintf("app %s is not splitting", req.AppName)
-	case req.ParentIndex < -1 || int(req.ParentIndex) >= t.count():
-		return wire.ErrInvalidParameters, fmt.Sprintf("no parent partition %d", req.ParentIndex)
-	case t.moving.Load():
-		return wire.ErrChildRegistered, "the records are moving already"
+		return wire.ErrInvalidState, fmt.Sprintf("app(%s) is not splitting", req.AppName)
 	}
 	switch req.ControlType {
 	case wire.SplitPause:
-		t.split.paused = true
-	case wire.SplitRestart:
-		if !t.split.paused {
-			return wire.ErrInvalidState, "the split is not paused"
+		if t.moving.Load() && req.ParentIndex >= 0 {
+			return wire.ErrChildRegistered, fmt.Sprintf("partition[%d] is not splitting", req.ParentIndex)
 		}
-		t.split.paused = false
+		return t.changeSplit(int(req.ParentIndex), wire.Splitting, wire.Paused)
+	case wire.SplitRestart:
 		s.inBackground(func() { s.finishSplit(t) })
+		return t.changeSplit(int(req.ParentIndex), wire.Paused, wire.Splitting)
 	case wire.SplitCancel:
-		if req.OldPartitionCount == nil || int(*req.OldPartitionCount) != t.count() {
-			return wire.ErrInvalidParameters, "wrong old partition count"
+		switch {
+		case req.OldPartitionCount == nil || int(*req.OldPartitionCount) != t.count():
+			return wire.ErrInvalidParameters, fmt.Sprintf("wrong partition_count, should be %d", t.count())
+		case t.moving.Load():
+			return wire.ErrChildRegistered, "some partitions have already finished split"
 		}
 		t.split = nil
-	default:
-		return wire.ErrInvalidParameters, "unknown control type"
+		return wire.ErrOK, ""
+	}
+	return wire.ErrInvalidParameters, "unknown control type"
+}
+
+// changeSplit changes the status of one parent, which must be from, or, if the
+// index is negative, of all that have that status. When the records are moving
+// there are none any more. The catalog is locked.
+func (t *table) changeSplit(parent int, from, to wire.SplitStatus) (wire.ErrorCode, string) {
+	if parent >= len(t.split) {
+		return wire.ErrInvalidParameters, fmt.Sprintf("invalid parent partition index(%d)", parent)
+	}
+	if parent >= 0 && t.split[parent] != from {
+		return wire.ErrInvalidState, fmt.Sprintf("partition[%d] wrong split_status(%d)", parent, t.split[parent])
+	}
+	for i := range t.split {
+		if (parent < 0 || i == parent) && t.split[i] == from && !t.moving.Load() {
+			t.split[i] = to
+		}
 	}
 	return wire.ErrOK, ""
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -24,8 +25,13 @@ func querySplit(c *client) wire.QueryPartitionSplitResponse {
 
 func controlSplit(c *client, control wire.SplitControlType, old *int32) wire.ErrorCode {
 	c.t.Helper()
+	return controlParent(c, control, -1, old)
+}
+
+func controlParent(c *client, control wire.SplitControlType, parent int32, old *int32) wire.ErrorCode {
+	c.t.Helper()
 	return ask[wire.ControlPartitionSplitRequest, wire.OptionalHintResponse](c, wire.TaskControlPartitionSplit,
-		wire.ControlPartitionSplitRequest{AppName: testTable, ControlType: control, ParentIndex: -1, OldPartitionCount: old}).Err
+		wire.ControlPartitionSplitRequest{AppName: testTable, ControlType: control, ParentIndex: parent, OldPartitionCount: old}).Err
 }
 
 // awaitSplit returns when the table is not splitting any more.
@@ -62,8 +68,14 @@ func TestSplit(t *testing.T) {
 	if code := startSplit(m, testTable, 8); code != wire.ErrOK {
 		t.Fatal(code)
 	}
-	if code := startSplit(m, testTable, 8); code != wire.ErrBusy {
+	if code := startSplit(m, testTable, 8); code != wire.ErrInvalidParameters {
+		t.Errorf("the same start again: %v", code)
+	}
+	if code := startSplit(m, testTable, 16); code != wire.ErrBusy {
 		t.Errorf("second start: %v", code)
+	}
+	if err := s.StartSplit(testTable); !errors.Is(err, wire.ErrBusy) {
+		t.Errorf("second start: %v", err)
 	}
 	if code := dropTable(m, testTable, 0); code != wire.ErrSplitting {
 		t.Errorf("drop: %v", code)
@@ -84,8 +96,31 @@ func TestSplit(t *testing.T) {
 	if _, code := c.getAt(homeOf("k1", 8), "k1"); homeOf("k1", 8).PartitionIndex >= 4 && code != wire.ErrObjectNotFound {
 		t.Errorf("get from a child: %v", code)
 	}
-	if code := controlSplit(m, wire.SplitPause, nil); code != wire.ErrOK || querySplit(m).Status[3] != wire.Paused {
-		t.Errorf("pause: %v, %+v", code, querySplit(m))
+	for _, step := range []struct {
+		control wire.SplitControlType
+		parent  int32
+		want    wire.ErrorCode
+		paused  int
+	}{
+		{wire.SplitRestart, -1, wire.ErrOK, 0}, // nothing is paused
+		{wire.SplitRestart, 2, wire.ErrInvalidState, 0},
+		{wire.SplitPause, 4, wire.ErrInvalidParameters, 0},
+		{wire.SplitPause, 2, wire.ErrOK, 1},
+		{wire.SplitPause, 2, wire.ErrInvalidState, 1},
+		{wire.SplitPause, -1, wire.ErrOK, 4},
+		{wire.SplitPause, -1, wire.ErrOK, 4},
+		{wire.SplitRestart, 1, wire.ErrOK, 3},
+	} {
+		code := controlParent(m, step.control, step.parent, nil)
+		paused := 0
+		for _, status := range querySplit(m).Status {
+			if status == wire.Paused {
+				paused++
+			}
+		}
+		if code != step.want || paused != step.paused {
+			t.Errorf("%+v: %v, %d paused", step, code, paused)
+		}
 	}
 	s.HoldSplits(false)
 	if q := querySplit(m); q.Err != wire.ErrOK {
@@ -95,7 +130,7 @@ func TestSplit(t *testing.T) {
 	if code := controlSplit(m, wire.SplitCancel, &three); code != wire.ErrInvalidParameters {
 		t.Errorf("cancel with a wrong count: %v", code)
 	}
-	if code := controlSplit(m, wire.SplitCancel, &four); code != wire.ErrOK || queryTable(m, testTable).PartitionCount != 4 {
+	if code := controlParent(m, wire.SplitCancel, 99, &four); code != wire.ErrOK || queryTable(m, testTable).PartitionCount != 4 {
 		t.Errorf("cancel: %v, %+v", code, queryTable(m, testTable))
 	}
 	c.wantValue("k7", "7")
@@ -192,6 +227,10 @@ func TestSplitUnderLoad(t *testing.T) {
 		awaitSplit(m)
 	}
 	close(stop)
+	list := ask[wire.ListAppsRequest, wire.ListAppsResponse](m, wire.TaskListApps, wire.ListAppsRequest{Status: wire.AppAvailable})
+	if info := list.Infos[0]; info.PartitionCount != 32 || info.InitPartitionCount != testPartitions {
+		t.Errorf("after three splits: %+v", info)
+	}
 	wg.Wait()
 	c := dial(t, s.Replicas()[0])
 	all := slices.Concat(acknowledged...)
@@ -269,6 +308,19 @@ func TestRequestsDuringSplit(t *testing.T) {
 	other.GPID.AppID = 2
 	if _, code := c.getAt(other, "k"); code != wire.ErrOK {
 		t.Errorf("another table: %v", code)
+	}
+	old := int32(testPartitions)
+	for want, code := range map[wire.ErrorCode]wire.ErrorCode{
+		wire.ErrOK:              controlSplit(m, wire.SplitPause, nil), // those that are splitting: none
+		wire.ErrChildRegistered: controlSplit(m, wire.SplitCancel, &old),
+		wire.ErrInvalidState:    controlParent(m, wire.SplitRestart, 0, nil),
+	} {
+		if code != want {
+			t.Errorf("control: %v, want %v", code, want)
+		}
+	}
+	if code := controlParent(m, wire.SplitPause, 0, nil); code != wire.ErrChildRegistered {
+		t.Errorf("pause of one partition: %v", code)
 	}
 	p.use.RUnlock()
 	awaitSplit(m)

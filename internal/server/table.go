@@ -13,7 +13,7 @@ import (
 type table struct {
 	id         int32
 	rec        record
-	split      *splitState   // like rec
+	split      splitState    // like rec; nil when there is none
 	moved      chan struct{} // like rec; closed when moving ends
 	compaction atomic.Int32  // compactNever, ...
 
@@ -24,6 +24,10 @@ type table struct {
 
 // count returns the number of partitions that hold records.
 func (t *table) count() int { return len(*t.partitions.Load()) }
+
+// announced returns the number of partitions that clients are told of. The
+// catalog is locked.
+func (t *table) announced() int { return t.count() + len(t.split) }
 
 // info returns what clients are told about the table. The catalog is locked.
 func (t *table) info() wire.AppInfo {
