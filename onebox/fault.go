@@ -40,7 +40,8 @@ type Action struct {
 
 // Intercept makes f decide on every request before anything else looks at it,
 // until it is replaced; nil removes it. f is called concurrently and should not
-// block: to hold a request, return an Action with Until.
+// block: to hold a request, return an Action with Until. It may stop nodes, also
+// the one that it is called for, and close the Server.
 func (s *Server) Intercept(f func(Request) Action) {
 	if f == nil {
 		s.srv.Intercept(nil)
@@ -91,7 +92,7 @@ func (n *Node) Start() error {
 }
 
 // Pause makes the node hang: it accepts connections and requests and answers
-// nothing until Resume.
+// nothing until Resume or Stop. It does nothing to a node that is stopped.
 func (n *Node) Pause() { n.n.Pause() }
 
 // Resume ends Pause. What has arrived meanwhile is carried out and answered.

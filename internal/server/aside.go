@@ -116,6 +116,7 @@ func (c *conn) wait(k *call, d *detour) bool {
 
 // answerAside carries out a request and sends the answer.
 func (c *conn) answerAside(k *call, d detour) {
+	c.hang()
 	k.throttled = d.throttled
 	a := admission{code: d.code}
 	if d.code == "" {

@@ -44,6 +44,8 @@ type conn struct {
 	aside   sync.WaitGroup
 	tokens  chan struct{} // of requests that are carried out aside
 	waiting chan struct{} // of requests that wait for that
+	ended   bool          // unregistered; under Node.mu
+	outside bool          // in code of the program around, see Node.outside; under Node.mu
 	closing atomic.Bool   // no more requests are read, and delayed ones are dropped
 	broken  atomic.Bool   // the network connection is closed already
 	halt    chan struct{} // closed with closing
@@ -304,6 +306,7 @@ func (c *conn) sendRound() bool {
 
 // send writes answers to the network.
 func (c *conn) send(b []byte) bool {
+	c.hang()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	limit := c.s.opts.Limits.WriteTime

@@ -47,24 +47,36 @@ func (s *Server) Intercept(f func(Call) Action) {
 	}
 }
 
+// hang waits while the node is paused.
+func (c *conn) hang() {
+	if c.s.disturbed.Load() == 0 {
+		return
+	}
+	for resumed := c.n.pause(); resumed != nil; resumed = c.n.pause() {
+		<-resumed // Stop and Close resume, too
+	}
+}
+
 // disturb applies what tests have arranged: paused nodes and interceptors. If
 // it has handled the request, goOn is false if the connection is to be closed.
 func (c *conn) disturb(frame []byte) (handled, goOn bool) {
-	if resumed := c.n.pause(); resumed != nil {
-		<-resumed // Stop and Close resume, too
-	}
+	c.hang()
 	f := c.s.interceptor.Load()
 	if f == nil {
 		return false, true
 	}
 	k := &c.call
-	a := (*f)(Call{
+	call := Call{
 		Meta: c.n.role == metaRole,
 		Node: c.n.index,
 		Task: string(k.req.Task),
 		GPID: k.req.GPID,
-	})
+	}
+	var a Action
+	c.n.outside(c, func() { a = (*f)(call) })
 	switch {
+	case c.broken.Load():
+		return true, false // f may have stopped the node
 	case a.Close:
 		c.abort()
 		return true, false

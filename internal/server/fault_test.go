@@ -1,10 +1,14 @@
 package server
 
 import (
+	"io"
 	"net"
+	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -217,6 +221,109 @@ func TestExpiryDuringPause(t *testing.T) {
 				}
 			}
 			s.Intercept(nil)
+		}
+	})
+}
+
+// An interceptor may stop the node that it is called on, and close the server.
+func TestStopInInterceptor(t *testing.T) {
+	for name, stop := range map[string]func(*Server){
+		"stop":  func(s *Server) { s.Replicas()[0].Stop() },
+		"close": func(s *Server) { s.Close() },
+	} {
+		s := start(t, Options{})
+		c := dial(t, s.Replicas()[0])
+		c.mustPut("k", "old")
+		stopped := make(chan struct{})
+		s.Intercept(func(Call) Action {
+			stop(s)
+			close(stopped)
+			return Action{}
+		})
+		send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("new")})
+		<-stopped
+		if name == "close" {
+			c.mustNext() // what had arrived is answered
+		}
+		c.ended()
+		s.Intercept(nil)
+		if name == "stop" {
+			if err := s.Replicas()[0].Start(); err != nil {
+				t.Fatal(err)
+			}
+			dial(t, s.Replicas()[0]).wantValue("k", "old")
+		}
+	}
+}
+
+// Stop waits for what it has stopped, not for what others start.
+func TestStopBesideStart(t *testing.T) {
+	s := start(t, Options{})
+	n := s.Replicas()[0]
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range 100 {
+				n.Stop()
+			}
+		})
+		wg.Go(func() {
+			for range 100 {
+				if n.Start() == nil {
+					if nc, err := net.Dial("tcp", n.Addr()); err == nil {
+						nc.Close()
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A node that is stopped or closed cannot be paused: nothing would end that.
+func TestPauseDuringClose(t *testing.T) {
+	s := start(t, Options{})
+	n := s.Replicas()[0]
+	c := dial(t, n)
+	closed := make(chan struct{})
+	s.Intercept(func(Call) Action {
+		go func() {
+			s.Close()
+			close(closed)
+		}()
+		for n.Running() {
+			runtime.Gosched()
+		}
+		n.Pause()
+		return Action{}
+	})
+	c.write(getFrame(1, "k"))
+	c.mustNext()
+	c.ended()
+	<-closed
+}
+
+// A node that hangs sends nothing, whatever it had begun.
+func TestPauseHoldsEverything(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+		node := s.Replicas()[0]
+		delayed, web := dial(node), dial(node)
+		s.Intercept(func(Call) Action { return Action{Delay: time.Second} })
+		send(delayed, home("k"), wire.TaskTTL, key("k", ""))
+		synctest.Wait()
+		node.Pause()
+		web.write([]byte("GET /version HTTP/1.1\r\nHost: h\r\n\r\n"))
+		for _, c := range []*client{delayed, web} {
+			_ = c.nc.SetReadDeadline(time.Now().Add(time.Minute))
+			if n, err := c.nc.Read(make([]byte, 1)); n > 0 {
+				t.Errorf("a paused node answers: %v", err)
+			}
+		}
+		node.Resume()
+		delayed.mustNext()
+		_ = web.nc.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := io.ReadFull(web.nc, make([]byte, 1)); err != nil {
+			t.Error(err)
 		}
 	})
 }

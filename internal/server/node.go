@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -34,12 +35,13 @@ type Node struct {
 
 	mu struct {
 		sync.Mutex
-		listener net.Listener // nil when stopped
-		conns    map[*conn]struct{}
-		paused   chan struct{} // closed by Resume; nil when not paused
-		stopped  bool
+		listener  net.Listener  // nil when stopped
+		accepting chan struct{} // closed when the loop of the last listener has ended
+		conns     map[*conn]struct{}
+		paused    chan struct{} // closed by Resume; nil when not paused
+		stopped   bool
 	}
-	wg sync.WaitGroup // accept loop and connections
+	fewer sync.Cond // on mu: Stop and Close need not wait for some connection any more
 
 	diskFull atomic.Bool // see FillDisk
 }
@@ -50,6 +52,7 @@ var errNodeStopped = errors.New("server: node is stopped")
 func newNode(s *Server, r role, index int, listenAddr string) *Node {
 	n := &Node{s: s, role: r, index: index, listenAddr: listenAddr}
 	n.mu.conns = make(map[*conn]struct{})
+	n.fewer.L = &n.mu
 	n.mu.stopped = true
 	return n
 }
@@ -79,8 +82,12 @@ func (n *Node) Start() error {
 		}
 	}
 	n.mu.listener, n.mu.stopped = l, false
-	n.wg.Add(1)
-	go n.accept(l)
+	accepting := make(chan struct{})
+	n.mu.accepting = accepting
+	go func() {
+		defer close(accepting)
+		n.accept(l)
+	}()
 	return nil
 }
 
@@ -121,6 +128,17 @@ func (n *Node) setAddr(a net.Addr) error {
 // connections break, requests on them may or may not have been carried out,
 // open scans are lost. The routing stays as it is.
 func (n *Node) Stop() {
+	n.end((*conn).abort)
+	n.s.scans.dropNode(n)
+}
+
+// shutdown stops the node gracefully: requests that have arrived are answered,
+// then connections close.
+func (n *Node) shutdown() { n.end((*conn).shutdown) }
+
+// end stops the node and waits for what runs on it now, not for what a Start
+// begins meanwhile.
+func (n *Node) end(endConn func(*conn)) {
 	n.mu.Lock()
 	n.mu.stopped = true
 	n.resumeLocked()
@@ -128,12 +146,19 @@ func (n *Node) Stop() {
 		n.mu.listener.Close()
 		n.mu.listener = nil
 	}
-	for c := range n.mu.conns {
-		c.abort()
+	accepting, conns := n.mu.accepting, maps.Clone(n.mu.conns)
+	for c := range conns {
+		endConn(c)
+	}
+	for c := range conns {
+		for !c.ended && !c.outside {
+			n.fewer.Wait()
+		}
 	}
 	n.mu.Unlock()
-	n.wg.Wait()
-	n.s.scans.dropNode(n)
+	if accepting != nil {
+		<-accepting
+	}
 }
 
 // Running reports whether the node has not been stopped.
@@ -144,11 +169,12 @@ func (n *Node) Running() bool {
 }
 
 // Pause makes the node go on accepting connections and requests without
-// answering anything, as a process that hangs does, until Resume or Stop.
+// answering anything, as a process that hangs does, until Resume or Stop. It
+// does nothing to a node that is stopped.
 func (n *Node) Pause() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.mu.paused == nil {
+	if n.mu.paused == nil && !n.mu.stopped {
 		n.mu.paused = make(chan struct{})
 		n.s.disturbed.Add(1)
 	}
@@ -182,7 +208,6 @@ func (n *Node) pause() <-chan struct{} {
 }
 
 func (n *Node) accept(l net.Listener) {
-	defer n.wg.Done()
 	for {
 		nc, err := l.Accept()
 		if err != nil {
@@ -240,31 +265,28 @@ func (n *Node) register(nc net.Conn) (*conn, error) {
 	n.s.full.Store(false)
 	c := newConn(n, nc)
 	n.mu.conns[c] = struct{}{}
-	n.wg.Add(1)
 	return c, nil
 }
 
 func (n *Node) unregister(c *conn) {
-	n.mu.Lock()
-	delete(n.mu.conns, c)
-	n.mu.Unlock()
 	n.s.connections.Add(-1)
-	n.wg.Done()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.mu.conns, c)
+	c.ended = true
+	n.fewer.Broadcast()
 }
 
-// shutdown stops the node gracefully: requests that have arrived are answered,
-// then connections close.
-func (n *Node) shutdown() {
-	n.mu.Lock()
-	n.mu.stopped = true
-	n.resumeLocked()
-	if n.mu.listener != nil {
-		n.mu.listener.Close()
-		n.mu.listener = nil
+// outside calls f, which may stop the node of the connection that it is called
+// on.
+func (n *Node) outside(c *conn, f func()) {
+	set := func(on bool) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		c.outside = on
+		n.fewer.Broadcast()
 	}
-	for c := range n.mu.conns {
-		c.shutdown()
-	}
-	n.mu.Unlock()
-	n.wg.Wait()
+	set(true)
+	defer set(false)
+	f()
 }
