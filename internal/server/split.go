@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -105,7 +107,7 @@ func (s *Server) finishSplit(t *table) {
 		p.use.Unlock()
 	}
 	old := t.count()
-	err := s.db.SplitApp(t.id, int32(old), map[string][]byte{tableKey(t.id): rec.encode()})
+	err := s.db.SplitApp(s.background.ctx, t.id, int32(old), map[string][]byte{tableKey(t.id): rec.encode()})
 
 	s.catalog.mu.Lock()
 	defer s.catalog.mu.Unlock()
@@ -114,7 +116,7 @@ func (s *Server) finishSplit(t *table) {
 		t.rec = rec
 		err = s.open(t)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		s.log.Error("partition split failed", "table", rec.Info.AppName, "err", err)
 	}
 	t.split = nil

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,12 +33,13 @@ const splitChunk = 1 << 20 // bytes of a batch
 // before stay where they are). In its old partition there may be one as well, if it could not be
 // removed; a scan with Scan.PartitionCount does not see it. With an error nothing has changed, except
 // that after ErrFailed it is for the next Open to find out: it completes the split or undoes it, and
-// meta with it. So does an Open after a crash.
+// meta with it. So does an Open after a crash. When ctx ends before the records have moved, the split
+// is undone.
 //
 // Reads and writes of the table wait meanwhile. The caller keeps its own clients from reading by
 // the old count afterwards: a key that moved is not found in its old partition. Scans that are
 // open on the table end with NotFound.
-func (db *DB) SplitApp(appID, oldCount int32, meta map[string][]byte) error {
+func (db *DB) SplitApp(ctx context.Context, appID, oldCount int32, meta map[string][]byte) error {
 	if oldCount <= 0 || oldCount > 1<<29 {
 		return fmt.Errorf("storage: split table %d: bad partition count %d", appID, oldCount)
 	}
@@ -51,7 +53,7 @@ func (db *DB) SplitApp(appID, oldCount int32, meta map[string][]byte) error {
 	}
 	defer unlockAll(parents)
 	defer unlockAll(children)
-	if err := db.split(appID, oldCount, parents, children, meta); err != nil {
+	if err := db.split(ctx, appID, oldCount, parents, children, meta); err != nil {
 		return fmt.Errorf("storage: split table %d: %w", appID, err)
 	}
 	return nil
@@ -86,8 +88,8 @@ func unlockAll(partitions []*Partition) {
 	}
 }
 
-func (db *DB) split(appID, oldCount int32, parents, children []*Partition, meta map[string][]byte) error {
-	if err := db.finishEarlierSplit(appID); err != nil {
+func (db *DB) split(ctx context.Context, appID, oldCount int32, parents, children []*Partition, meta map[string][]byte) error {
+	if err := db.finishEarlierSplit(ctx, appID); err != nil {
 		return err
 	}
 	b := db.pebble.NewBatch()
@@ -103,7 +105,7 @@ func (db *DB) split(appID, oldCount int32, parents, children []*Partition, meta 
 		return err
 	}
 	for i := range oldCount {
-		if err := db.splitPartition(appID, i, oldCount, copyRecord); err != nil {
+		if err := db.splitPartition(ctx, appID, i, oldCount, copyRecord); err != nil {
 			return errors.Join(err, db.undoSplit(appID, oldCount))
 		}
 	}
@@ -128,14 +130,14 @@ func (db *DB) split(appID, oldCount int32, parents, children []*Partition, meta 
 		child.iterationTime.Store(parent.iterationTime.Load())
 	}
 	// The split has happened, whatever becomes of the rest.
-	if err := db.finishSplit(appID, oldCount); err != nil {
+	if err := db.finishSplit(ctx, appID, oldCount); err != nil {
 		db.logLeftovers(appID, err)
 	}
 	return nil
 }
 
 func (db *DB) logLeftovers(appID int32, err error) {
-	db.opts.Logger.Warn("records that a partition split copied are not removed yet from their old partitions", "table", appID, "err", plain(err))
+	db.opts.Logger.Warn("records that a partition split has copied stay in their old partitions for now", "table", appID, "err", plain(err))
 }
 
 func splitEntry(phase byte, oldCount int32) []byte {
@@ -151,9 +153,9 @@ func (db *DB) undoSplit(appID, oldCount int32) error {
 }
 
 // finishSplit removes what was copied from the old partitions.
-func (db *DB) finishSplit(appID, oldCount int32) error {
+func (db *DB) finishSplit(ctx context.Context, appID, oldCount int32) error {
 	for i := range oldCount {
-		if err := db.splitPartition(appID, i, oldCount, removeRecord); err != nil {
+		if err := db.splitPartition(ctx, appID, i, oldCount, removeRecord); err != nil {
 			return err
 		}
 	}
@@ -173,7 +175,7 @@ func removeRecord(b *pebble.Batch, key, _ []byte, _, _ int32) {
 }
 
 // splitPartition calls do for every record of partition index that leaves it, in batches.
-func (db *DB) splitPartition(appID, index, oldCount int32, do func(b *pebble.Batch, key, value []byte, appID, child int32)) error {
+func (db *DB) splitPartition(ctx context.Context, appID, index, oldCount int32, do func(b *pebble.Batch, key, value []byte, appID, child int32)) error {
 	it, err := db.pebble.NewIter(&pebble.IterOptions{
 		LowerBound: appendPrefix(nil, tagData, appID, index),
 		UpperBound: appendPrefix(nil, tagData, appID, index+1),
@@ -195,7 +197,11 @@ func (db *DB) splitPartition(appID, index, oldCount int32, do func(b *pebble.Bat
 		if b.Len() < splitChunk {
 			continue
 		}
-		if err := db.commitNow(b); err != nil {
+		err = db.commitNow(b)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
 			_ = it.Close()
 			return err
 		}
@@ -210,7 +216,7 @@ func (db *DB) splitPartition(appID, index, oldCount int32, do func(b *pebble.Bat
 
 // finishEarlierSplit removes what the split of the table before this one has left in its old
 // partitions: the next one would take it for records.
-func (db *DB) finishEarlierSplit(appID int32) error {
+func (db *DB) finishEarlierSplit(ctx context.Context, appID int32) error {
 	key := appendAppPrefix(nil, tagSplit, appID)
 	value, closer, err := db.pebble.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -224,7 +230,7 @@ func (db *DB) finishEarlierSplit(appID int32) error {
 	if err != nil {
 		return err
 	}
-	return db.finishSplit(appID, oldCount)
+	return db.finishSplit(ctx, appID, oldCount)
 }
 
 // recoverSplits completes or undoes the splits that were under way when the process ended.
@@ -241,7 +247,7 @@ func (db *DB) recoverSplits() error {
 		}
 		if phase == splitCopying {
 			err = db.undoSplit(appID, oldCount)
-		} else if err := db.finishSplit(appID, oldCount); err != nil {
+		} else if err := db.finishSplit(context.Background(), appID, oldCount); err != nil {
 			db.logLeftovers(appID, err)
 		}
 	}

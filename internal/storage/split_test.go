@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -81,7 +82,7 @@ func TestSplitApp(t *testing.T) {
 			before, c := parent.MultiPut(nil, nil, 0, testNow)
 			done(t, before, c, InvalidArgument)
 
-			if err := db.SplitApp(1, 3, map[string][]byte{"count": []byte("6")}); err != nil {
+			if err := db.SplitApp(t.Context(), 1, 3, map[string][]byte{"count": []byte("6")}); err != nil {
 				t.Fatal(err)
 			}
 			checkTable(t, db, 1, 6, 1000, value)
@@ -108,7 +109,7 @@ func TestSplitTwice(t *testing.T) {
 	db := openDB(t, Options{})
 	fillTable(t, db, 1, 1, 200, "v")
 	for count := int32(1); count < 8; count *= 2 {
-		if err := db.SplitApp(1, count, nil); err != nil {
+		if err := db.SplitApp(t.Context(), 1, count, nil); err != nil {
 			t.Fatal(err)
 		}
 		checkTable(t, db, 1, 2*count, 200, "v")
@@ -118,7 +119,7 @@ func TestSplitTwice(t *testing.T) {
 func TestSplitRefused(t *testing.T) {
 	db := openDB(t, Options{})
 	for _, count := range []int32{0, -1, 1<<29 + 1} {
-		if err := db.SplitApp(1, count, nil); err == nil {
+		if err := db.SplitApp(t.Context(), 1, count, nil); err == nil {
 			t.Errorf("split of %d partitions", count)
 		}
 	}
@@ -139,7 +140,7 @@ func TestSplitCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		fs.left.Store(cut)
-		if err := db.SplitApp(1, 2, map[string][]byte{"count": []byte("4")}); err != nil {
+		if err := db.SplitApp(t.Context(), 1, 2, map[string][]byte{"count": []byte("4")}); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -162,6 +163,41 @@ func TestSplitCrash(t *testing.T) {
 	}
 	if seen["count=2"] < 3 || seen["count=4"] < 2 {
 		t.Errorf("outcomes %v: too few cuts", seen)
+	}
+}
+
+// TestSplitCanceled cancels a split while it copies, and while it removes the originals.
+func TestSplitCanceled(t *testing.T) {
+	const records = 100
+	value := strings.Repeat("v", 100_000) // several chunks
+	for phase, mark := range map[byte]string{splitCopying: value[:1000], splitMoved: "marks the log record of the move"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var on atomic.Bool
+		fs := &markedFS{vfs.NewMem(), mark, func() {
+			if on.Load() {
+				cancel()
+			}
+		}}
+		opts := Options{Dir: "/db", FS: fs, SweepInterval: -1}
+		db := openDB(t, opts)
+		fillTable(t, db, 1, 2, records, value)
+		on.Store(true)
+		err := db.SplitApp(ctx, 1, 2, map[string][]byte{"x": []byte("marks the log record of the move")})
+		if ctx.Err() == nil {
+			t.Fatal("not canceled")
+		}
+		count := int32(2)
+		if phase == splitMoved {
+			count = 4
+		}
+		if (phase == splitMoved) != (err == nil) {
+			t.Errorf("phase %d: %v", phase, err)
+		}
+		wantTable(t, db, 1, count, records, value)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		checkTable(t, openDB(t, opts), 1, count, records, value)
 	}
 }
 
@@ -198,7 +234,7 @@ func TestSplitDiskFailure(t *testing.T) {
 		}
 		fillTable(t, db, 1, 2, records, value)
 		on.Store(true)
-		err = db.SplitApp(1, 2, map[string][]byte{"count": []byte("4")})
+		err = db.SplitApp(t.Context(), 1, 2, map[string][]byte{"count": []byte("4")})
 		count := int32(4)
 		if err != nil {
 			count, failed = 2, failed+1
@@ -228,16 +264,16 @@ func TestSplitCleanupFails(t *testing.T) {
 		// Of large tables, so that the journal can be read.
 		return writesTo(".sst", errorfs.OpFileReadAt)(op) && op.Offset > 10_000 && op.Offset < 150_000
 	})
-	opts := Options{Dir: "/db", FS: &markedFS{fs, mark, unreadable}, SweepInterval: -1, CacheSize: 1 << 20, MemTableSize: 256 << 10}
+	opts := Options{Dir: "/db", FS: &markedFS{fs, mark, func() { unreadable.Store(true) }}, SweepInterval: -1, CacheSize: 1 << 20, MemTableSize: 256 << 10}
 	db := openDB(t, opts)
 	fillTable(t, db, 1, 2, records, value)
-	if err := db.SplitApp(1, 2, map[string][]byte{"x": []byte(mark)}); err != nil {
+	if err := db.SplitApp(t.Context(), 1, 2, map[string][]byte{"x": []byte(mark)}); err != nil {
 		t.Fatal(err)
 	}
 	if !unreadable.Load() {
 		t.Fatal("reads did not fail")
 	}
-	if err := db.SplitApp(1, 4, nil); err == nil {
+	if err := db.SplitApp(t.Context(), 1, 4, nil); err == nil {
 		t.Error("another split before the originals are removed")
 	}
 	unreadable.Store(false)
@@ -256,17 +292,17 @@ func TestSplitCleanupFails(t *testing.T) {
 	}
 	res, c := partition(t, db, 1, 3).Remove(rawKeyOf("acknowledged", ""))
 	done(t, res, c, OK)
-	if err := db.SplitApp(1, 4, nil); err != nil {
+	if err := db.SplitApp(t.Context(), 1, 4, nil); err != nil {
 		t.Fatal(err)
 	}
 	checkTable(t, db, 1, 8, records, value)
 }
 
-// markedFS turns a switch on when a mark is written to a log.
+// markedFS calls seen when a mark is written to a log.
 type markedFS struct {
 	vfs.FS
 	mark string
-	on   *atomic.Bool
+	seen func()
 }
 
 func (m *markedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -288,7 +324,7 @@ type markedFile struct {
 func (f *markedFile) Write(b []byte) (int, error) {
 	n, err := f.File.Write(b)
 	if strings.HasSuffix(f.name, ".log") && bytes.Contains(b, []byte(f.fs.mark)) {
-		f.fs.on.Store(true)
+		f.fs.seen()
 	}
 	return n, err
 }
