@@ -17,6 +17,9 @@ var (
 	ErrNewerFormat = storage.ErrNewerFormat
 	// ErrForeign says that it holds a database of something else.
 	ErrForeign = storage.ErrForeign
+	// ErrNoStore says that there is nothing in it that could be read, with
+	// Options.ReadOnly.
+	ErrNoStore = storage.ErrNoStore
 )
 
 // Server is a running cluster. Its methods may be called concurrently.

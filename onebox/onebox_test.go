@@ -37,6 +37,11 @@ func ask(t *testing.T, addr, table string) wire.QueryConfigResponse {
 		t.Fatal(err)
 	}
 	defer nc.Close()
+	return askOn(t, nc, table)
+}
+
+func askOn(t *testing.T, nc net.Conn, table string) wire.QueryConfigResponse {
+	t.Helper()
 	frame := wire.AppendRequest(nil, wire.RequestHeader{}, wire.TaskQueryConfig, 7, wire.Of(&wire.QueryConfigRequest{AppName: table}))
 	if _, err := nc.Write(frame); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,9 @@ import (
 	"github.com/pegasus-go/pegasus/internal/storage"
 )
 
-// Durability says what an acknowledged write survives.
+// Durability says what an acknowledged write survives. A write can be read a
+// moment before it is acknowledged: what has been read, or why a CheckAndSet was
+// refused, may be undone if the process or the machine ends at that moment.
 type Durability int
 
 const (
@@ -68,7 +70,8 @@ type Options struct {
 	// left as it is.
 	Tables []Table
 	// ReadOnly refuses all changes of data and tables with
-	// ERR_OPERATION_DISABLED. Tables must be empty.
+	// ERR_OPERATION_DISABLED, and deletes nothing that has expired. Tables must
+	// be empty, and a store must be in Dir, if that is set.
 	ReadOnly bool
 
 	// Clock tells the time for everything that expires. Default: time.Now.
@@ -280,12 +283,17 @@ func (o *Options) addresses() (metas, replicas []string, err error) {
 }
 
 func (o *Options) storage() storage.Options {
+	sweep := o.SweepInterval
+	if o.ReadOnly {
+		sweep = -1
+	}
 	return storage.Options{
+		MustExist:     o.ReadOnly,
 		Dir:           o.Dir,
 		Durability:    storage.Durability(o.Durability),
 		Clock:         o.Clock,
 		CacheSize:     o.CacheSize,
-		SweepInterval: o.SweepInterval,
+		SweepInterval: sweep,
 		Logger:        o.Logger,
 		Limits: storage.Limits{
 			MultiGetCount: o.Limits.MultiGetCount,

@@ -108,7 +108,7 @@ func (s *Server) loadCatalog() error {
 	if err != nil {
 		return fmt.Errorf("server: read meta data: %w", err)
 	}
-	if len(changed) > 0 {
+	if len(changed) > 0 && !s.opts.ReadOnly {
 		if err := s.db.UpdateMeta(changed, nil); err != nil {
 			return fmt.Errorf("server: write meta data: %w", err)
 		}

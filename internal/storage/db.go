@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -43,8 +44,8 @@ type DB struct {
 
 type partitionID struct{ appID, index int32 }
 
-// Open opens the store in opts.Dir, or makes one. Errors wrap ErrLocked, ErrNewerFormat and
-// ErrForeign; a directory that cannot be opened is left as it is. A partition split that a crash
+// Open opens the store in opts.Dir, or makes one. Errors wrap ErrLocked, ErrNewerFormat, ErrForeign
+// and ErrNoStore; a directory that cannot be opened is left as it is. A partition split that a crash
 // interrupted is completed or undone.
 func Open(opts Options) (*DB, error) {
 	opts, err := opts.withDefaults()
@@ -77,6 +78,9 @@ func (db *DB) openMemory() error {
 
 func (db *DB) openDir(dir string) error {
 	fs := db.opts.FS
+	if _, err := fs.Stat(fs.PathJoin(dir, formatFile)); db.opts.MustExist && errors.Is(err, os.ErrNotExist) {
+		return ErrNoStore
+	}
 	if err := makeDir(dir, fs); err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	// Dir is the directory of the store, made if it does not exist. Empty keeps everything in
 	// memory and makes Durability and FS irrelevant.
 	Dir string
+	// MustExist refuses a Dir without a store in it.
+	MustExist bool
 	// Durability of acknowledged writes. Default DurabilitySync.
 	Durability Durability
 	// Clock tells the time for the background sweep and for Limits.IterationTime. Operations get

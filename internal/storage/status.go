@@ -27,6 +27,8 @@ var (
 	// ErrForeign says that the directory holds a database that this package did not make.
 	// Nothing in it was changed.
 	ErrForeign = errors.New("directory holds another database")
+	// ErrNoStore says that there is no store in the directory, with Options.MustExist.
+	ErrNoStore = errors.New("there is no store in the directory")
 	// ErrClosed says that the DB is closed, or that the partition's table was dropped.
 	ErrClosed = errors.New("storage: closed")
 	// ErrFailed says that the disk refused a write earlier. The store goes on answering reads from
