@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,6 +201,61 @@ func TestBatchGet(t *testing.T) {
 }
 
 // Some keys fail: the others have their values, and the error has the causes.
+// The table was split more than once since the client looked: no key counts as
+// absent because it has moved.
+func TestBatchGetAfterSplits(t *testing.T) {
+	for _, count := range []uint64{4, 8, 16, 64} {
+		t.Run(strconv.FormatUint(count, 10), func(t *testing.T) {
+			bubble(t, 1, 4, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
+				moved := func(r *peer.Request, hash uint64) bool { return hash%count != uint64(r.PartitionIndex) }
+				c.On(wire.TaskBatchGet, func(r *peer.Request) {
+					if moved(r, r.PartitionHash) {
+						r.Fail(wire.ErrParentMisused)
+						return
+					}
+					var data []wire.FullData
+					for _, k := range peer.Arg[wire.BatchGetRequest](r).Keys {
+						if !moved(r, keyTarget(k.HashKey).hash) {
+							data = append(data, wire.FullData{HashKey: k.HashKey, SortKey: k.SortKey, Value: k.HashKey})
+						}
+					}
+					r.Reply(wire.BatchGetResponse{Data: data})
+				})
+				c.On(wire.TaskGet, func(r *peer.Request) {
+					if moved(r, r.PartitionHash) {
+						r.Fail(wire.ErrParentMisused)
+						return
+					}
+					r.Reply(wire.ReadResponse{Value: []byte("moved")})
+				})
+				c.Update(func(tb *peer.Table) {
+					for uint64(len(tb.Partitions)) < count {
+						tb.Partitions = append(tb.Partitions, peer.Partition{Ballot: 3, Primary: c.Nodes[0].Addr()})
+					}
+				})
+				var keys []CompositeKey
+				for i := range 200 {
+					keys = append(keys, CompositeKey{HashKey: fmt.Appendf(nil, "hash%d", i), SortKey: []byte{}})
+				}
+				for round := range 2 {
+					values, err := tb.BatchGet(t.Context(), keys)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i, v := range values {
+						if v == nil {
+							t.Errorf("round %d: %s is absent", round, keys[i].HashKey)
+						}
+					}
+				}
+				if n := len(c.Requests(wire.TaskBatchGet)); n > 4+4+int(count) {
+					t.Errorf("%d requests", n)
+				}
+			})
+		})
+	}
+}
+
 func TestBatchGetFailsInParts(t *testing.T) {
 	for _, old := range []bool{false, true} {
 		t.Run(fmt.Sprintf("server knows batch_get=%v", !old), func(t *testing.T) {

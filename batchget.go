@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -99,24 +100,22 @@ func (b *batchGet) failure(errs []error) error {
 
 // group is keys of one partition, by their index.
 type group struct {
-	hash uint64 // of one of the keys
-	keys []int
+	share route.Range // that the partition has
+	keys  []int
 }
 
-// groups divides the keys by twice the number of partitions. So the keys of a
-// group stay together if the table is split meanwhile, and the server, which
-// sees the hash of one of them, refuses all if they have moved.
+// groups divides the keys by their partition.
 func (b *batchGet) groups() []group {
-	count := 2 * uint64(b.table.route.Snapshot().Count)
-	at := make(map[uint64]int)
+	snap := b.table.route.Snapshot()
+	at := make(map[*route.Partition]int)
 	var groups []group
 	for i := range b.keys {
-		hash := schema.Hash(b.keys[i].HashKey)
-		g, ok := at[hash%count]
+		p := snap.Locate(schema.Hash(b.keys[i].HashKey))
+		g, ok := at[p]
 		if !ok || len(groups[g].keys) == batchGetKeys {
 			g = len(groups)
-			at[hash%count] = g
-			groups = append(groups, group{hash: hash})
+			at[p] = g
+			groups = append(groups, group{share: snap.Share(p)})
 		}
 		groups[g].keys = append(groups[g].keys, i)
 	}
@@ -131,13 +130,13 @@ func (b *batchGet) get(ctx context.Context, g group) error {
 	for i, k := range g.keys {
 		q.Keys[i] = wire.FullKey(b.keys[k])
 	}
-	x := exchange{op: opBatchGet, target: target{hash: g.hash}}
+	x := exchange{op: opBatchGet, target: shareTarget(g.share)}
 	err := do(ctx, b.table, &x, &q)
 	switch {
 	case errors.Is(err, ErrHandlerNotFound):
 		b.table.client.noBatchGet.Store(true)
 		return b.getEach(ctx, g)
-	case errors.Is(err, ErrReplyTooLarge):
+	case errors.Is(err, errDivided), errors.Is(err, ErrReplyTooLarge):
 		return b.getEach(ctx, g)
 	case err != nil:
 		return err

@@ -36,6 +36,11 @@ type target struct {
 	share route.Range // if fixed; the hash is then for the header only
 }
 
+// shareTarget is the partition that has a share of the table.
+func shareTarget(share route.Range) target {
+	return target{hash: share.Hash(), fixed: true, share: share}
+}
+
 // errDivided is the failure of a request for a share of the table that is not
 // in one partition any more.
 var errDivided = errors.New("the partition was split")

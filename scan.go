@@ -480,11 +480,7 @@ func (s *scanner) relocate() error {
 		}
 		s.parts = append(parts, s.parts[1:]...)
 	}
-	share := s.parts[0].Range
-	s.target.share = share
-	// A hash of the half that moves away if the partition is split. So the
-	// server refuses to go on then, rather than leave out what has moved.
-	s.target.hash = uint64(share.Index) + uint64(share.Modulus)
+	s.target = shareTarget(s.parts[0].Range)
 	return nil
 }
 

@@ -80,6 +80,21 @@ func (s *Snapshot) Ranges() []Range {
 	return ranges
 }
 
+// Share returns the share of the table that the partition p has.
+func (s *Snapshot) Share(p *Partition) Range {
+	share := Range{Index: p.PartitionIndex, Modulus: int32(s.Count)}
+	child := int(p.PartitionIndex) + s.Count/2
+	if child > int(p.PartitionIndex) && child < s.Count && s.partitions[child] == p {
+		share.Modulus /= 2 // it stands for the child of a split, too
+	}
+	return share
+}
+
+// Hash returns the hash of a key that is in the share, but will not be in its
+// partition any more when that was split. A server that is told it with a request
+// refuses then, rather than leave out what has moved.
+func (r Range) Hash() uint64 { return uint64(r.Index) + uint64(r.Modulus) }
+
 // Cover divides r into ranges that lie in one partition each. That is r itself
 // unless partitions were split since r was made. It returns false if that is
 // impossible, because the table has fewer partitions than then.
@@ -95,22 +110,18 @@ func (s *Snapshot) Cover(r Range) ([]Range, bool) {
 			}
 			continue
 		}
-		modulus := int32(s.Count)
-		if child := int(i) + s.Count/2; child > int(i) && child < s.Count && s.partitions[child] == p {
-			modulus /= 2
-		}
-		if modulus < r.Modulus {
+		share := s.Share(p)
+		if share.Modulus < r.Modulus {
 			return nil, false // a split was undone: the partition has more than r
 		}
-		ranges = append(ranges, Range{Index: i, Modulus: modulus})
+		ranges = append(ranges, share)
 	}
 	return ranges, int(r.Modulus) <= s.Count && len(ranges) > 0
 }
 
 // Holds reports whether r lies in one partition: that of its index.
 func (s *Snapshot) Holds(r Range) bool {
-	ranges, ok := s.Cover(r)
-	return ok && len(ranges) == 1 && ranges[0] == r
+	return int(r.Index) < s.Count && s.partitions[r.Index].PartitionIndex == r.Index && s.Share(s.partitions[r.Index]) == r
 }
 
 // At returns the partition of an index that Ranges or Cover returned.
