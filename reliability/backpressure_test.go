@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/pegasus-go/pegasus/pegasustest"
 )
 
@@ -20,7 +19,7 @@ func TestSlowServer(t *testing.T) {
 	const patience = time.Second         // of one half of the callers
 	const most = 40 << 20
 	bubble(t, func(t *testing.T, c *pegasustest.Cluster) {
-		c.Onebox().Intercept(func(onebox.Request) onebox.Action { return onebox.Action{Delay: 10 * time.Millisecond} })
+		c.Onebox().Replica(0).Pause()
 		hashKey := bytes.Repeat([]byte("k"), size)
 		before := heap()
 		var running sync.WaitGroup
@@ -59,6 +58,7 @@ func TestSlowServer(t *testing.T) {
 				t.Errorf("%d MiB in use after %v", (now-before)>>20, time.Since(start))
 			}
 		}
+		c.Onebox().Replica(0).Resume()
 		running.Wait()
 		if n := gaveUp.Load(); n < callers/4 {
 			t.Errorf("only %d callers had to give up", n)

@@ -61,10 +61,12 @@ func TestAnswerBytes(t *testing.T) {
 		t.Errorf("scan found %d records", found)
 	}
 
+	settle()
 	var resp wire.MultiGetResponse
 	if code := do(c, home("huge"), wire.TaskMultiGet, wire.MultiGetRequest{HashKey: []byte("huge")}, resp.Read); code != wire.ErrBusy {
 		t.Errorf("multi_get of a record that is too large: %v", code)
 	}
+	settle()
 	var scan wire.ScanResponse
 	if code := do(c, home("huge"), wire.TaskGetScanner, wholePartition(1000), scan.Read); code != wire.ErrBusy {
 		t.Errorf("scan of a record that is too large: %v", code)
@@ -76,10 +78,12 @@ func TestAnswerBytes(t *testing.T) {
 	for _, k := range manyKeys(101) {
 		keys = append(keys, wire.FullKey{HashKey: []byte("k"), SortKey: k})
 	}
+	settle()
 	var batch wire.BatchGetResponse
 	if code := do(c, home("k"), wire.TaskBatchGet, wire.BatchGetRequest{Keys: keys}, batch.Read); code != wire.ErrBusy {
 		t.Errorf("batch_get: %v", code)
 	}
+	settle()
 	// A single record is no question of memory.
 	var read wire.ReadResponse
 	if code := do(c, home("huge"), wire.TaskGet, wire.Key{HashKey: []byte("huge"), SortKey: []byte("00")}, read.Read); code != wire.ErrOK || len(read.Value) != 600_000 {
