@@ -100,15 +100,15 @@ func (s *Server) create(name string, o *wire.CreateAppOptions) (int32, wire.Erro
 	for i := range o.PartitionCount {
 		rec.Partitions = append(rec.Partitions, partitionRecord{Ballot: 1, Primary: i % int32(len(s.replicas))})
 	}
-	t := &table{id: rec.Info.AppID}
-	if code, _ := s.save(t, rec); code != wire.ErrOK {
-		return 0, code
-	}
-	c.byID[rec.Info.AppID] = t
+	t := &table{id: rec.Info.AppID, rec: rec}
 	if err := s.open(t); err != nil {
 		s.log.Error("table not opened", "table", name, "err", err)
 		return 0, wire.ErrReplicationFailure
 	}
+	if code, _ := s.save(t, rec); code != wire.ErrOK {
+		return 0, code
+	}
+	c.byID[rec.Info.AppID] = t
 	c.byName[name] = t
 	s.publish()
 	return rec.Info.AppID, wire.ErrOK
@@ -179,12 +179,16 @@ func (k *call) recallApp(req *wire.RecallAppRequest, resp *wire.RecallAppRespons
 	for i := range rec.Partitions {
 		rec.Partitions[i].Ballot++
 	}
-	if resp.Err, _ = s.save(t, rec); resp.Err != wire.ErrOK {
-		return
-	}
+	dropped := t.rec
+	t.rec = rec
 	if err := s.open(t); err != nil {
 		s.log.Error("table not opened", "table", rec.Info.AppName, "err", err)
 		resp.Err = wire.ErrReplicationFailure
+	} else {
+		resp.Err, _ = s.save(t, rec)
+	}
+	if resp.Err != wire.ErrOK {
+		t.rec = dropped
 		return
 	}
 	c.byName[rec.Info.AppName] = t

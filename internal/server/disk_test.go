@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -94,6 +95,26 @@ func TestDamagedMetaData(t *testing.T) {
 			s.Close()
 			t.Errorf("started with %s = %q", name, set)
 		}
+	}
+}
+
+// A table that cannot be opened is not there, now and after a restart.
+func TestCreateFails(t *testing.T) {
+	db := openStore(t, storage.Options{})
+	s := startOn(t, db, Options{Logger: panicLogger()})
+	m := dial(t, s.Metas()[0])
+	s.catalog.lastID = math.MaxInt32 // the store refuses the next one
+	if resp := createTable(m, testTable, nil); resp.Err == wire.ErrOK {
+		t.Errorf("created %+v", resp)
+	}
+	for range 2 {
+		ask[wire.DiagnoseRequest, wire.DiagnoseResponse](m, wire.TaskDDDDiagnose, wire.DiagnoseRequest{PID: wire.GPID{AppID: -1, PartitionIndex: -1}})
+		if list := listTables(m, wire.AppInvalid); len(list) != 0 {
+			t.Errorf("tables %q", list)
+		}
+		s.Close()
+		s = startOn(t, db, Options{})
+		m = dial(t, s.Metas()[0])
 	}
 }
 

@@ -21,6 +21,9 @@ const maxHTTPRequest = 64 << 10
 // for the admin tools that use HTTP on the port of the RPCs.
 func (c *conn) serveHTTP(read []byte) {
 	_ = c.nc.SetReadDeadline(time.Now().Add(c.s.opts.Limits.FrameTime))
+	if c.closing.Load() { // see shutdown
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
 	in := io.LimitReader(io.MultiReader(bytes.NewReader(read), c.nc), maxHTTPRequest)
 	req, err := http.ReadRequest(bufio.NewReader(in))
 	if err != nil {

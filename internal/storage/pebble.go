@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -52,9 +53,17 @@ type plainError struct{ err error }
 
 func plain(err error) error { return plainError{err} }
 
-// Error returns the first line.
+// Error returns the first line, of every one of joined errors.
 func (e plainError) Error() string {
-	line, _, _ := strings.Cut(e.err.Error(), "\n")
+	text := e.err.Error()
+	if j, ok := e.err.(interface{ Unwrap() []error }); ok && errors.Join(j.Unwrap()...).Error() == text {
+		var lines []string
+		for _, err := range j.Unwrap() {
+			lines = append(lines, plain(err).Error())
+		}
+		return strings.Join(lines, "; ")
+	}
+	line, _, _ := strings.Cut(text, "\n")
 	return line
 }
 

@@ -161,7 +161,7 @@ func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) 
 	}
 	if !res.More {
 		s.exhausted = res.Status == OK
-		s.release()
+		s.Close()
 	}
 	return res
 }
@@ -249,21 +249,15 @@ func (s *Scanner) Written() int64 {
 	return (db.flushes.Load() - s.began) * db.opts.MemTableSize
 }
 
-// Close ends the scan. Closing a Scanner that has ended is harmless.
+// Close ends the scan. Closing a Scanner that has ended is harmless. It does not wait for the gate,
+// which a split holds for long: endScans has the same lock.
 func (s *Scanner) Close() {
-	s.p.gate.RLock()
-	defer s.p.gate.RUnlock()
-	s.release()
-}
-
-// release frees the snapshot. The gate is held.
-func (s *Scanner) release() {
+	s.p.scanners.Lock()
+	defer s.p.scanners.Unlock()
 	if s.snapshot == nil {
 		return
 	}
-	s.p.scanners.Lock()
 	delete(s.p.scanners.open, s)
-	s.p.scanners.Unlock()
 	_ = s.snapshot.Close() // always nil
 	s.snapshot = nil
 }

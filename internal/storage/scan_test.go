@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -259,4 +260,30 @@ func TestScanEndsWithPartition(t *testing.T) {
 		t.Errorf("new scan of a dropped table: status %d", status)
 	}
 	s.Close()
+}
+
+// A scan can be closed while a split keeps everybody out.
+func TestCloseScanDuringSplit(t *testing.T) {
+	p := openPartition(t)
+	put(t, p, "h", "s", "v", 0)
+	s, _ := p.NewScanner(fullScan())
+	p.gate.Lock()
+	s.Close()
+	p.gate.Unlock()
+	if _, res := next(t, s); res.Status != NotFound {
+		t.Errorf("after Close: %+v", res)
+	}
+}
+
+func TestPlain(t *testing.T) {
+	for want, err := range map[string]error{
+		"a":        errors.New("a\nstack"),
+		"a; b":     errors.Join(errors.New("a\nstack"), errors.New("b\nstack")),
+		"x: a; b":  fmt.Errorf("x: %w", plain(errors.Join(errors.New("a"), errors.New("b")))),
+		"one: two": fmt.Errorf("%w: %w", errors.New("one"), errors.New("two\nstack")),
+	} {
+		if got := plain(err).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
