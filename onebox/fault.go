@@ -27,8 +27,8 @@ type Action struct {
 	// closed. Other requests on the connection go on.
 	Delay time.Duration
 	Until <-chan struct{}
-	// Error is the name of the error to answer with, such as "ERR_BUSY". The
-	// request is not carried out.
+	// Error is the name of the error to answer with, such as "ERR_BUSY"; it is
+	// sent as it is. The request is not carried out.
 	Error string
 	// LoseAnswer carries the request out but does not answer it.
 	LoseAnswer bool
@@ -69,11 +69,19 @@ func (s *Server) Intercept(f func(Request) Action) {
 // Node is one server of the cluster.
 type Node struct{ n *server.Node }
 
-// Meta returns a meta server, Replica a replica server, by index.
-func (s *Server) Meta(i int) *Node { return &Node{s.srv.Metas()[i]} }
+// Meta returns a meta server, Replica a replica server, by index. They panic if
+// there is none with that index.
+func (s *Server) Meta(i int) *Node { return node(s.srv.Metas(), "meta", i) }
 
 // Replica returns a replica server by index.
-func (s *Server) Replica(i int) *Node { return &Node{s.srv.Replicas()[i]} }
+func (s *Server) Replica(i int) *Node { return node(s.srv.Replicas(), "replica", i) }
+
+func node(nodes []*server.Node, kind string, i int) *Node {
+	if i < 0 || i >= len(nodes) {
+		panic(fmt.Sprintf("onebox: no %s server %d: there are %d", kind, i, len(nodes)))
+	}
+	return &Node{nodes[i]}
+}
 
 // Addr returns the address that clients are told, "ip:port".
 func (n *Node) Addr() string { return n.n.Addr() }

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/onebox"
 )
 
-// Restart stops all servers, as a crash would, and starts them again at the same
-// addresses. The data survives, in memory and in a directory; in a directory it
-// is read back from disk. Connections break, open scans are lost.
+// Restart stops all servers and starts them again at the same addresses. The data
+// survives, connections end, open scans are lost. In memory that is a crash. In a
+// directory the onebox is closed, and another one reads what is on disk and knows
+// nothing of what Intercept, FillDisk, HoldSplits and SetMetaLeader have set.
 func (c *Cluster) Restart() {
 	c.t.Helper()
 	if c.options.Dir != "" {
@@ -43,6 +45,15 @@ func (c *Cluster) must(err error) {
 	}
 }
 
+// replica returns a replica server.
+func (c *Cluster) replica(i int) *onebox.Node {
+	c.t.Helper()
+	if n := len(c.Onebox().ReplicaServers()); i < 0 || i >= n {
+		c.t.Fatalf("pegasustest: no replica server %d: there are %d, see WithReplicaServers", i, n)
+	}
+	return c.Onebox().Replica(i)
+}
+
 // Kill stops a replica server, as a crash would, and makes others the primaries
 // of its partitions, as a meta server does once it has noticed. If no other
 // replica server runs, these partitions have no primary until Revive.
@@ -50,9 +61,8 @@ func (c *Cluster) must(err error) {
 // For a server that is dead but not noticed yet use Stop of the [onebox.Node].
 func (c *Cluster) Kill(replica int) {
 	c.t.Helper()
-	box := c.Onebox()
-	box.Replica(replica).Stop()
-	c.must(box.Failover(replica))
+	c.replica(replica).Stop()
+	c.must(c.Onebox().Failover(replica))
 }
 
 // Revive starts a replica server again. It becomes the primary of the partitions
@@ -60,7 +70,7 @@ func (c *Cluster) Kill(replica int) {
 func (c *Cluster) Revive(replica int) {
 	c.t.Helper()
 	box := c.Onebox()
-	c.must(box.Replica(replica).Start())
+	c.must(c.replica(replica).Start())
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
 	tables, err := c.Admin().Tables(ctx, admin.TableAvailable)
@@ -69,7 +79,7 @@ func (c *Cluster) Revive(replica int) {
 		partitions, err := c.Admin().Partitions(ctx, t.Name)
 		c.must(err)
 		for _, p := range partitions {
-			if p.Primary == "" {
+			if p.Primary == "" && p.Ballot >= 0 { // not one that a split has announced
 				c.must(box.MovePrimary(t.Name, p.Index, replica))
 			}
 		}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -39,6 +42,56 @@ func TestKillAndRevive(t *testing.T) {
 		c.Revive(replica)
 		wantFilled(t, c.Table)
 	}
+}
+
+// Partitions that a split has announced are nobody's to revive.
+func TestKillAndReviveDuringSplit(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t)
+	fill(t, c.Table)
+	c.Onebox().HoldSplits(true)
+	if err := c.Onebox().Split(pegasustest.DefaultTable); err != nil {
+		t.Fatal(err)
+	}
+	c.Kill(0)
+	c.Revive(0)
+	wantFilled(t, c.Table)
+	c.Onebox().HoldSplits(false)
+	wantFilled(t, c.Table)
+}
+
+// fatal is a test that notes what fails it.
+type fatal struct {
+	testing.TB
+	text string
+}
+
+func (f *fatal) Helper() {}
+
+func (f *fatal) Fatalf(format string, args ...any) {
+	f.text = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func TestNoSuchServer(t *testing.T) {
+	t.Parallel()
+	tb := &fatal{TB: t}
+	c := pegasustest.Start(tb)
+	for name, f := range map[string]func(){"Kill": func() { c.Kill(1) }, "Revive": func() { c.Revive(-1) }} {
+		tb.text = ""
+		var wg sync.WaitGroup
+		wg.Go(f)
+		wg.Wait()
+		if !strings.Contains(tb.text, "no replica server") {
+			t.Errorf("%s: %q", name, tb.text)
+		}
+	}
+	defer func() {
+		if p := recover(); p != "onebox: no meta server 1: there are 1" {
+			t.Errorf("Meta(1): %v", p)
+		}
+	}()
+	c.Onebox().Meta(1)
 }
 
 func TestSplit(t *testing.T) {

@@ -92,6 +92,9 @@ func (s *Server) move(id wire.GPID, node int) wire.ErrorCode {
 // their first secondary on another one, as a meta server does when it has
 // noticed that a node is dead. It waits for splits that are moving records.
 func (s *Server) Failover(node int) error {
+	if node < 0 || node >= len(s.replicas) {
+		return fmt.Errorf("server: fail over: no replica server %d", node)
+	}
 	for {
 		moved, err := s.failover(node)
 		if moved == nil {

@@ -399,6 +399,11 @@ func TestFailover(t *testing.T) {
 	s := start(t, Options{ReplicaAddrs: replicas(3)})
 	m := dial(t, s.Metas()[0])
 	before := queryTable(m, testTable).Partitions
+	for _, none := range []int{-1, 3} {
+		if s.Failover(none) == nil {
+			t.Errorf("failed over from server %d", none)
+		}
+	}
 	s.Replicas()[0].Stop()
 	s.Replicas()[1].Stop()
 	if err := s.Failover(0); err != nil {
