@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,10 +38,16 @@ func TestStatus(t *testing.T) {
 		{[]string{"onebox", "argument"}, exitUsage, "pegasus onebox --help"},
 		{[]string{"onebox", "--durability", "none"}, exitUsage, "neither sync nor os"},
 		{[]string{"onebox", "--table", ":8"}, exitUsage, "no name"},
-		{[]string{"onebox", "--table", "a:b"}, exitUsage, "not a number of partitions"},
+		{[]string{"onebox", "--table", "a:b"}, exitUsage, "as in a:b:8"},
 		{[]string{"onebox", "--table", "a:0"}, exitUsage, "not a number of partitions"},
 		{[]string{"onebox", "--table", "a:1000000"}, exitUsage, "--table: partitions: 1000000"},
 		{[]string{"onebox", "--table", "a", "--read-only"}, exitUsage, "--read-only"},
+		{[]string{"onebox", "--read-only"}, exitUsage, "--read-only needs --dir"},
+		{[]string{"onebox", "--read-only", "--dir", filepath.Join(t.TempDir(), "none"), "--listen", "127.0.0.1:0"}, exitFailed, "there is no store"},
+		{[]string{"onebox", "--listen", "127.0.0.1:0", "--meta-servers", "6"}, exitUsage, "--meta-servers: 6"},
+		{[]string{"onebox", "--listen", "127.0.0.1:0", "--replica-servers", "0"}, exitUsage, "--replica-servers: 0"},
+		{[]string{"onebox", "--listen", "127.0.0.1:0", "--replica-count", "6"}, exitUsage, "--replica-count: 6"},
+		{[]string{"onebox", "--listen", "127.0.0.1:0", "--cache-size", "-1"}, exitUsage, "--cache-size: "},
 		{[]string{"onebox", "--listen", "nonsense"}, exitUsage, "--listen"},
 		{[]string{"onebox", "--listen", "localhost:x"}, exitUsage, "--listen"},
 		{[]string{"onebox", "--listen", "[::1]:34601"}, exitUsage, "--listen: ::1 is not an IPv4 address"},

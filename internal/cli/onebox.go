@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/spf13/cobra"
@@ -22,10 +23,14 @@ type oneboxOptions struct {
 	listen         string
 	advertise      string
 	tables         tableFlag
+	metaServers    int
 	replicaServers int
+	replicaCount   int
+	cacheMiB       int
 	durability     durabilityFlag
 	allowRemote    bool
 	readOnly       bool
+	debug          bool
 }
 
 func newOneboxCommand(streams Streams) *cobra.Command {
@@ -49,10 +54,14 @@ There is no authentication. Servers listen on this machine only unless
 		"`ip:port` of the meta server; replica servers listen from port+200 on, or all on free ports with port 0")
 	f.StringVar(&o.advertise, "advertise", "", "`ip` that clients are told instead of the one in --listen")
 	f.Var(&o.tables, "table", "table to make if there is none of that `name[:partitions]`; can be repeated (default temp:8)")
+	f.IntVar(&o.metaServers, "meta-servers", 1, "`number` of meta servers, 1 to 5")
 	f.IntVar(&o.replicaServers, "replica-servers", 1, "`number` of replica servers, 1 to 5")
+	f.IntVar(&o.replicaCount, "replica-count", 3, "`number` of replicas that clients are told of for tables that are made, 1 to 5")
+	f.IntVar(&o.cacheMiB, "cache-size", 0, "`MiB` of memory for cached data and recent writes (default 8 in memory, 256 with --dir)")
 	f.Var(&o.durability, "durability", "what an acknowledged write survives: sync, loss of power; os, the death of this process")
 	f.BoolVar(&o.allowRemote, "allow-remote", false, "allow --listen to be reachable from other machines")
-	f.BoolVar(&o.readOnly, "read-only", false, "refuse all changes of data and tables")
+	f.BoolVar(&o.readOnly, "read-only", false, "refuse all changes of data and tables, and need a --dir that has some")
+	f.BoolVar(&o.debug, "debug", false, "log details, such as connections that break")
 	return cmd
 }
 
@@ -69,8 +78,17 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
 	if len(tables) == 0 && !o.readOnly {
 		tables = tableFlag{{Name: defaultTable, Partitions: defaultPartitions}}
 	}
+	for i := range tables {
+		tables[i].ReplicaCount = o.replicaCount
+	}
+	level := slog.LevelInfo
+	if o.debug {
+		level = slog.LevelDebug
+	}
 	srv, err := onebox.Start(onebox.Options{
 		Dir:              o.dir,
+		CacheSize:        int64(o.cacheMiB) << 20,
+		MetaServers:      o.metaServers,
 		Durability:       onebox.Durability(o.durability),
 		Listen:           o.listen,
 		AllowNonLoopback: o.allowRemote,
@@ -78,7 +96,7 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
 		ReplicaServers:   o.replicaServers,
 		Tables:           tables,
 		ReadOnly:         o.readOnly,
-		Logger:           slog.New(slog.NewTextHandler(streams.Err, nil)),
+		Logger:           slog.New(slog.NewTextHandler(streams.Err, &slog.HandlerOptions{Level: level})),
 	})
 	if err != nil {
 		return explain(err)
@@ -96,6 +114,14 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
 func (o *oneboxOptions) check() error {
 	if o.readOnly && len(o.tables) > 0 {
 		return &usageError{"--table makes a table, which --read-only forbids"}
+	}
+	if o.readOnly && o.dir == "" {
+		return &usageError{"--read-only needs --dir: there is nothing to read otherwise"}
+	}
+	for name, n := range map[string]int{"meta-servers": o.metaServers, "replica-servers": o.replicaServers, "replica-count": o.replicaCount} {
+		if n < 1 {
+			return &usageError{fmt.Sprintf("--%s: %d is not a positive number", name, n)}
+		}
 	}
 	listen := o.listen
 	if port, ok := strings.CutPrefix(listen, "localhost:"); ok {
@@ -128,17 +154,24 @@ func explain(err error) error {
 }
 
 // flagOf returns the flag behind a field of onebox.Options: "--table:
-// partitions" for "Tables[0].Partitions".
+// partitions" for "Tables[0].Partitions", "--cache-size" for "CacheSize".
 func flagOf(field string) string {
 	name, part, _ := strings.Cut(field, ".")
 	name, _, indexed := strings.Cut(name, "[")
 	switch {
-	case indexed:
+	case indexed && part != "ReplicaCount":
 		return "--table: " + strings.ToLower(part)
-	case name == "ReplicaServers":
-		return "--replica-servers"
+	case indexed:
+		name = part
 	}
-	return "--" + strings.ToLower(name)
+	var flag strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) {
+			flag.WriteByte('-')
+		}
+		flag.WriteRune(unicode.ToLower(r))
+	}
+	return "--" + flag.String()
 }
 
 // announce says where the servers are, now that clients can connect.
@@ -161,7 +194,7 @@ func (f *tableFlag) Set(s string) error {
 	if i := strings.LastIndexByte(s, ':'); i >= 0 {
 		n, err := strconv.Atoi(s[i+1:])
 		if err != nil || n < 1 {
-			return fmt.Errorf("%q is not a number of partitions", s[i+1:])
+			return fmt.Errorf("%q is not a number of partitions; a table whose name has a colon needs one, as in %s:%d", s[i+1:], s, defaultPartitions)
 		}
 		t.Name, t.Partitions = s[:i], n
 	}
