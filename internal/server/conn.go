@@ -121,16 +121,20 @@ func (c *conn) end() {
 	c.nc.Close()
 }
 
-// linger lets the last answers reach a client that has sent more requests:
-// closing a connection with unread input makes TCP throw away what is on its
-// way in the other direction.
+// lingerTime is the time that a client may take to close its side, or to show
+// that it goes on sending.
+const lingerTime = 100 * time.Millisecond
+
+// linger lets the last answers reach a client that sends more requests: closing
+// a connection with unread input makes TCP throw away what is on its way in the
+// other direction.
 func (c *conn) linger() {
-	_ = c.nc.SetReadDeadline(time.Now().Add(time.Millisecond))
-	if n, _ := c.nc.Read(c.in); n == 0 {
-		return
-	}
 	if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		_ = w.CloseWrite()
+	}
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	if n, _ := c.nc.Read(c.in); n == 0 {
+		return
 	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(closeTime))
 	for err := error(nil); err == nil; {
