@@ -275,7 +275,8 @@ func (s *scanner) failure(err error) error { return wrap(s.open.name, s.table.na
 func (s *scanner) refill(ctx context.Context) (finished bool, err error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		deadline = time.Now().Add(s.table.client.timeout)
+		// The request has the time of an operation, and says why it failed.
+		deadline = time.Now().Add(s.table.client.timeout + ownGrace)
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -286,15 +287,20 @@ func (s *scanner) refill(ctx context.Context) (finished bool, err error) {
 		case s.finished:
 			return true, nil
 		}
-		if err := s.receive(ctx); err != nil {
+		if err := s.receive(ctx, ok); err != nil {
 			return false, err
 		}
 	}
 	return false, nil
 }
 
-// receive waits for the batch under way, and starts to fetch the one after.
-func (s *scanner) receive(ctx context.Context) error {
+// ownGrace is what a Next without a deadline waits for the failure of a request
+// beyond the time that the request has.
+const ownGrace = 100 * time.Millisecond
+
+// receive waits for the batch under way, and starts to fetch the one after. A
+// patient caller may have more time than one request.
+func (s *scanner) receive(ctx context.Context, patient bool) error {
 	if ctx.Err() != nil {
 		return s.failure(rpc.ContextError(ctx))
 	}
@@ -314,16 +320,19 @@ func (s *scanner) receive(ctx context.Context) error {
 	select {
 	case b := <-s.fetching:
 		s.accept(b)
-		if ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
+		if patient && ctx.Err() == nil && errors.Is(b.err, context.DeadlineExceeded) {
 			s.failed = b.err
-			return nil // the caller has more time than one request
+			return nil
 		}
 		s.failed = nil
 		return b.err
 	case <-ctx.Done():
 		err := rpc.ContextError(ctx)
-		if s.failed != nil {
-			err = fmt.Errorf("%w; last failure: %w", err, s.failed)
+		var pe *PError
+		if errors.As(s.failed, &pe) {
+			failed := *pe
+			failed.Err = fmt.Errorf("%w; last failure: %w", err, pe.Err)
+			return &failed
 		}
 		return s.failure(err)
 	case <-s.ctx.Done():
@@ -508,16 +517,17 @@ func (s *scanner) checkResumable(ctx context.Context) error {
 	if err := s.table.check(&x, &r, resp.Error); err != nil {
 		return err
 	}
-	if len(resp.KVs) > 0 && resp.ContextID != wire.ScanCompleted {
+	if resp.ContextID != wire.ScanCompleted && resp.ContextID != 0 {
 		s.context = resp.ContextID
 		s.clear()
 	}
 	switch {
-	case len(resp.KVs) == 0: // nothing there to lose
-	case !resp.KVs[0].HasExpireTS:
-		return s.table.broken(&x, ErrCannotResume)
-	default:
+	case len(resp.KVs) > 0 && resp.KVs[0].HasExpireTS:
 		client.fullScan.Store(true)
+	case len(resp.KVs) == 0 && resp.ContextID == wire.ScanCompleted: // nothing there to lose
+	case len(resp.KVs) == 0 && resp.ContextID == 0: // likewise
+	default:
+		return s.table.broken(&x, ErrCannotResume)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package pegasus
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -376,8 +377,20 @@ func TestPatientNext(t *testing.T) {
 		if d := time.Since(start); d != time.Minute+time.Second/2 {
 			t.Errorf("gave up after %v", d)
 		}
+		if pe := asPError(t, err); pe.Partition != "2.0" || pe.Attempts == 0 || errors.As(pe.Err, &pe) {
+			t.Errorf("error %+v", pe)
+		}
+
+		start = time.Now()
 		_, _, _, _, err = s.Next(context.Background())
 		chain(t, err, context.DeadlineExceeded, ErrBusy)
+		if pe := asPError(t, err); pe.Partition != "2.0" || pe.Attempts == 0 {
+			t.Errorf("error %+v", pe)
+		}
+		if d := time.Since(start); d < 9*time.Second || d > 11*time.Second {
+			t.Errorf("without a deadline it gave up after %v", d)
+		}
+		chain(t, tb.DelRange(context.Background(), []byte("h"), nil, nil), context.DeadlineExceeded, ErrBusy)
 	})
 }
 

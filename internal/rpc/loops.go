@@ -190,13 +190,13 @@ func (c *Conn) skipReply(buf []byte, w int, tooLarge error) (r, end int, err err
 	for w < min(size, wire.ReplyHead) && wire.BeginsReply(buf[:w]) {
 		n, err := read(buf[w:])
 		if err != nil {
-			return 0, 0, fmt.Errorf("%w: %w: %w", wire.ErrMalformed, tooLarge, err)
+			return 0, 0, fmt.Errorf("%w: %v: %w", wire.ErrMalformed, tooLarge, err)
 		}
 		w += n
 	}
 	var reply wire.Reply
 	if !wire.BeginsReply(buf[:min(w, wire.ReplyHead)]) || reply.Parse(buf[wire.ReplyPrefix:min(w, size)]) != nil {
-		return 0, 0, fmt.Errorf("%w: %w", wire.ErrMalformed, tooLarge)
+		return 0, 0, fmt.Errorf("%w: %v", wire.ErrMalformed, tooLarge)
 	}
 	c.mu.Lock()
 	cl := c.mu.calls.take(reply.Seq)

@@ -76,7 +76,7 @@ func (c *conn) disturb(frame []byte) (handled, goOn bool) {
 	c.n.outside(c, func() { a = (*f)(call) })
 	switch {
 	case c.broken.Load():
-		return true, false // f may have stopped the node
+		return true, false // the node was stopped meanwhile, by f perhaps
 	case a.Close:
 		c.abort()
 		return true, false

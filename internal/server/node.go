@@ -128,17 +128,30 @@ func (n *Node) setAddr(a net.Addr) error {
 // connections break, requests on them may or may not have been carried out,
 // open scans are lost. The routing stays as it is.
 func (n *Node) Stop() {
-	n.end((*conn).abort)
+	n.end((*conn).abort, 0)
 	n.s.scans.dropNode(n)
 }
 
 // shutdown stops the node gracefully: requests that have arrived are answered,
 // then connections close.
-func (n *Node) shutdown() { n.end((*conn).shutdown) }
+func (n *Node) shutdown() { n.end((*conn).shutdown, outsideTime) }
+
+// outsideTime is how long shutdown waits for code of the program around, which
+// may have called it.
+const outsideTime = 100 * time.Millisecond
 
 // end stops the node and waits for what runs on it now, not for what a Start
-// begins meanwhile.
-func (n *Node) end(endConn func(*conn)) {
+// begins meanwhile. A connection that is in code of the program around longer
+// than the given time is broken, so that nothing it does later is answered.
+func (n *Node) end(endConn func(*conn), outside time.Duration) {
+	late := outside == 0
+	timer := time.AfterFunc(outside, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		late = true
+		n.fewer.Broadcast()
+	})
+	defer timer.Stop()
 	n.mu.Lock()
 	n.mu.stopped = true
 	n.resumeLocked()
@@ -151,8 +164,11 @@ func (n *Node) end(endConn func(*conn)) {
 		endConn(c)
 	}
 	for c := range conns {
-		for !c.ended && !c.outside {
+		for !c.ended && !(c.outside && late) {
 			n.fewer.Wait()
+		}
+		if !c.ended {
+			c.abort()
 		}
 	}
 	n.mu.Unlock()

@@ -225,10 +225,13 @@ func (db *DB) finishEarlierSplit(ctx context.Context, appID int32) error {
 	if err != nil {
 		return err
 	}
-	_, _, oldCount, err := parseSplitEntry(key, value)
+	_, phase, oldCount, err := parseSplitEntry(key, value)
 	_ = closer.Close()
 	if err != nil {
 		return err
+	}
+	if phase == splitCopying {
+		return db.undoSplit(appID, oldCount)
 	}
 	return db.finishSplit(ctx, appID, oldCount)
 }
