@@ -243,29 +243,32 @@ func TestWaitingRequestsAreOvertaken(t *testing.T) {
 // A handler that panics ends its connection and nothing else, whether it runs
 // aside or not.
 func TestPanic(t *testing.T) {
-	s := start(t, Options{})
-	node := s.Replicas()[0]
 	boom := func(k *call, dst []byte) []byte {
 		k.writes = append(k.writes, pendingWrite{}) // one that is waited for, not leaked
 		panic("boom")
 	}
 	fast := &handler{task: "TEST_PANIC", ack: "TEST_PANIC_ACK", roles: replicaRole, serve: boom}
 	slow := &handler{task: "TEST_PANIC_SLOW", ack: "TEST_PANIC_SLOW_ACK", roles: replicaRole, slow: always, serve: boom}
+	handlersFor(t, fast, slow)
+	s := start(t, Options{})
+	node := s.Replicas()[0]
 	for _, h := range []*handler{fast, slow} {
 		c := dial(t, node)
 		c.mustPut("k", "v")
-		handlersFor(t, h)
 		send(c, wire.RequestHeader{}, h.task, wire.Blob(""))
 		c.ended()
 	}
 	dial(t, node).wantValue("k", "v")
 }
 
-// handlersFor adds a handler for the time of the test.
-func handlersFor(t *testing.T, h *handler) {
+// handlersFor adds handlers for the time of the test, which starts its servers
+// after that: they read the table of handlers without a lock.
+func handlersFor(t *testing.T, added ...*handler) {
 	t.Helper()
-	handlers[h.task] = h
-	t.Cleanup(func() { delete(handlers, h.task) })
+	for _, h := range added {
+		handlers[h.task] = h
+		t.Cleanup(func() { delete(handlers, h.task) })
+	}
 }
 
 // bubble runs f with a server on the network and clock of a bubble.
