@@ -280,6 +280,7 @@ func (s *scanner) refill(ctx context.Context) (finished bool, err error) {
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	s.failed = nil // of a Next before
 	for len(s.rows) == 0 {
 		switch {
 		case s.closed:

@@ -366,6 +366,28 @@ func TestOldFailureOfPrefetch(t *testing.T) {
 	})
 }
 
+// What failed in one Next is not the reason for the end of another.
+func TestFailureOfAnotherNext(t *testing.T) {
+	bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
+		p := serveScans(c, 1, someRows(1, 20))
+		c.On(wire.TaskGetScanner, peer.Code(wire.ErrBusy))
+		s := hashScan(t, tb, "hash000", 10)
+		_, _, _, _, err := s.Next(within(t, 15*time.Second))
+		chain(t, err, context.DeadlineExceeded, ErrBusy)
+		c.On(wire.TaskGetScanner, p.open)
+		c.On(wire.TaskScan, peer.Silence)
+		time.Sleep(time.Second) // the request that was under way succeeds
+		for range 10 {
+			if done, _, _, _, err := s.Next(within(t, time.Minute)); done || err != nil {
+				t.Fatal(done, err)
+			}
+		}
+		_, _, _, _, err = s.Next(within(t, time.Second))
+		chain(t, err, context.DeadlineExceeded)
+		notInChain(t, err, ErrBusy)
+	})
+}
+
 // A caller with more time than Config.OperationTimeout has all of it.
 func TestPatientNext(t *testing.T) {
 	bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
