@@ -412,7 +412,7 @@ func TestMetaIsNotPegasus(t *testing.T) {
 			s := httptest.NewServer(http.NotFoundHandler())
 			t.Cleanup(s.Close)
 			return s.Listener.Addr().String()
-		}, []error{context.DeadlineExceeded}, ""},
+		}, []error{ErrMalformed}, "speaks HTTP"},
 		"closes":  {listen(func(net.Conn) {}), []error{io.ErrUnexpectedEOF, context.DeadlineExceeded}, ""},
 		"garbage": {listen(func(nc net.Conn) { io.WriteString(nc, "SSH-2.0-OpenSSH_9.2p1\r\n") }), []error{ErrMalformed}, ""},
 		"enormous length": {listen(func(nc net.Conn) {

@@ -221,7 +221,7 @@ func (t *table) open(ctx context.Context) error {
 		if permanentMeta(err) || !pause(ctx, attempts) {
 			if ctx.Err() != nil && !permanentMeta(err) {
 				if last == nil {
-					last = &route.MetaError{Servers: t.client.meta.Servers()}
+					last = t.client.meta.Failure()
 				}
 				err = fmt.Errorf("%w; last failure: %w", rpc.ContextError(ctx), last)
 			}
@@ -238,8 +238,8 @@ func permanentMeta(err error) bool {
 	case errors.Is(err, ErrTableNotFound), errors.Is(err, ErrClosed):
 		return true
 	case errors.As(err, &me):
-		// No Pegasus at any of the addresses will become one.
-		return me.AllMalformed()
+		// No meta server at any of the addresses will become one.
+		return me.Wrong
 	case errors.Is(err, ErrMalformed):
 		return true
 	}

@@ -116,7 +116,7 @@ func ask[Q, A any](ctx context.Context, c *Client, r request, req *Q, resp *A, o
 			if !passing(code) {
 				return &Error{Op: r.op, Table: r.table, Hint: hint, Err: err}
 			}
-		case r.once && received(ctx, err):
+		case r.once && received(err):
 			return &Error{Op: r.op, Table: r.table, Err: fmt.Errorf("%w: %w", ErrInDoubt, err)}
 		case errors.Is(err, ErrClosed), noPegasus(err):
 			return &Error{Op: r.op, Table: r.table, Err: err}
@@ -138,7 +138,7 @@ func ask[Q, A any](ctx context.Context, c *Client, r request, req *Q, resp *A, o
 // point in asking them again. A wrong address among them does no harm.
 func noPegasus(err error) bool {
 	var me *route.MetaError
-	return errors.As(err, &me) && me.AllMalformed()
+	return errors.As(err, &me) && me.Wrong
 }
 
 // passing reports whether a meta server that answers code has done nothing and
@@ -152,25 +152,8 @@ func passing(code wire.ErrorCode) bool {
 }
 
 // received reports whether a server may have received a request that failed
-// with err. The end of ctx leaves open what happened to the one under way.
-func received(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, wire.ErrMalformed) || sent(err)
-}
-
-// sent looks for an rpc.Error about a request that was sent, in all branches.
-func sent(err error) bool {
-	if re, ok := err.(*rpc.Error); ok && re.Sent {
-		return true
-	}
-	switch e := err.(type) {
-	case interface{ Unwrap() error }:
-		return sent(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, err := range e.Unwrap() {
-			if sent(err) {
-				return true
-			}
-		}
-	}
-	return false
+// with err.
+func received(err error) bool {
+	var me *route.MetaError
+	return errors.As(err, &me) && me.Received
 }

@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 )
 
 const (
@@ -251,6 +253,15 @@ func readMessageBegin(r *Reader) (typ byte, name []byte, seq int32) {
 	}
 	seq = r.I32()
 	return typ, name, seq
+}
+
+// ErrOtherProtocol is wrapped, beside ErrMalformed, by the errors about peers that
+// speak another protocol. They have not understood anything that they were sent.
+var ErrOtherProtocol = errors.New("not the Pegasus protocol")
+
+// OtherProtocol returns the error about a peer that speaks the named protocol.
+func OtherProtocol(name string) error {
+	return fmt.Errorf("%w: the peer speaks %s, %w", ErrMalformed, name, ErrOtherProtocol)
 }
 
 // looksLike names the protocol that b begins with, for error messages about
