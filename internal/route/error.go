@@ -3,7 +3,6 @@ package route
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/pegasus-go/pegasus/internal/rpc"
@@ -51,29 +50,10 @@ func (e *MetaError) Error() string {
 	b.WriteString(ErrNoMeta.Error())
 	sep := ": "
 	for _, s := range e.Servers {
-		fmt.Fprintf(&b, "%s%s: %s", sep, s.Addr, reason(s.Err))
+		fmt.Fprintf(&b, "%s%s: %v", sep, s.Addr, rpc.WithoutAddr(s.Err))
 		sep = "; "
 	}
 	return b.String()
-}
-
-// reason returns the text of err without the server, which is named in front.
-func reason(err error) string {
-	for {
-		switch e := err.(type) {
-		case *rpc.Error:
-			err = e.Err
-		case *net.OpError:
-			err = e.Err
-		case *net.DNSError:
-			if e.Server != "" {
-				return fmt.Sprintf("%s says %s", e.Server, e.Err)
-			}
-			return e.Err
-		default:
-			return err.Error()
-		}
-	}
 }
 
 // Is reports whether target is ErrNoMeta.

@@ -220,7 +220,7 @@ func TestWhatTheErrorLists(t *testing.T) {
 				errors.As(e, &me)
 				var got []string
 				for _, s := range me.Servers {
-					got = append(got, s.Addr+": "+reason(s.Err))
+					got = append(got, s.Addr+": "+rpc.WithoutAddr(s.Err).Error())
 				}
 				slices.Sort(got)
 				follower := "10.0.0.2:34601: does not lead: ERR_FORWARD_TO_OTHERS"
