@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	opBatchGet    = &operation{"BatchGet", wire.TaskBatchGet, read}
-	opBatchGetOne = &operation{"BatchGet", wire.TaskGet, read}
+	opBatchGet    = &operation{name: "BatchGet", task: wire.TaskBatchGet, keeps: true}
+	opBatchGetOne = &operation{name: "BatchGet", task: wire.TaskGet}
 )
 
 const (
@@ -30,8 +30,8 @@ func (t *table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, er
 	if err := validateBatchGet(keys); err != nil {
 		return nil, t.refuse(opBatchGet, err)
 	}
-	if t.closed.Load() || t.client.closed.Load() {
-		return nil, t.refuse(opBatchGet, ErrClosed)
+	if err := t.ended(); err != nil {
+		return nil, t.refuse(opBatchGet, err)
 	}
 	b := &batchGet{table: t, keys: keys, values: make([][]byte, len(keys))}
 	groups := b.groups()
@@ -130,8 +130,14 @@ func (b *batchGet) get(ctx context.Context, g group) error {
 	for i, k := range g.keys {
 		q.Keys[i] = wire.FullKey(b.keys[k])
 	}
-	x := exchange{op: opBatchGet, target: shareTarget(g.share)}
-	err := do(ctx, b.table, &x, &q)
+	x := exchange{op: opBatchGet, target: shareTarget(g.share, 0), bulk: true}
+	var data []wire.FullData
+	err := b.table.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
+		var resp wire.BatchGetResponse
+		resp.Read(r)
+		data = resp.Data
+		return resp.Error
+	})
 	switch {
 	case errors.Is(err, ErrHandlerNotFound):
 		b.table.client.noBatchGet.Store(true)
@@ -141,13 +147,7 @@ func (b *batchGet) get(ctx context.Context, g group) error {
 	case err != nil:
 		return err
 	}
-	var resp wire.BatchGetResponse
-	r := x.reader()
-	resp.Read(&r)
-	if err := b.table.check(&x, &r, resp.Error); err != nil {
-		return err
-	}
-	return b.fill(g, &x, resp.Data)
+	return b.fill(g, &x, data)
 }
 
 // fill assigns the records of an answer, which come in the order of the
@@ -167,7 +167,7 @@ func (b *batchGet) fill(g group, x *exchange, data []wire.FullData) error {
 	}
 	if len(data) > 0 {
 		err := fmt.Errorf("%w: record %q, %q was not asked for", ErrMalformed, data[0].HashKey, data[0].SortKey)
-		return b.table.broken(x, err)
+		return b.table.failure(x, err)
 	}
 	return nil
 }

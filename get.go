@@ -8,10 +8,10 @@ import (
 )
 
 var (
-	opGet          = &operation{"Get", wire.TaskGet, read}
-	opTTL          = &operation{"TTL", wire.TaskTTL, read}
-	opExist        = &operation{"Exist", wire.TaskTTL, read}
-	opSortKeyCount = &operation{"SortKeyCount", wire.TaskSortKeyCount, read}
+	opGet          = &operation{name: "Get", task: wire.TaskGet}
+	opTTL          = &operation{name: "TTL", task: wire.TaskTTL}
+	opExist        = &operation{name: "Exist", task: wire.TaskTTL}
+	opSortKeyCount = &operation{name: "SortKeyCount", task: wire.TaskSortKeyCount}
 )
 
 // TTL of an entry without expiry, and of none.
@@ -29,24 +29,21 @@ func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 
 func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) ([]byte, error) {
 	x := exchange{op: o, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
+	var value []byte
+	err := t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
+	}, func(r *wire.Reader) wire.Status {
+		var resp wire.ReadResponse
+		resp.ReadValue(r)
+		if resp.Error == wire.StatusNotFound {
+			return wire.StatusOK
+		}
+		value = x.bytes(resp.Value)
+		return resp.Error
+	})
+	if err != nil {
 		return nil, err
 	}
-	var resp wire.ReadResponse
-	r := x.peek()
-	defer x.release()
-	resp.ReadValue(&r)
-	if resp.Error == wire.StatusNotFound {
-		return nil, nil
-	}
-	if err := t.check(&x, &r, resp.Error); err != nil {
-		return nil, err
-	}
-	if !x.reply.Lent() && resp.Value != nil {
-		return resp.Value, nil
-	}
-	value := make([]byte, len(resp.Value)) // not nil, even if the server left it out
-	copy(value, resp.Value)
 	return value, nil
 }
 
@@ -67,24 +64,27 @@ func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 		return 0, t.refuse(o, err)
 	}
 	x := exchange{op: o, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
+	ttl := ttlAbsent
+	err := t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
+	}, func(r *wire.Reader) wire.Status {
+		var resp wire.TTLResponse
+		resp.Read(r)
+		switch {
+		case resp.Error == wire.StatusNotFound:
+			return wire.StatusOK
+		case resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone:
+			// Expiries after January 2084 come as 32 bits that look negative.
+			ttl = int(uint32(resp.TTLSeconds))
+		default:
+			ttl = int(resp.TTLSeconds)
+		}
+		return resp.Error
+	})
+	if err != nil {
 		return 0, err
 	}
-	var resp wire.TTLResponse
-	r := x.peek()
-	defer x.release()
-	resp.Read(&r)
-	if resp.Error == wire.StatusNotFound {
-		return ttlAbsent, nil
-	}
-	if err := t.check(&x, &r, resp.Error); err != nil {
-		return 0, err
-	}
-	if resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone {
-		// Expiries after January 2084 come as 32 bits that look negative.
-		return int(uint32(resp.TTLSeconds)), nil
-	}
-	return int(resp.TTLSeconds), nil
+	return ttl, nil
 }
 
 func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error) {
@@ -92,19 +92,20 @@ func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error)
 		return 0, t.refuse(opSortKeyCount, err)
 	}
 	x := exchange{op: opSortKeyCount, target: keyTarget(hashKey)}
-	arg := wire.Blob(hashKey)
-	if err := do(ctx, t, &x, &arg); err != nil {
+	var count int64
+	err := t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.Blob(hashKey))
+	}, func(r *wire.Reader) wire.Status {
+		var resp wire.CountResponse
+		resp.Read(r)
+		count = resp.Count
+		return resp.Error
+	})
+	switch {
+	case err != nil:
 		return 0, err
+	case count < 0:
+		return 0, t.failure(&x, ErrCountUnknown)
 	}
-	var resp wire.CountResponse
-	r := x.peek()
-	defer x.release()
-	resp.Read(&r)
-	if err := t.check(&x, &r, resp.Error); err != nil {
-		return 0, err
-	}
-	if resp.Count < 0 {
-		return 0, t.broken(&x, ErrCountUnknown)
-	}
-	return resp.Count, nil
+	return count, nil
 }

@@ -77,8 +77,8 @@ func (t *table) hashScanner(getScanner, next string, hashKey, startSortKey, stop
 	if err == nil {
 		err = validateScan(&o)
 	}
-	if err == nil && (t.closed.Load() || t.client.closed.Load()) {
-		err = ErrClosed
+	if err == nil {
+		err = t.ended()
 	}
 	if err != nil {
 		return nil, wrap(getScanner, t.name, err)
@@ -144,8 +144,8 @@ func (t *table) GetUnorderedScanners(_ context.Context, maxSplitCount int, optio
 	switch {
 	case maxSplitCount <= 0:
 		err = argumentError("maxSplitCount", "is %d, must be > 0", maxSplitCount)
-	case err == nil && (t.closed.Load() || t.client.closed.Load()):
-		err = ErrClosed
+	case err == nil:
+		err = t.ended()
 	}
 	if err != nil {
 		return nil, wrap(opGetUnorderedScanners, t.name, err)
@@ -159,11 +159,13 @@ func (t *table) GetUnorderedScanners(_ context.Context, maxSplitCount int, optio
 	q.FullScan, q.ValidatePartitionHash = &yes, &yes
 
 	snap := t.route.Snapshot()
+	if snap == nil {
+		return nil, wrap(opGetUnorderedScanners, t.name, ErrTableNotFound)
+	}
 	ranges := snap.Ranges()
 	scanners := make([]Scanner, min(maxSplitCount, len(ranges)))
 	for i := range scanners {
-		s := newScanner(t, opNext, q, target{fixed: true})
-		s.appID = snap.AppID
+		s := newScanner(t, opNext, q, target{fixed: true, appID: snap.AppID})
 		for j := i; j < len(ranges); j += len(scanners) {
 			s.parts = append(s.parts, part{Range: ranges[j], start: q.StartKey.Raw, inclusive: true})
 		}
@@ -224,7 +226,6 @@ type scanner struct {
 	// The cursor.
 	request wire.GetScannerRequest
 	target  target
-	appID   int32           // of the table, 0 before the first answer
 	parts   []part          // the first is being scanned
 	context int64           // ScanNotExist if the server holds none
 	spare   []wire.KeyValue // memory for the next batch
@@ -240,8 +241,8 @@ type batch struct {
 func newScanner(t *table, op string, q wire.GetScannerRequest, tg target) *scanner {
 	s := &scanner{
 		table:   t,
-		open:    &operation{op, wire.TaskGetScanner, read},
-		resume:  &operation{op, wire.TaskScan, read},
+		open:    &operation{name: op, task: wire.TaskGetScanner, keeps: true},
+		resume:  &operation{name: op, task: wire.TaskScan, keeps: true},
 		target:  tg,
 		request: q,
 		context: wire.ScanNotExist,
@@ -389,7 +390,7 @@ func (s *scanner) nextBatch(ctx context.Context) batch {
 		rows, err := s.step(ctx)
 		took := time.Since(began)
 		switch {
-		case errors.Is(err, errDivided) && took < timeout && pause(ctx, n):
+		case errors.Is(err, errDivided) && took < timeout && rpc.Pause(ctx, defaultPolicy.pause(ctx, n)):
 		case errors.Is(err, ErrReplyTooLarge) && s.request.BatchSize > 1:
 			s.request.BatchSize /= 2
 		case err != nil || len(rows) > 0 || took > timeout/2:
@@ -403,8 +404,9 @@ func (s *scanner) nextBatch(ctx context.Context) batch {
 func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.table.client.timeout)
 	defer cancel()
-	x := exchange{op: s.resume, target: s.target}
-	var err error
+	op := s.resume
+	resume := wire.ScanRequest{ContextID: s.context}
+	encode := func(dst []byte) []byte { return wire.AppendArgument(dst, resume) }
 	if s.context == wire.ScanNotExist {
 		if err := s.relocate(); err != nil {
 			return nil, s.failure(err)
@@ -412,12 +414,26 @@ func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 		if err := s.checkResumable(ctx); err != nil {
 			return nil, err
 		}
-		x.op, x.target = s.open, s.target
+		op = s.open
 		q := s.request
 		q.StartKey.Raw, q.StartInclusive = s.parts[0].start, s.parts[0].inclusive
-		err = do(ctx, s.table, &x, &q)
-	} else {
-		err = do(ctx, s.table, &x, &wire.ScanRequest{ContextID: s.context})
+		encode = func(dst []byte) []byte { return wire.AppendArgument(dst, q) }
+	}
+	x := exchange{op: op, target: s.target, bulk: true}
+	resp := wire.ScanResponse{KVs: s.spare}
+	outcome := wire.StatusOK
+	err := s.table.do(ctx, &x, encode, func(r *wire.Reader) wire.Status {
+		s.spare = nil
+		resp.Read(r)
+		outcome = resp.Error
+		switch {
+		case outcome == wire.StatusNotFound && op == s.resume, outcome == wire.StatusIncomplete && len(resp.KVs) > 0:
+			return wire.StatusOK
+		}
+		return outcome
+	})
+	if x.partition != nil && s.target.appID == 0 {
+		s.target.appID = x.partition.AppID
 	}
 	if err != nil {
 		// The context may still be there. If not, the server will say so, and
@@ -427,49 +443,32 @@ func (s *scanner) step(ctx context.Context) ([]wire.KeyValue, error) {
 		}
 		return nil, err
 	}
-	if s.appID == 0 {
-		s.appID = x.partition.AppID
-	} else if s.appID != x.partition.AppID {
-		return nil, s.table.broken(&x, ErrRepartitioned)
-	}
 	// A context is used up by the request that names it.
 	s.context = wire.ScanNotExist
-	resp := wire.ScanResponse{KVs: s.spare}
-	s.spare = nil
-	r := x.reader()
-	resp.Read(&r)
-	if r.Err() == nil {
-		switch {
-		case resp.Error == wire.StatusNotFound && x.op == s.resume:
-			return nil, nil // the context is gone: go on behind the last row
-		case resp.Error == wire.StatusIncomplete && s.advance(resp.KVs):
-			// The time limit of the server: these rows are good, but it keeps
-			// no context. Without any rows there is no progress to build on.
-			return resp.KVs, nil
-		}
-	}
-	if err := s.table.check(&x, &r, resp.Error); err != nil {
-		return nil, err
+	if outcome == wire.StatusNotFound {
+		return nil, nil // the context is gone: go on behind the last row
 	}
 	s.advance(resp.KVs)
-	if resp.ContextID == wire.ScanCompleted || (x.op == s.open && resp.ContextID == 0 && len(resp.KVs) == 0) {
+	switch {
+	case outcome == wire.StatusIncomplete:
+		// The time limit of the server: these rows are good, but it keeps no
+		// context. Without any rows there is no progress to build on.
+	case resp.ContextID == wire.ScanCompleted || (op == s.open && resp.ContextID == 0 && len(resp.KVs) == 0):
 		// Real servers answer an empty range with a context id of 0.
 		s.parts = s.parts[1:]
-	} else {
+	default:
 		s.context = resp.ContextID
 	}
 	return resp.KVs, nil
 }
 
 // advance moves the start of the present part behind rows, so that losing the
-// context costs nothing. It returns false if there are none.
-func (s *scanner) advance(rows []wire.KeyValue) bool {
-	if len(rows) == 0 {
-		return false
+// context costs nothing.
+func (s *scanner) advance(rows []wire.KeyValue) {
+	if len(rows) > 0 {
+		s.parts[0].start = slices.Clone(rows[len(rows)-1].Key)
+		s.parts[0].inclusive = false
 	}
-	s.parts[0].start = slices.Clone(rows[len(rows)-1].Key)
-	s.parts[0].inclusive = false
-	return true
 }
 
 // relocate makes sure that the present part lies in one partition, now that it
@@ -479,7 +478,11 @@ func (s *scanner) relocate() error {
 		return nil
 	}
 	now := s.parts[0]
-	ranges, ok := s.table.route.Snapshot().Cover(now.Range)
+	snap := s.table.route.Snapshot()
+	if snap == nil {
+		return ErrTableNotFound
+	}
+	ranges, ok := snap.Cover(now.Range)
 	if !ok {
 		return ErrRepartitioned
 	}
@@ -490,7 +493,7 @@ func (s *scanner) relocate() error {
 		}
 		s.parts = append(parts, s.parts[1:]...)
 	}
-	s.target = shareTarget(s.parts[0].Range)
+	s.target = shareTarget(s.parts[0].Range, s.target.appID)
 	return nil
 }
 
@@ -508,14 +511,13 @@ func (s *scanner) checkResumable(ctx context.Context) error {
 		StartKey: wire.Key{Raw: firstKey}, StartInclusive: true, StopKey: s.request.StopKey,
 		BatchSize: 1, NoValue: true, ReturnExpireTS: &yes,
 	}
-	x := exchange{op: s.open, target: s.target}
-	if err := do(ctx, s.table, &x, &q); err != nil {
-		return err
-	}
+	x := exchange{op: s.open, target: s.target, bulk: true}
 	var resp wire.ScanResponse
-	r := x.reader()
-	resp.Read(&r)
-	if err := s.table.check(&x, &r, resp.Error); err != nil {
+	err := s.table.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
+		resp.Read(r)
+		return resp.Error
+	})
+	if err != nil {
 		return err
 	}
 	if resp.ContextID != wire.ScanCompleted && resp.ContextID != 0 {
@@ -528,7 +530,7 @@ func (s *scanner) checkResumable(ctx context.Context) error {
 	case len(resp.KVs) == 0 && resp.ContextID == wire.ScanCompleted: // nothing there to lose
 	case len(resp.KVs) == 0 && resp.ContextID == 0: // likewise
 	default:
-		return s.table.broken(&x, ErrCannotResume)
+		return s.table.failure(&x, ErrCannotResume)
 	}
 	return nil
 }
@@ -570,18 +572,18 @@ func (s *scanner) clear() {
 	if s.context == wire.ScanNotExist || len(s.parts) == 0 {
 		return
 	}
-	p := s.target.locate(s.table.route.Snapshot())
-	if p == nil || p.Primary == nil {
-		return
-	}
-	if conn := p.Primary.Live(); conn != nil {
-		h := wire.RequestHeader{
-			GPID:          p.GPID,
-			TimeoutMs:     rpc.TimeoutMs(s.table.client.timeout),
-			ThreadHash:    p.ThreadHash(),
-			PartitionHash: s.target.hash,
+	if snap := s.table.route.Snapshot(); snap != nil {
+		if p, err := s.target.locate(snap); err == nil && p.Primary != nil {
+			if conn := p.Primary.Live(rpc.Bulk); conn != nil {
+				h := wire.RequestHeader{
+					GPID:          p.GPID,
+					TimeoutMs:     rpc.TimeoutMs(s.table.client.timeout),
+					ThreadHash:    p.ThreadHash(),
+					PartitionHash: s.target.hash,
+				}
+				conn.Tell(h, wire.TaskClearScanner, wire.ContextID(s.context))
+			}
 		}
-		rpc.Send(conn, h, wire.TaskClearScanner, wire.ContextID(s.context))
 	}
 	s.context = wire.ScanNotExist
 }

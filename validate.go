@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/schema"
 )
 
@@ -19,7 +18,7 @@ const MaxHashKeyLength = schema.MaxHashKeyLen
 const maxPart = 256 << 20
 
 func argumentError(name, format string, args ...any) error {
-	return argument.Errorf(name, format, args...)
+	return &ArgumentError{Name: name, Reason: fmt.Sprintf(format, args...)}
 }
 
 func validateHashKey(hashKey []byte) error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/rpc"
@@ -37,9 +38,8 @@ var (
 )
 
 // ErrorCode is an error of the cluster: the name that a server sent, known here
-// or not. Compare with errors.Is, which takes a code of package pegasus for the same
-// if it has the same name.
-type ErrorCode string
+// or not. Compare with errors.Is.
+type ErrorCode = pegasus.ErrorCode
 
 // The error codes that meta servers report.
 const (
@@ -61,26 +61,9 @@ const (
 	ErrACLDeny           ErrorCode = "ERR_ACL_DENY"
 )
 
-// Error returns the name.
-func (e ErrorCode) Error() string { return string(e) }
-
-// Is reports whether target has the same name.
-func (e ErrorCode) Is(target error) bool { return wire.ErrorCode(e).Is(target) }
-
-// ArgumentError says which argument was refused, and why. It is ErrInvalidArgument
-// to errors.Is.
-type ArgumentError struct {
-	Name   string // of the argument, such as "table" or "options.Replicas"
-	Reason string
-}
-
-// Error names the argument and the reason.
-func (e *ArgumentError) Error() string {
-	return (&argument.Error{Name: e.Name, Reason: e.Reason}).Error()
-}
-
-// Is reports whether target is ErrInvalidArgument.
-func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
+// ArgumentError says which argument was refused, such as "table" or
+// "options.Replicas", and why. It is ErrInvalidArgument to errors.Is.
+type ArgumentError = pegasus.ArgumentError
 
 func argumentError(name, format string, args ...any) error {
 	return argument.Errorf(name, format, args...)
@@ -129,8 +112,8 @@ func oneLine(s string) string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// As finds an ErrorCode or an *ArgumentError in the cause. Inside, and in package
-// pegasus, they are of other types.
+// As finds an ErrorCode or an *ArgumentError in the cause. Inside they are of other
+// types.
 func (e *Error) As(target any) bool {
 	switch to := target.(type) {
 	case *ErrorCode:

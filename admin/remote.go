@@ -50,8 +50,8 @@ func (c *Client) remoteCommand(ctx context.Context, node string, command wire.Co
 	deadline, _ := ctx.Deadline()
 	h := wire.RequestHeader{TimeoutMs: rpc.TimeoutMs(time.Until(deadline))}
 	arg := wire.Of(&command)
-	var reply rpc.Reply
-	if err := rpc.Call(ctx, conn, deadline, &h, wire.TaskRemoteCommand, &arg, &reply); err != nil {
+	reply, err := rpc.Send(ctx, conn, time.Time{}, h, wire.TaskRemoteCommand, &arg)
+	if err != nil {
 		var re *rpc.Error
 		return "", errors.As(err, &re) && re.Sent, err
 	}

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"internal/rpc":      {"internal/wire"},
 	"internal/route":    {"internal/rpc", "internal/wire", "internal/schema"},
 	".":                 {"internal/argument", "internal/route", "internal/rpc", "internal/wire", "internal/schema"},
-	"admin":             {"internal/argument", "internal/route", "internal/rpc", "internal/wire"},
+	"admin":             {".", "internal/argument", "internal/route", "internal/rpc", "internal/wire"},
 
 	"internal/storage": {"internal/schema", "github.com/cockroachdb/pebble/v2"},
 	"internal/server":  {"internal/wire", "internal/schema", "internal/storage"},

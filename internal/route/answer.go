@@ -11,7 +11,7 @@ import (
 // answer is what came of asking a server.
 type answer struct {
 	*contact
-	reply rpc.Reply
+	reply wire.Reply
 	err   error
 }
 

@@ -40,7 +40,7 @@ func TestLeaderIsRemembered(t *testing.T) {
 		synctest.Wait()
 		first := asked
 		for range 3 {
-			if err := tb.Refresh(t.Context(), tb.Snapshot(), nil); err != nil {
+			if err := tb.Load(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,14 +135,14 @@ func TestLeaderChanges(t *testing.T) {
 				changed.Store(true)
 				for i, want := range []time.Duration{tc.took, 0} { // the new leader is remembered
 					start := time.Now()
-					if err := tb.Refresh(t.Context(), tb.Snapshot(), nil); err != nil {
+					if err := tb.Load(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 					if d := time.Since(start); d != want {
 						t.Errorf("refresh %d took %v, want %v", i, d, want)
 					}
 				}
-				if b := tb.Snapshot().Locate(0).Ballot; b != 4 {
+				if b := tb.Snapshot().Locate(0).ballot; b != 4 {
 					t.Errorf("ballot %d", b)
 				}
 			})
@@ -188,7 +188,7 @@ func TestHostNames(t *testing.T) {
 		moved.Stop()
 		peer.Serve(t, n.Listen, "10.0.0.9:34601", answerWith(config(5)))
 		r.addrs["meta"] = []string{"10.0.0.9"}
-		if err := tb.Refresh(t.Context(), tb.Snapshot(), nil); err != nil || tb.Snapshot().Locate(0).Ballot != 5 {
+		if err := tb.Load(t.Context()); err != nil || tb.Snapshot().Locate(0).ballot != 5 {
 			t.Errorf("after the name moved: %v", err)
 		}
 		if r.calls.Load() == calls {
@@ -225,7 +225,7 @@ func TestSlowResolver(t *testing.T) {
 		}
 		r.slow = time.Minute
 		start := time.Now()
-		if err := tb.Refresh(t.Context(), tb.Snapshot(), nil); err != nil {
+		if err := tb.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if d := time.Since(start); d != hedgeAfter+time.Second {

@@ -226,7 +226,7 @@ func (q *question) start(c *contact, f func()) {
 }
 
 // call sends the request, in turn if it is exclusive, and waits for the answer.
-func (q *question) call(c *contact, reply *rpc.Reply) error {
+func (q *question) call(c *contact, reply *wire.Reply) error {
 	conn, err := q.meta.pool.Node(c.addr).Conn(q.ctx)
 	if err != nil {
 		return err
@@ -244,7 +244,7 @@ func (q *question) call(c *contact, reply *rpc.Reply) error {
 	}
 	deadline, _ := q.ctx.Deadline()
 	h := wire.RequestHeader{TimeoutMs: rpc.TimeoutMs(time.Until(deadline)), PartitionHash: lineEnds}
-	err = rpc.Call(q.ctx, conn, deadline, &h, q.task, &q.arg, reply)
+	*reply, err = rpc.Send(q.ctx, conn, time.Time{}, h, q.task, &q.arg)
 	if err != nil && q.ctx.Err() == nil && hungUp(err) && !q.meta.hasMet() && speaksTLS(q.ctx, q.meta.pool, c.addr) {
 		return wire.OtherProtocol("TLS")
 	}

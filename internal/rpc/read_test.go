@@ -286,26 +286,28 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// A Reply that is used again has nothing left of the one before.
-func TestReplyIsUsedAgain(t *testing.T) {
+// A Call that is sent again has nothing left of the reply before.
+func TestCallIsSentAgain(t *testing.T) {
 	sizes := map[byte]int{'s': 1, 'l': largestLoan}
-	c, _ := connect(t, Options{}, func(r *peer.Request) {
-		r.Reply(wire.ReadResponse{Value: make([]byte, sizes[hashKey(r)[0]])})
-	})
-	var reply Reply
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
+	var key byte
+	c, _ := connect(t, Options{}, func(r *peer.Request) { r.Reply(wire.ReadResponse{Value: make([]byte, sizes[key])}) })
+	cl := (*Pool)(nil).Call(wire.TaskGet)
+	encode := func(dst []byte) []byte { return wire.AppendArgument(dst, wire.Key{}) }
 	for _, tc := range []struct {
-		ctx  context.Context
-		key  string
-		lent bool
-	}{{t.Context(), "s", true}, {t.Context(), "l", false}, {t.Context(), "s", true}, {ended, "s", false}} {
-		err := Call(tc.ctx, c, time.Now().Add(time.Minute), &wire.RequestHeader{}, wire.TaskGet, &wire.Key{HashKey: []byte(tc.key)}, &reply)
-		if tc.ctx != ended && err != nil {
+		size       byte
+		keep, lent bool
+	}{{'s', false, true}, {'l', false, false}, {'s', true, false}, {'s', false, true}} {
+		key, cl.Keep = tc.size, tc.keep
+		if err := c.Do(t.Context(), cl, time.Time{}, encode); err != nil {
 			t.Fatal(err)
 		}
-		if lent := reply.Lent(); lent != tc.lent && (tc.ctx != ended || err != nil) {
-			t.Errorf("after %s, %v: lent: %v", tc.key, err, lent)
+		if cl.Lent() != tc.lent {
+			t.Errorf("%+v: lent: %v", tc, cl.Lent())
 		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Do(ended, cl, time.Time{}, encode); err != nil && cl.Lent() {
+		t.Errorf("%v, and a reply", err)
 	}
 }

@@ -1,0 +1,77 @@
+package rpc
+
+import (
+	"sync"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// inlineArg is the size from which on an argument is not copied behind its head
+// but sent from where it was encoded.
+const inlineArg = 16 << 10
+
+// scratch has buffers in which arguments are encoded, outside of any lock, before
+// they are copied.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+// keepBuffer is the largest outgoing buffer that is kept for the next round; a
+// larger one served an unusual burst.
+const keepBuffer = 1 << 20
+
+// outgoing is what the writer has to send: frames, without the arguments that
+// are large.
+type outgoing struct {
+	buf   []byte
+	large []largeArg
+	size  int // of all
+}
+
+// largeArg is an argument that is sent in front of buf[at:].
+type largeArg struct {
+	at  int
+	arg []byte
+}
+
+// call appends the frame of a call. It keeps an argument that is large.
+func (o *outgoing) call(cl *Call, arg []byte) {
+	before := len(o.buf)
+	o.buf = wire.AppendHead(o.buf, &cl.Header, cl.task, cl.seq, len(arg))
+	if len(arg) < inlineArg {
+		o.buf = append(o.buf, arg...)
+	} else {
+		o.large = append(o.large, largeArg{len(o.buf), arg})
+		o.size += len(arg)
+	}
+	o.size += len(o.buf) - before
+}
+
+// request appends the frame of a request that is no call.
+func (o *outgoing) request(h wire.RequestHeader, task string, seq int32, arg wire.Message) {
+	before := len(o.buf)
+	o.buf = wire.AppendRequest(o.buf, h, task, seq, arg)
+	o.size += len(o.buf) - before
+}
+
+// reset empties o, to be used again.
+func (o *outgoing) reset() {
+	clear(o.large)
+	o.buf, o.large, o.size = o.buf[:0], o.large[:0], 0
+	if cap(o.buf) > keepBuffer {
+		o.buf = nil
+	}
+}
+
+// each passes everything to write, in order.
+func (o *outgoing) each(write func([]byte) error) error {
+	at := 0
+	for _, l := range o.large {
+		if err := write(o.buf[at:l.at]); err != nil {
+			return err
+		}
+		if err := write(l.arg); err != nil {
+			return err
+		}
+		at = l.at
+	}
+	return write(o.buf[at:])
+}
