@@ -22,6 +22,7 @@ func TestLostAnswerOfAnyOperation(t *testing.T) {
 		"hangs up":     peer.Hangup,
 		"is silent":    peer.Silence,
 		"is confused":  peer.Result(wire.ContextID(1)),
+		"is mistaken":  func(r *peer.Request) { r.Send(wire.AppendErrorReply(nil, &r.Request, "RPC_OTHER_ACK", wire.ErrOK)) },
 		"times out":    peer.Code(wire.ErrTimeout),
 		"is too busy":  peer.Code(wire.ErrBusy),
 		"is not known": peer.Code("ERR_OF_TOMORROW"),

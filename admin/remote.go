@@ -55,12 +55,13 @@ func (c *Client) remoteCommand(ctx context.Context, node string, command wire.Co
 		var re *rpc.Error
 		return "", errors.As(err, &re) && re.Sent, err
 	}
-	switch reply.Err {
-	case wire.ErrOK:
-	case wire.ErrHandlerNotFound, wire.ErrACLDeny, wire.ErrUnauthenticated:
-		return "", false, reply.Err
-	default:
-		return "", true, reply.Err
+	switch code := reply.Err; {
+	case !reply.Answers(wire.TaskRemoteCommand):
+		return "", true, fmt.Errorf("%w: answer %q to %s", wire.ErrMalformed, reply.Task, wire.TaskRemoteCommand)
+	case code == wire.ErrHandlerNotFound, code == wire.ErrACLDeny, code == wire.ErrUnauthenticated:
+		return "", false, code
+	case code != wire.ErrOK:
+		return "", true, code
 	}
 	r := reply.ResultReader(wire.TypeString)
 	out = string(r.Blob())
