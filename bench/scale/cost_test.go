@@ -1,8 +1,10 @@
 package scale
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"slices"
@@ -88,10 +90,12 @@ func newClient(t *testing.T, n *network) pegasus.Client {
 // keysOf returns a hash key for each of the partitions with a low number.
 func keysOf(c *cluster) map[int][]byte {
 	keys := make(map[int][]byte)
-	for i := uint64(0); len(keys) < servers; i++ {
-		key := binary.BigEndian.AppendUint64(nil, i)
+	rng := rand.New(rand.NewPCG(1, 2))
+	key := make([]byte, 8)
+	for len(keys) < servers {
+		binary.BigEndian.PutUint64(key, rng.Uint64())
 		if p := c.locate(key); p < servers {
-			keys[p] = key
+			keys[p] = bytes.Clone(key)
 		}
 	}
 	return keys
