@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -50,9 +51,9 @@ func (r *result) print(w io.Writer) {
 	fmt.Fprintln(w, r.Case)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(tw, "\tns/op\t±\tCPU ns/op\tallocs/op\tB/op\tp50\tp99\tthroughput/floor\tCPU/floor\tthroughput/null\t\n")
-	floor, null := r.index("floor"), r.index("null")
 	for i := range r.Variants {
 		v := &r.Variants[i]
+		floor, null := r.base(v, "floor"), r.base(v, "null")
 		ns, spread := v.median(nsPerOp)
 		cpu, _ := v.median(cpuPerOp)
 		allocs, _ := v.median(func(s sample) float64 { return s.AllocsPerOp })
@@ -71,6 +72,15 @@ func (r *result) print(w io.Writer) {
 		fmt.Fprintln(w, "  "+n)
 	}
 	fmt.Fprintln(w)
+}
+
+// base returns the index of the variant that v is compared with: the one whose
+// calls, too, end with a deadline, or the one whose calls do not.
+func (r *result) base(v *variant, name string) int {
+	if strings.HasSuffix(v.Name, withDeadline) {
+		name += withDeadline
+	}
+	return r.index(name)
 }
 
 func writeRatio(w io.Writer, r *result, v *variant, base int, of func(sample) float64) {
