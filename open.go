@@ -30,23 +30,16 @@ func (c *client) OpenTable(ctx context.Context, tableName string) (TableConnecto
 	if tableName == "" {
 		return nil, wrap(opOpenTable.name, "", argumentError("tableName", "must not be empty"))
 	}
-	for {
-		if c.closed.Load() {
-			return nil, wrap(opOpenTable.name, tableName, ErrClosed)
-		}
-		r := c.acquire(tableName)
-		t := &table{name: tableName, client: c, route: r.Table, shared: r, closed: make(chan struct{})}
-		if err := t.open(ctx); err != nil {
-			c.release(tableName, r)
-			return nil, err
-		}
-		if !r.Renamed() {
-			return t, nil
-		}
-		// What was open under this name has another one now.
-		c.forget(tableName, r)
-		c.release(tableName, r)
+	if c.closed.Load() {
+		return nil, wrap(opOpenTable.name, tableName, ErrClosed)
 	}
+	r := c.acquire(tableName)
+	t := &table{name: tableName, client: c, route: r.Table, shared: r, closed: make(chan struct{})}
+	if err := t.open(ctx); err != nil {
+		c.release(tableName, r)
+		return nil, err
+	}
+	return t, nil
 }
 
 // acquire returns the routing of a table for one more user.
@@ -71,15 +64,6 @@ func (c *client) release(name string, r *sharedRoute) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.users--; r.users == 0 && c.routes[name] == r {
-		delete(c.routes, name)
-	}
-}
-
-// forget makes the next OpenTable ask for the name anew.
-func (c *client) forget(name string, r *sharedRoute) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.routes[name] == r {
 		delete(c.routes, name)
 	}
 }

@@ -19,11 +19,9 @@ var (
 	ErrNoPrimary = errors.New("no primary")
 )
 
-// Table is the routing of one table.
-//
-// It is the table of its name until that is answered, and from then on the one
-// with the id of the answer, also if it is renamed. When that does not exist any
-// more, it is the table of its name again.
+// Table is the routing of one table: the one of its name. When the name leads to a
+// table with another id, all partitions change over to that at one moment; when it
+// leads to none, there is no snapshot any more, and the next call asks again.
 type Table struct {
 	name     string
 	meta     *Meta
@@ -32,7 +30,6 @@ type Table struct {
 	snap     atomic.Pointer[Snapshot]
 
 	mu       sync.Mutex
-	alias    string // the present name of the table; it differs from name after a rename
 	nodes    map[wire.Address]*rpc.Node
 	troubles map[subject]*trouble
 	loading  *load     // under way, or nil
@@ -54,7 +51,7 @@ type load struct {
 // which may be nil, is called when the name leads to a table with another id.
 func NewTable(pool *rpc.Pool, meta *Meta, name string, replaced func(from, to int32)) *Table {
 	return &Table{
-		name: name, meta: meta, pool: pool, replaced: replaced, alias: name,
+		name: name, meta: meta, pool: pool, replaced: replaced,
 		nodes: make(map[wire.Address]*rpc.Node), troubles: make(map[subject]*trouble),
 	}
 }
@@ -130,8 +127,8 @@ func (t *Table) askLocked() bool {
 
 func (t *Table) ask(ctx context.Context, q *load) {
 	began := time.Now()
-	at, err := t.find(ctx)
-	recall, from, to := t.answer(q, at, err, began)
+	config, err := t.query(ctx)
+	recall, from, to := t.answer(q, config, err, began)
 	if recall != nil {
 		t.pool.Recall(recall.primary)
 	}
@@ -143,17 +140,16 @@ func (t *Table) ask(ctx context.Context, q *load) {
 // answer takes over the answer to q. It returns the snapshot if calls may have
 // to be recalled because of it, and the ids of the tables if another one is in
 // the place of the old.
-func (t *Table) answer(q *load, at *location, err error, began time.Time) (recall *Snapshot, from, to int32) {
+func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, began time.Time) (recall *Snapshot, from, to int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := t.snap.Load()
 	var snap *Snapshot
 	if err == nil {
-		snap, err = t.build(&at.config)
+		snap, err = t.build(config)
 	}
 	switch {
 	case err == nil:
-		t.alias = at.name
 		if old != nil && old.AppID != snap.AppID {
 			from, to = old.AppID, snap.AppID
 		}
@@ -161,7 +157,6 @@ func (t *Table) answer(q *load, at *location, err error, began time.Time) (recal
 			recall = snap
 		}
 	case errors.Is(err, ErrTableNotFound):
-		t.alias = t.name
 		t.install(old, nil)
 	}
 	q.err = err
@@ -196,49 +191,15 @@ func (t *Table) install(old, snap *Snapshot) (changed bool) {
 	return changed
 }
 
-// location is the answer of the meta servers, and the name that they gave it for.
-type location struct {
-	config wire.QueryConfigResponse
-	name   string
-}
-
 // questionTimeout bounds one question. Callers that wait for it have their own,
 // mostly shorter, limits.
 const questionTimeout = 10 * time.Second
 
-// find asks where the table is.
-func (t *Table) find(ctx context.Context) (*location, error) {
+func (t *Table) query(ctx context.Context) (*wire.QueryConfigResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
 	defer cancel()
-	t.mu.Lock()
-	name := t.alias
-	t.mu.Unlock()
-	f, err := t.query(ctx, name)
-	old := t.snap.Load()
-	if old == nil || (err == nil && f.config.AppID == old.AppID) || (err != nil && !errors.Is(err, ErrTableNotFound)) {
-		return f, err
-	}
-	// The name leads to another table, or to none: the table was renamed, or
-	// dropped.
-	now, lerr := t.nameOf(ctx, old.AppID)
-	switch {
-	case lerr != nil:
-		return nil, lerr
-	case now != "" && now != name:
-		if renamed, rerr := t.query(ctx, now); rerr != nil || renamed.config.AppID == old.AppID {
-			return renamed, rerr
-		}
-	}
-	if name != t.name {
-		return t.query(ctx, t.name)
-	}
-	return f, err
-}
-
-func (t *Table) query(ctx context.Context, name string) (*location, error) {
-	f := &location{name: name}
-	resp := &f.config
-	req := wire.QueryConfigRequest{AppName: name}
+	resp := new(wire.QueryConfigResponse)
+	req := wire.QueryConfigRequest{AppName: t.name}
 	code, err := t.meta.Ask(ctx, wire.TaskQueryConfig, wire.Of(&req), false, func(r *wire.Reader) (wire.ErrorCode, wire.Address) {
 		*resp = wire.QueryConfigResponse{}
 		wire.Of(resp).Read(r)
@@ -255,35 +216,5 @@ func (t *Table) query(ctx context.Context, name string) (*location, error) {
 	case code != wire.ErrOK:
 		return nil, code
 	}
-	return f, nil
-}
-
-// nameOf returns the name of the table with an id, "" if there is none, or if
-// the meta servers do not tell.
-func (t *Table) nameOf(ctx context.Context, id int32) (string, error) {
-	var resp wire.ListAppsResponse
-	code, err := AskStruct(ctx, t.meta, wire.TaskListApps, &wire.ListAppsRequest{Status: wire.AppAvailable}, false, &resp,
-		func(r *wire.ListAppsResponse) wire.ErrorCode { return r.Err })
-	var refused wire.ErrorCode
-	switch {
-	case err == nil && code == wire.ErrOK:
-	case err == nil, errors.As(err, &refused):
-		return "", nil
-	default:
-		return "", err
-	}
-	for _, app := range resp.Infos {
-		if app.AppID == id {
-			return app.AppName, nil
-		}
-	}
-	return "", nil
-}
-
-// Renamed reports whether the table is not the one of its name any more, but
-// has another one.
-func (t *Table) Renamed() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.alias != t.name
+	return resp, nil
 }

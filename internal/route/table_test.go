@@ -315,6 +315,7 @@ func TestComplaints(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		synctest.Wait()
 		all := *asked
 		if all[0] != start {
 			t.Errorf("first asked after %v", all[0].Sub(start))
@@ -337,6 +338,7 @@ func TestComplaints(t *testing.T) {
 		synctest.Wait()
 		stop()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if len(*asked) != 1 {
 			t.Errorf("%d questions", len(*asked))
 		}
@@ -347,6 +349,7 @@ func TestComplaints(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		defer tb.Complain(s.Locate(0), 200*time.Millisecond)()
 		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
 		if len(*asked) == 0 || (*asked)[0] != start.Add(300*time.Millisecond) {
 			t.Errorf("asked at %v after %v", *asked, start)
 		}
@@ -362,11 +365,13 @@ func TestSilence(t *testing.T) {
 		over := tb.Silent(p.Node("10.0.1.1:34801"))
 		time.Sleep(10 * time.Second)
 		over()
+		synctest.Wait()
 		n := len(*asked)
 		if n < 5 || n > 20 {
 			t.Errorf("asked %d times in 10 s", n)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if len(*asked) > n {
 			t.Error("asked on")
 		}
@@ -433,6 +438,7 @@ func TestClosed(t *testing.T) {
 		}
 		defer tb.Silent(p.Node("10.0.1.1:34801"))()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(*asked) != 1 {
 			t.Errorf("%d questions", len(*asked))
 		}
