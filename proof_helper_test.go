@@ -20,32 +20,53 @@ func scripted(t *testing.T, nodes, partitions int, f func(t *testing.T, c *peer.
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, nodes, partitions)
-		answerAll(c)
+		answerAll(c, answer)
 		f(t, c, openTemp(t, clientOf(t, c, pegasus.Config{})))
 	})
 }
 
-// answerAll makes all servers answer the operations of ops.
-func answerAll(c *peer.Cluster) {
-	for _, op := range ops {
-		c.On(op.task, answer)
+// dataTasks are the RPCs of replica servers that operations wait for.
+var dataTasks = []string{
+	wire.TaskGet, wire.TaskTTL, wire.TaskMultiGet, wire.TaskBatchGet, wire.TaskSortKeyCount, wire.TaskGetScanner, wire.TaskScan,
+	wire.TaskPut, wire.TaskMultiPut, wire.TaskRemove, wire.TaskMultiRemove, wire.TaskIncr, wire.TaskCheckAndSet,
+}
+
+// answerAll scripts the answers to all operations.
+func answerAll(c *peer.Cluster, h peer.Handler) {
+	for _, task := range dataTasks {
+		c.On(task, h)
 	}
 }
 
-// answer is the handler of a server that is well.
+// answer is the handler of a server that is well. Scans have one row.
 func answer(r *peer.Request) {
 	switch r.Name() {
 	case wire.TaskGet:
 		r.Reply(wire.ReadResponse{Value: []byte("value")})
-	case wire.TaskIncr:
-		r.Reply(wire.IncrResponse{NewValue: 7})
+	case wire.TaskTTL:
+		r.Reply(wire.TTLResponse{TTLSeconds: 5})
+	case wire.TaskMultiGet:
+		r.Reply(wire.MultiGetResponse{})
 	case wire.TaskBatchGet:
 		r.Reply(wire.BatchGetResponse{})
-	case wire.TaskGetScanner:
-		r.Reply(wire.ScanResponse{ContextID: wire.ScanCompleted})
+	case wire.TaskSortKeyCount:
+		r.Reply(wire.CountResponse{Count: 3})
+	case wire.TaskGetScanner, wire.TaskScan:
+		r.Reply(wire.ScanResponse{ContextID: wire.ScanCompleted, KVs: []wire.KeyValue{row("h", "s")}})
+	case wire.TaskMultiRemove:
+		r.Reply(wire.MultiRemoveResponse{Count: 1})
+	case wire.TaskIncr:
+		r.Reply(wire.IncrResponse{NewValue: 7})
+	case wire.TaskCheckAndSet:
+		r.Reply(wire.CheckResponse{})
 	default:
 		r.Reply(wire.UpdateResponse{Decree: 1})
 	}
+}
+
+// row is an entry as scans return it.
+func row(hashKey, sortKey string) wire.KeyValue {
+	return wire.KeyValue{Key: schema.AppendKey(nil, []byte(hashKey), []byte(sortKey)), Value: []byte("value")}
 }
 
 // except answers, but for a server that does something else.
@@ -110,13 +131,11 @@ var ops = []op{
 		return err
 	}},
 	{"Next", wire.TaskGetScanner, false, func(ctx context.Context, tb pegasus.TableConnector, hashKey []byte) error {
-		s, err := tb.GetScanner(ctx, hashKey, nil, nil, nil)
+		sc, err := tb.GetScanner(ctx, hashKey, nil, nil, nil)
 		if err != nil {
 			return err
 		}
-		defer s.Close()
-		_, _, _, _, err = s.Next(ctx)
-		return err
+		return next(ctx, sc)
 	}},
 }
 
@@ -142,6 +161,88 @@ func move(c *peer.Cluster, partition, node int) {
 		p.Ballot++
 		p.Primary = c.Nodes[node].Addr()
 	})
+}
+
+// methods are all that a table can be asked for.
+var methods = []struct {
+	name string
+	call func(ctx context.Context, tb pegasus.TableConnector) error
+}{
+	{"Get", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, err := tb.Get(ctx, h, s)
+		return err
+	}},
+	{"Set", func(ctx context.Context, tb pegasus.TableConnector) error { return tb.Set(ctx, h, s, v) }},
+	{"Del", func(ctx context.Context, tb pegasus.TableConnector) error { return tb.Del(ctx, h, s) }},
+	{"MultiGet", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, _, err := tb.MultiGet(ctx, h, [][]byte{s})
+		return err
+	}},
+	{"MultiGetRange", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, _, err := tb.MultiGetRange(ctx, h, nil, nil)
+		return err
+	}},
+	{"MultiSet", func(ctx context.Context, tb pegasus.TableConnector) error {
+		return tb.MultiSet(ctx, h, [][]byte{s}, [][]byte{v})
+	}},
+	{"MultiDel", func(ctx context.Context, tb pegasus.TableConnector) error { return tb.MultiDel(ctx, h, [][]byte{s}) }},
+	{"DelRange", func(ctx context.Context, tb pegasus.TableConnector) error { return tb.DelRange(ctx, h, nil, nil) }},
+	{"TTL", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, err := tb.TTL(ctx, h, s)
+		return err
+	}},
+	{"Exist", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, err := tb.Exist(ctx, h, s)
+		return err
+	}},
+	{"Next", func(ctx context.Context, tb pegasus.TableConnector) error {
+		sc, err := tb.GetScanner(ctx, h, nil, nil, nil)
+		if err != nil {
+			return err
+		}
+		return next(ctx, sc)
+	}},
+	{"Next of a table", func(ctx context.Context, tb pegasus.TableConnector) error {
+		scs, err := tb.GetUnorderedScanners(ctx, 1, nil)
+		if err != nil {
+			return err
+		}
+		return next(ctx, scs[0])
+	}},
+	{"CheckAndSet", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, err := tb.CheckAndSet(ctx, h, s, pegasus.CheckTypeNoCheck, nil, s, v, nil)
+		return err
+	}},
+	{"SortKeyCount", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, err := tb.SortKeyCount(ctx, h)
+		return err
+	}},
+	{"Incr", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, err := tb.Incr(ctx, h, s, 1)
+		return err
+	}},
+	{"BatchGet", func(ctx context.Context, tb pegasus.TableConnector) error {
+		_, err := tb.BatchGet(ctx, keysOf("a", "b", "c", "d", "e", "f", "a"))
+		return err
+	}},
+}
+
+var h, s, v = []byte("h"), []byte("s"), []byte("v")
+
+// next calls Next once and closes the scanner.
+func next(ctx context.Context, sc pegasus.Scanner) error {
+	defer sc.Close()
+	_, _, _, _, err := sc.Next(ctx)
+	return err
+}
+
+// keysOf returns keys with the given hash keys.
+func keysOf(hashKeys ...string) []pegasus.CompositeKey {
+	var keys []pegasus.CompositeKey
+	for _, k := range hashKeys {
+		keys = append(keys, pegasus.CompositeKey{HashKey: []byte(k), SortKey: s})
+	}
+	return keys
 }
 
 // timed returns how long f took, and its error.
