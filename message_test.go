@@ -236,6 +236,30 @@ func TestMessageOfLargeWrite(t *testing.T) {
 	})
 }
 
+// A timeout of the client is no answer ERR_TIMEOUT of a server. If that code goes
+// by the name of ErrTimeout, which a reader takes for both, it is both to
+// errors.Is.
+func TestTimeoutIsNotConfused(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
+	must(t, err)
+	named := false
+	for _, d := range file.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST {
+			for _, spec := range g.Specs {
+				named = named || spec.(*ast.ValueSpec).Names[0].Name == "ErrTimeout"
+			}
+		}
+	}
+	for _, m := range methods {
+		scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+			answerAll(c, peer.Silence)
+			if err := m.call(context.Background(), tb); errors.Is(err, pegasus.ErrorCode(wire.ErrTimeout)) != named {
+				t.Errorf("%s is ERR_TIMEOUT to errors.Is: %v, want %v: %v", m.name, !named, named, err)
+			}
+		})
+	}
+}
+
 // The exported types are those of the package, whose documentation has their
 // fields and methods.
 func TestTypesAreOurs(t *testing.T) {
