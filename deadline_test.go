@@ -124,11 +124,8 @@ func TestOneDeadlineForAll(t *testing.T) {
 						}
 						took, err := timed(func() error { return tc.call(ctx, tb) })
 						cancel()
-						if err == nil && took <= timeout {
-							continue // there was time enough
-						}
-						wantError(t, err, []error{context.DeadlineExceeded})
-						if took != timeout {
+						// It may succeed, or give up, before.
+						if took > timeout || errors.Is(err, context.DeadlineExceeded) && took != timeout {
 							t.Errorf("deadline given: %v: ended after %v: %.100v", given, took, err)
 						}
 					}
@@ -358,7 +355,7 @@ func TestNothingIsSentAfterTheEnd(t *testing.T) {
 					script(c)
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(777*ms, cancel)
-					wantError(t, op.call(ctx, tb, h), []error{context.Canceled}, context.DeadlineExceeded)
+					wantError(t, op.call(ctx, tb, h), nil, context.DeadlineExceeded)
 					n := len(c.Requests(op.task))
 					time.Sleep(time.Minute)
 					if more := len(c.Requests(op.task)) - n; more > 0 {

@@ -346,7 +346,7 @@ func TestSlowServerIsNoNews(t *testing.T) {
 				if n := len(c.Requests(op.task)); n != 1 {
 					t.Errorf("sent %d times", n)
 				}
-				if n := c.Queries(); n > 20 {
+				if n := c.Queries(); n > 40 {
 					t.Errorf("%d queries of the configuration", n)
 				}
 			})
