@@ -22,8 +22,8 @@ type Client interface {
 	// no meta server answers it tries again until the deadline of ctx, or for
 	// Config.OperationTimeout if ctx has none; the error names the servers
 	// tried. A table that is open already opens also while no meta server answers,
-	// a second later at most; the answer of the last second is good enough for it.
-	// A slow open delays neither other tables nor Close.
+	// a second later. A slow open delays neither other tables nor Close. It is a
+	// question to the meta servers each time: keep the connector.
 	OpenTable(ctx context.Context, tableName string) (TableConnector, error)
 
 	// Close closes the tables and connections. Pending operations fail with

@@ -19,12 +19,9 @@ type sharedRoute struct {
 	users int // connectors, and calls of OpenTable
 }
 
-// How long OpenTable of a table that is open already relies on an answer of the
-// meta servers, and waits for a new one.
-const (
-	freshEnough    = time.Second
-	reopenPatience = time.Second
-)
+// reopenPatience is how long OpenTable of a table that is open already waits for
+// the meta servers to say that it is still there.
+const reopenPatience = time.Second
 
 func (c *client) OpenTable(ctx context.Context, tableName string) (TableConnector, error) {
 	if tableName == "" {
@@ -82,9 +79,6 @@ func (t *table) open(ctx context.Context) error {
 		defer cancel()
 	}
 	if t.route.Snapshot() != nil {
-		if t.route.Age() < freshEnough {
-			return nil
-		}
 		patient, cancel := context.WithTimeout(ctx, reopenPatience)
 		defer cancel()
 		err := t.route.Load(patient)

@@ -81,13 +81,6 @@ func (t *Table) Failure() error {
 	return t.failure
 }
 
-// Age returns how long ago the latest answer came.
-func (t *Table) Age() time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return time.Since(t.answered)
-}
-
 // Changed returns the event that p, which s has, is at another place.
 func (t *Table) Changed(s *Snapshot, p *Partition) <-chan struct{} {
 	t.mu.Lock()
