@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	opBatchGet    = &operation{name: "BatchGet", task: wire.TaskBatchGet, keeps: true}
+	opBatchGet    = &operation{name: "BatchGet", task: wire.TaskBatchGet}
 	opBatchGetOne = &operation{name: "BatchGet", task: wire.TaskGet}
 )
 

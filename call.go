@@ -3,7 +3,6 @@ package pegasus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/route"
@@ -16,8 +15,9 @@ type operation struct {
 	name string // the public method
 	task string
 	kind kind
-	// keeps is set if parts of the answer become the caller's without a copy.
-	keeps bool
+	// take decodes the answer where it was read. It is nil for answers whose parts
+	// become the caller's: those are decoded by do.
+	take func(*rpc.Answer, *wire.Reader)
 }
 
 // kind says what may be done with a request whose fate is unknown.
@@ -71,7 +71,8 @@ type exchange struct {
 	target
 	bulk bool // the request or its answer may be large
 
-	call *rpc.Call
+	call   *rpc.Call
+	answer rpc.Answer
 
 	// The time of the public method. own is the same unless the context of the
 	// caller ends by itself.
@@ -93,28 +94,25 @@ func (x *exchange) lane() rpc.Lane {
 	return rpc.Lane(x.hash >> 48)
 }
 
-// bytes returns bytes of the answer that the caller may keep, not nil.
-func (x *exchange) bytes(b []byte) []byte {
-	if !x.call.Lent() && b != nil {
-		return b
-	}
-	return append(make([]byte, 0, len(b)), b...)
-}
-
 // do sends a request until it is answered, as the package documentation says,
-// and has the answer decoded. The request is encoded for each attempt. What decode
-// is given is valid until it returns, unless the operation keeps it; it returns a
-// storage status that is a failure, or StatusOK.
+// and has the answer decoded: by the operation, into x.answer, or else by decode,
+// which may keep what it is given, and returns a storage status that is a failure,
+// or StatusOK. The request is encoded for each attempt.
 func (t *table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
 	x.call = t.client.pool.Call(x.op.task)
-	x.call.Keep = x.op.keeps
+	x.call.Take = x.op.take
 	x.call.Movable = x.op.kind != once
 	x.call.Listener = t.route
 	err := t.ask(ctx, x, encode)
 	if err == nil {
-		r := x.call.Result()
-		status := decode(r)
-		err = t.check(x, r.Err(), status)
+		x.answer = x.call.Answer
+		status, malformed := x.answer.Status, x.answer.Malformed
+		if decode != nil && malformed == nil {
+			r := x.call.Result()
+			status = decode(r)
+			malformed = r.Err()
+		}
+		err = t.check(x, malformed, status)
 	}
 	x.call.Release()
 	return err
@@ -165,21 +163,17 @@ func (t *table) attempt(ctx context.Context, conn *rpc.Conn, p *route.Partition,
 	x.attempts++
 	x.partition = p
 	x.waiting = forAnswer
-	x.call.Header = wire.RequestHeader{
+	h := wire.RequestHeader{
 		GPID:          p.GPID,
 		TimeoutMs:     rpc.TimeoutMs(x.deadline.Sub(now)),
 		ThreadHash:    p.ThreadHash(),
 		PartitionHash: x.hash,
 	}
-	if err := conn.Do(ctx, x.call, x.own, encode); err != nil {
+	if err := conn.Do(ctx, x.call, x.own, &h, encode); err != nil {
 		return err
 	}
-	reply := &x.call.Reply
-	switch {
-	case reply.Err != wire.ErrOK:
-		return ErrorCode(reply.Err)
-	case !reply.Answers(x.op.task):
-		return fmt.Errorf("%w: answer %q to %s", ErrMalformed, reply.Task, x.op.task)
+	if x.call.Code != wire.ErrOK {
+		return ErrorCode(x.call.Code)
 	}
 	p.Primary.Budget.Succeeded()
 	return nil

@@ -42,7 +42,7 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 		res.CheckValueReturned = resp.CheckValueReturned
 		if resp.CheckValueReturned && resp.CheckValueExist {
 			res.CheckValueExist = true
-			res.CheckValue = x.bytes(resp.CheckValue)
+			res.CheckValue = append([]byte{}, resp.CheckValue...) // not nil, even if empty
 		}
 		if resp.Error == wire.StatusTryAgain { // the check has failed
 			return wire.StatusOK

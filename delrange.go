@@ -7,7 +7,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-var opDelRange = &operation{name: "DelRange", task: wire.TaskMultiRemove, kind: idempotent}
+var opDelRange = &operation{name: "DelRange", task: wire.TaskMultiRemove, kind: idempotent, take: takeStatus}
 
 // delRangeBatch is the number of entries, and delRangeBytes roughly the size of
 // the keys, that DelRange deletes at once.

@@ -3,15 +3,16 @@ package pegasus
 import (
 	"context"
 
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 var (
-	opGet          = &operation{name: "Get", task: wire.TaskGet}
-	opTTL          = &operation{name: "TTL", task: wire.TaskTTL}
-	opExist        = &operation{name: "Exist", task: wire.TaskTTL}
-	opSortKeyCount = &operation{name: "SortKeyCount", task: wire.TaskSortKeyCount}
+	opGet          = &operation{name: "Get", task: wire.TaskGet, take: takeValue}
+	opTTL          = &operation{name: "TTL", task: wire.TaskTTL, take: takeTTL}
+	opExist        = &operation{name: "Exist", task: wire.TaskTTL, take: takeTTL}
+	opSortKeyCount = &operation{name: "SortKeyCount", task: wire.TaskSortKeyCount, take: takeCount}
 )
 
 // TTL of an entry without expiry, and of none.
@@ -29,22 +30,23 @@ func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 
 func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) ([]byte, error) {
 	x := exchange{op: o, target: keyTarget(hashKey)}
-	var value []byte
 	err := t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
-	}, func(r *wire.Reader) wire.Status {
-		var resp wire.ReadResponse
-		resp.ReadValue(r)
-		if resp.Error == wire.StatusNotFound {
-			return wire.StatusOK
-		}
-		value = x.bytes(resp.Value)
-		return resp.Error
-	})
+	}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return value, nil
+	return x.answer.Bytes, nil
+}
+
+func takeValue(a *rpc.Answer, r *wire.Reader) {
+	var resp wire.ReadResponse
+	resp.ReadValue(r)
+	if resp.Error == wire.StatusNotFound {
+		return
+	}
+	a.Status = resp.Error
+	a.Bytes = append(make([]byte, 0, len(resp.Value)), resp.Value...) // not nil
 }
 
 // keyTarget is the partition of a hash key, which is never empty here.
@@ -64,27 +66,27 @@ func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 		return 0, t.refuse(o, err)
 	}
 	x := exchange{op: o, target: keyTarget(hashKey)}
-	ttl := ttlAbsent
 	err := t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
-	}, func(r *wire.Reader) wire.Status {
-		var resp wire.TTLResponse
-		resp.Read(r)
-		switch {
-		case resp.Error == wire.StatusNotFound:
-			return wire.StatusOK
-		case resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone:
-			// Expiries after January 2084 come as 32 bits that look negative.
-			ttl = int(uint32(resp.TTLSeconds))
-		default:
-			ttl = int(resp.TTLSeconds)
-		}
-		return resp.Error
-	})
+	}, nil)
 	if err != nil {
 		return 0, err
 	}
-	return ttl, nil
+	return int(x.answer.Number), nil
+}
+
+func takeTTL(a *rpc.Answer, r *wire.Reader) {
+	var resp wire.TTLResponse
+	resp.Read(r)
+	switch {
+	case resp.Error == wire.StatusNotFound:
+		a.Number = ttlAbsent
+	case resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone:
+		// Expiries after January 2084 come as 32 bits that look negative.
+		a.Status, a.Number = resp.Error, int64(uint32(resp.TTLSeconds))
+	default:
+		a.Status, a.Number = resp.Error, int64(resp.TTLSeconds)
+	}
 }
 
 func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error) {
@@ -92,20 +94,20 @@ func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error)
 		return 0, t.refuse(opSortKeyCount, err)
 	}
 	x := exchange{op: opSortKeyCount, target: keyTarget(hashKey)}
-	var count int64
 	err := t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Blob(hashKey))
-	}, func(r *wire.Reader) wire.Status {
-		var resp wire.CountResponse
-		resp.Read(r)
-		count = resp.Count
-		return resp.Error
-	})
+	}, nil)
 	switch {
 	case err != nil:
 		return 0, err
-	case count < 0:
+	case x.answer.Number < 0:
 		return 0, t.failure(&x, ErrCountUnknown)
 	}
-	return count, nil
+	return x.answer.Number, nil
+}
+
+func takeCount(a *rpc.Answer, r *wire.Reader) {
+	var resp wire.CountResponse
+	resp.Read(r)
+	a.Status, a.Number = resp.Error, resp.Count
 }

@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	opMultiGet      = &operation{name: "MultiGet", task: wire.TaskMultiGet, keeps: true}
-	opMultiGetRange = &operation{name: "MultiGetRange", task: wire.TaskMultiGet, keeps: true}
-	opMultiSet      = &operation{name: "MultiSet", task: wire.TaskMultiPut, kind: idempotent}
-	opMultiDel      = &operation{name: "MultiDel", task: wire.TaskMultiRemove, kind: idempotent}
+	opMultiGet      = &operation{name: "MultiGet", task: wire.TaskMultiGet}
+	opMultiGetRange = &operation{name: "MultiGetRange", task: wire.TaskMultiGet}
+	opMultiSet      = &operation{name: "MultiSet", task: wire.TaskMultiPut, kind: idempotent, take: takeStatus}
+	opMultiDel      = &operation{name: "MultiDel", task: wire.TaskMultiRemove, kind: idempotent, take: takeStatus}
 )
 
 func (t *table) MultiGet(ctx context.Context, hashKey []byte, sortKeys [][]byte) ([]*KeyValue, bool, error) {
@@ -150,7 +150,7 @@ func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, value
 	x := exchange{op: opMultiSet, target: keyTarget(hashKey), bulk: total(sortKeys)+total(values) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.MultiPutRequest{HashKey: hashKey, KVs: kvs, ExpireTS: expire})
-	}, updated)
+	}, nil)
 }
 
 func (t *table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
@@ -184,9 +184,5 @@ func (t *table) multiDel(ctx context.Context, o *operation, hashKey []byte, sort
 	x := exchange{op: o, target: keyTarget(hashKey), bulk: total(sortKeys) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})
-	}, func(r *wire.Reader) wire.Status {
-		var resp wire.MultiRemoveResponse
-		resp.Read(r)
-		return resp.Error
-	})
+	}, nil)
 }

@@ -241,8 +241,8 @@ type batch struct {
 func newScanner(t *table, op string, q wire.GetScannerRequest, tg target) *scanner {
 	s := &scanner{
 		table:   t,
-		open:    &operation{name: op, task: wire.TaskGetScanner, keeps: true},
-		resume:  &operation{name: op, task: wire.TaskScan, keeps: true},
+		open:    &operation{name: op, task: wire.TaskGetScanner},
+		resume:  &operation{name: op, task: wire.TaskScan},
 		target:  tg,
 		request: q,
 		context: wire.ScanNotExist,

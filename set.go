@@ -4,14 +4,15 @@ import (
 	"context"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 var (
-	opSet    = &operation{name: "Set", task: wire.TaskPut, kind: idempotent}
-	opSetTTL = &operation{name: "SetTTL", task: wire.TaskPut, kind: idempotent}
-	opDel    = &operation{name: "Del", task: wire.TaskRemove, kind: idempotent}
-	opIncr   = &operation{name: "Incr", task: wire.TaskIncr, kind: once}
+	opSet    = &operation{name: "Set", task: wire.TaskPut, kind: idempotent, take: takeStatus}
+	opSetTTL = &operation{name: "SetTTL", task: wire.TaskPut, kind: idempotent, take: takeStatus}
+	opDel    = &operation{name: "Del", task: wire.TaskRemove, kind: idempotent, take: takeStatus}
+	opIncr   = &operation{name: "Incr", task: wire.TaskIncr, kind: once, take: takeSum}
 )
 
 func (t *table) Set(ctx context.Context, hashKey, sortKey, value []byte) error {
@@ -40,14 +41,14 @@ func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 			Value:    value,
 			ExpireTS: expire,
 		})
-	}, updated)
+	}, nil)
 }
 
-// updated decodes the answer of put, multi_put and remove.
-func updated(r *wire.Reader) wire.Status {
+// takeStatus decodes the answers of writes, which have their status in front.
+func takeStatus(a *rpc.Answer, r *wire.Reader) {
 	var resp wire.UpdateResponse
 	resp.ReadError(r)
-	return resp.Error
+	a.Status = resp.Error
 }
 
 func (t *table) Del(ctx context.Context, hashKey, sortKey []byte) error {
@@ -57,7 +58,7 @@ func (t *table) Del(ctx context.Context, hashKey, sortKey []byte) error {
 	x := exchange{op: opDel, target: keyTarget(hashKey)}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
-	}, updated)
+	}, nil)
 }
 
 func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int64) (int64, error) {
@@ -68,20 +69,20 @@ func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int
 		return 0, t.refuse(opIncr, argumentError("sortKey", "must not be empty"))
 	}
 	x := exchange{op: opIncr, target: keyTarget(hashKey)}
-	var sum int64
 	err := t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.IncrRequest{
 			Key:       wire.Key{HashKey: hashKey, SortKey: sortKey},
 			Increment: increment,
 		})
-	}, func(r *wire.Reader) wire.Status {
-		var resp wire.IncrResponse
-		resp.Read(r)
-		sum = resp.NewValue
-		return resp.Error
-	})
+	}, nil)
 	if err != nil {
 		return 0, err
 	}
-	return sum, nil
+	return x.answer.Number, nil
+}
+
+func takeSum(a *rpc.Answer, r *wire.Reader) {
+	var resp wire.IncrResponse
+	resp.Read(r)
+	a.Status, a.Number = resp.Error, resp.NewValue
 }

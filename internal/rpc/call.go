@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -11,32 +12,44 @@ import (
 // to one server after the other, but never to two at a time. It is made by
 // Pool.Call and given back by Release.
 type Call struct {
-	// Header is the header of the request. It may change from one Do to the next.
-	Header wire.RequestHeader
-	// Keep makes the memory of the reply the caller's. Without it the reply may
-	// be lent: it is valid until Release, or until the call is sent again.
-	Keep bool
+	// Take decodes the answer where it was read, or is nil. It must copy what it
+	// keeps of that, and keeps it in Answer. Without it the whole reply is the
+	// caller's, in Reply.
+	Take func(*Answer, *wire.Reader)
 	// Movable calls are given back by Recall with ErrMoved.
 	Movable bool
 	// Listener is told when the server that owes the answer is silent; or nil.
 	Listener Listener
 
-	// Reply is the reply, once Do has returned without an error.
-	Reply  wire.Reply
-	result wire.Reader
+	// What came back, once Do has returned without an error.
+	Answer
+	Reply wire.Reply // without Take
 
-	pool *Pool // to which it returns, or nil
-	task string
-	size int // of the argument, as it was sent last
+	pool   *Pool // to which it returns, or nil
+	task   string
+	reader wire.Reader
+	size   int // of the argument, as it was sent last
 
 	// While it is under way, its connection has it in its table.
 	seq      int32
+	gpid     wire.GPID
 	deadline time.Time // zero if a context ends it
 	end      int64     // of its frame in the stream of the connection
-	lent     bool      // Reply is in buf
-	buf      []byte    // for small replies, one after the other
 	err      error
 	done     chan struct{} // capacity 1, so that completing never blocks
+}
+
+// Answer is a reply as its caller sees it.
+type Answer struct {
+	// Code is the leading error of the reply. If it is not ErrOK there is nothing
+	// else.
+	Code wire.ErrorCode
+	// Malformed is why the reply cannot be decoded, or nil.
+	Malformed error
+	// What Take has found in it.
+	Status wire.Status
+	Number int64
+	Bytes  []byte
 }
 
 // Listener learns that the node does not answer its calls. It does not wait,
@@ -61,26 +74,20 @@ func (p *Pool) Call(task string) *Call {
 // Task returns the task code of the request.
 func (cl *Call) Task() string { return cl.task }
 
+// Result returns a Reader placed at the result in Reply, a struct.
+func (cl *Call) Result() *wire.Reader {
+	cl.reader = cl.Reply.ResultReader(wire.TypeStruct)
+	return &cl.reader
+}
+
 // Size returns the number of bytes that the argument had when it was sent.
 func (cl *Call) Size() int { return cl.size }
 
-// Result returns a Reader placed at the result, a struct.
-func (cl *Call) Result() *wire.Reader {
-	cl.result = cl.Reply.ResultReader(wire.TypeStruct)
-	return &cl.result
-}
-
-// Lent reports whether the bytes of the reply end with Release.
-func (cl *Call) Lent() bool { return cl.lent }
-
-// Release gives the call back. If its reply is lent, nothing may refer to that
-// any more. A call that is not released is left to the garbage collector.
+// Release gives the call back. A call that is not released is left to the garbage
+// collector.
 func (cl *Call) Release() {
-	if poison && cl.lent {
-		clear(cl.buf)
-	}
 	p := cl.pool
-	*cl = Call{pool: p, buf: cl.buf, done: cl.done}
+	*cl = Call{pool: p, done: cl.done}
 	if p != nil {
 		p.idle.Put(cl)
 	}
@@ -98,19 +105,23 @@ func (p *Pool) idleCall() *Call {
 	return &Call{pool: p, done: make(chan struct{}, 1)}
 }
 
-// largestLoan is the size from which on a reply has memory of its own: calls
-// keep their buffers, and copying twice has to be cheaper than allocating.
-const largestLoan = 2 << 10
-
-// take copies a reply out of the read buffer.
-func (cl *Call) take(r wire.Reply) {
-	cl.lent = !cl.Keep && r.Size() <= largestLoan
-	if cl.lent {
-		cl.buf = r.MoveTo(cl.buf[:0])
-	} else {
-		r.MoveTo(make([]byte, 0, r.Size()))
+// take makes the reply that of the call: by the goroutine that has read it, which
+// has it at hand. The reply is in the read buffer unless it is in memory of its own.
+func (cl *Call) take(r *wire.Reply, own bool) {
+	cl.Answer = Answer{Code: r.Err}
+	switch {
+	case r.Err == wire.ErrOK && !r.Answers(cl.task):
+		cl.Malformed = fmt.Errorf("%w: answer %q to %s", wire.ErrMalformed, r.Task, cl.task)
+	case cl.Take == nil:
+		cl.Reply = *r
+		if !own {
+			cl.Reply.MoveTo(make([]byte, 0, r.Size()))
+		}
+	case r.Err == wire.ErrOK:
+		cl.reader = r.ResultReader(wire.TypeStruct)
+		cl.Take(&cl.Answer, &cl.reader)
+		cl.Malformed = cl.reader.Err()
 	}
-	cl.Reply = r
 }
 
 // complete ends the call, which was taken off the table of its connection.
@@ -124,8 +135,10 @@ func (cl *Call) complete(err error) {
 // not zero. Errors are of type *Error.
 func Send[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h wire.RequestHeader, task string, arg *M) (wire.Reply, error) {
 	cl := (*Pool)(nil).Call(task)
-	cl.Header, cl.Keep = h, true
-	err := c.Do(ctx, cl, deadline, func(dst []byte) []byte { return wire.AppendArgument(dst, *arg) })
+	err := c.Do(ctx, cl, deadline, &h, func(dst []byte) []byte { return wire.AppendArgument(dst, *arg) })
+	if err == nil && cl.Malformed != nil {
+		err = &Error{Addr: c.addr, Sent: true, Err: cl.Malformed}
+	}
 	return cl.Reply, err
 }
 

@@ -149,7 +149,7 @@ func (c *Conn) Fail(err error) {
 func (c *Conn) Recall(moved func(wire.GPID) bool) {
 	c.mu.Lock()
 	sent := c.mu.sent
-	calls := c.mu.calls.takeIf(func(cl *Call) bool { return cl.Movable && moved(cl.Header.GPID) })
+	calls := c.mu.calls.takeIf(func(cl *Call) bool { return cl.Movable && moved(cl.gpid) })
 	if len(calls) > 0 {
 		c.mu.watch.owing = true
 	}
@@ -163,9 +163,9 @@ func (c *Conn) Recall(moved func(wire.GPID) bool) {
 // with ErrTimeout at the deadline if that is not zero: a context that has a
 // deadline needs no other one. Nothing is sent once the context has ended.
 // Errors are of type *Error.
-func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, encode Encode) error {
+func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.RequestHeader, encode Encode) error {
 	cl.deadline = deadline
-	cl.lent = false // a reply before this one
+	cl.gpid = h.GPID
 	if c.full.Load() {
 		if err := c.waitForSpace(ctx, deadline); err != nil {
 			return &Error{Addr: c.addr, Err: err}
@@ -184,7 +184,7 @@ func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, encode Enco
 	c.mu.calls.add(cl)
 	seq := cl.seq
 	before := c.mu.out.size
-	c.mu.out.call(cl, arg)
+	c.mu.out.call(cl, h, arg)
 	if c.mu.out.size > c.opts.MaxBuffered {
 		c.full.Store(true)
 	}

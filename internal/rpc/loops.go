@@ -32,8 +32,10 @@ func (c *Conn) writeLoop() {
 			return
 		}
 		for {
-			// Callers that are about to append get their turn first: one system
-			// call for many frames costs less than anything else here.
+			// Callers that are about to append get their turn first, and those whom
+			// they wake: one system call for many frames costs less than anything
+			// else here.
+			runtime.Gosched()
 			runtime.Gosched()
 			if c.takeOutgoing(&out); out.size == 0 {
 				break
@@ -244,11 +246,7 @@ func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool) {
 	over.run()
 	for i := range replies {
 		if cl := waiters[i]; cl != nil {
-			if own {
-				cl.Reply = replies[i]
-			} else {
-				cl.take(replies[i])
-			}
+			cl.take(&replies[i], own)
 			cl.complete(nil)
 			waiters[i] = nil
 		}

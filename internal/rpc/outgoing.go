@@ -33,9 +33,9 @@ type largeArg struct {
 }
 
 // call appends the frame of a call. It keeps an argument that is large.
-func (o *outgoing) call(cl *Call, arg []byte) {
+func (o *outgoing) call(cl *Call, h *wire.RequestHeader, arg []byte) {
 	before := len(o.buf)
-	o.buf = wire.AppendHead(o.buf, &cl.Header, cl.task, cl.seq, len(arg))
+	o.buf = wire.AppendHead(o.buf, h, cl.task, cl.seq, len(arg))
 	if len(arg) < inlineArg {
 		o.buf = append(o.buf, arg...)
 	} else {

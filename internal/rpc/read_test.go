@@ -286,28 +286,49 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// A Call that is sent again has nothing left of the reply before.
+// A Call that is sent again has nothing left of the answer before. What Take has
+// kept is not in the read buffer; a whole reply is the caller's.
 func TestCallIsSentAgain(t *testing.T) {
-	sizes := map[byte]int{'s': 1, 'l': largestLoan}
-	var key byte
-	c, _ := connect(t, Options{}, func(r *peer.Request) { r.Reply(wire.ReadResponse{Value: make([]byte, sizes[key])}) })
-	cl := (*Pool)(nil).Call(wire.TaskGet)
-	encode := func(dst []byte) []byte { return wire.AppendArgument(dst, wire.Key{}) }
-	for _, tc := range []struct {
-		size       byte
-		keep, lent bool
-	}{{'s', false, true}, {'l', false, false}, {'s', true, false}, {'s', false, true}} {
-		key, cl.Keep = tc.size, tc.keep
-		if err := c.Do(t.Context(), cl, time.Time{}, encode); err != nil {
-			t.Fatal(err)
+	value := byte('a')
+	c, _ := connect(t, Options{}, func(r *peer.Request) {
+		if value == 'c' {
+			r.Fail(wire.ErrBusy)
+			return
 		}
-		if cl.Lent() != tc.lent {
-			t.Errorf("%+v: lent: %v", tc, cl.Lent())
+		r.Reply(wire.ReadResponse{Error: wire.Status(value), Value: []byte{value}})
+	})
+	cl := (*Pool)(nil).Call(wire.TaskGet)
+	cl.Take = func(a *Answer, r *wire.Reader) {
+		var resp wire.ReadResponse
+		resp.Read(r)
+		a.Status, a.Bytes = resp.Error, bytes.Clone(resp.Value)
+	}
+	do := func() {
+		t.Helper()
+		h := wire.RequestHeader{}
+		err := c.Do(t.Context(), cl, time.Time{}, &h, func(dst []byte) []byte { return wire.AppendArgument(dst, wire.Key{}) })
+		if err != nil || cl.Malformed != nil {
+			t.Fatal(err, cl.Malformed)
 		}
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := c.Do(ended, cl, time.Time{}, encode); err != nil && cl.Lent() {
-		t.Errorf("%v, and a reply", err)
+	do()
+	first := cl.Answer
+	value = 'b'
+	do()
+	if string(first.Bytes) != "a" || string(cl.Bytes) != "b" || cl.Status != 'b' || cl.Reply.Size() != 0 {
+		t.Errorf("first %+v, second %+v", first, cl.Answer)
+	}
+	value = 'c'
+	do()
+	if cl.Code != wire.ErrBusy || cl.Bytes != nil || cl.Status != 0 {
+		t.Errorf("third %+v", cl.Answer)
+	}
+	value, cl.Take = 'd', nil
+	do()
+	whole := cl.Reply
+	value = 'e'
+	do()
+	if r := whole.ResultReader(wire.TypeStruct); cl.Code != wire.ErrOK || !bytes.Contains(r.Rest(), []byte("d")) {
+		t.Errorf("whole reply %+v", whole)
 	}
 }
