@@ -176,10 +176,12 @@ func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.Req
 	cl.size = len(arg)
 
 	c.mu.Lock()
-	if c.mu.err != nil {
-		err := c.mu.err
+	for c.mu.out.size > c.opts.MaxBuffered || c.mu.err != nil { // others were faster
 		c.mu.Unlock()
-		return &Error{Addr: c.addr, Err: err}
+		if err := c.waitForSpace(ctx, deadline); err != nil {
+			return &Error{Addr: c.addr, Err: err}
+		}
+		c.mu.Lock()
 	}
 	c.mu.calls.add(cl)
 	seq := cl.seq
@@ -251,7 +253,7 @@ func (c *Conn) waitForSpace(ctx context.Context, deadline time.Time) error {
 		defer timer.Stop()
 		expired = timer.C
 	}
-	for c.full.Load() {
+	for {
 		c.mu.Lock()
 		if c.mu.err != nil || c.mu.out.size <= c.opts.MaxBuffered {
 			err := c.mu.err
@@ -275,5 +277,4 @@ func (c *Conn) waitForSpace(ctx context.Context, deadline time.Time) error {
 			return ContextError(ctx)
 		}
 	}
-	return nil
 }
