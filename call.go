@@ -65,25 +65,33 @@ func (tg *target) locate(s *route.Snapshot) (*route.Partition, error) {
 }
 
 // exchange is a request to the partition it belongs to, and the answer to it. It
-// lives on the stack of the public method, which sets op, target and bulk.
+// lives on the stack of the public method, which sets op, target and bulk. It is
+// small: thousands of stacks do not fit into a cache.
 type exchange struct {
 	op *operation
 	target
 	bulk bool // the request or its answer may be large
 
-	call   *rpc.Call
-	answer rpc.Answer
+	call      *rpc.Call
+	partition *route.Partition // of the latest attempt that found one
+	*course                    // nil while all goes well
 
+	// What op.take has found.
+	number int64
+	bytes  []byte
+}
+
+// course is what became of an exchange so far.
+type course struct {
 	// The time of the public method. own is the same unless the context of the
 	// caller ends by itself.
 	deadline, own time.Time
 
-	partition *route.Partition // of the last attempt that found one
-	attempts  int
-	inDoubt   bool    // an attempt may have applied a write without an answer
-	last      error   // the latest failure that is not the end of the context
-	waiting   waiting // what for, when the context ended
-	patience  time.Time
+	attempts int
+	inDoubt  bool    // an attempt may have applied a write without an answer
+	last     error   // the latest failure that is not the end of the context
+	waiting  waiting // what for, when the context ended
+	patience time.Time
 }
 
 // lane is the connection that the request takes.
@@ -95,18 +103,19 @@ func (x *exchange) lane() rpc.Lane {
 }
 
 // do sends a request until it is answered, as the package documentation says,
-// and has the answer decoded: by the operation, into x.answer, or else by decode,
+// and has the answer decoded: by the operation, into number and bytes, or else by decode,
 // which may keep what it is given, and returns a storage status that is a failure,
 // or StatusOK. The request is encoded for each attempt.
 func (t *table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
 	x.call = t.client.pool.Call(x.op.task)
 	x.call.Take = x.op.take
+	x.call.Large = x.bulk
 	x.call.Movable = x.op.kind != once
 	x.call.Listener = t.route
 	err := t.ask(ctx, x, encode)
 	if err == nil {
-		x.answer = x.call.Answer
-		status, malformed := x.answer.Status, x.answer.Malformed
+		x.number, x.bytes = x.call.Number, x.call.Bytes
+		status, malformed := x.call.Status, x.call.Malformed
 		if decode != nil && malformed == nil {
 			r := x.call.Result()
 			status = decode(r)
@@ -127,21 +136,34 @@ func (t *table) ask(ctx context.Context, x *exchange, encode rpc.Encode) error {
 		return t.refuse(x.op, rpc.ContextError(ctx))
 	}
 	now := time.Now()
-	if x.deadline.IsZero() {
-		x.deadline, x.own = t.client.limit(ctx, now)
+	var deadline, own time.Time
+	if x.course != nil { // the exchange is a part of something
+		deadline, own = x.deadline, x.own
+	} else {
+		deadline, own = t.client.limit(ctx, now)
 	}
+	var err error
+	attempts := 0
 	if snap := t.route.Snapshot(); snap != nil {
-		p, err := x.locate(snap)
-		if err == nil && p.Primary != nil {
+		if p, _ := x.locate(snap); p != nil && p.Primary != nil {
 			if conn := p.Primary.Live(x.lane()); conn != nil {
-				if err = t.attempt(ctx, conn, p, now, x, encode); err == nil {
+				if err = t.attempt(ctx, x, conn, p, deadline.Sub(now), own, encode); err == nil {
 					return nil
 				}
-				return t.retry(ctx, x, encode, err)
+				attempts = 1
 			}
 		}
 	}
-	return t.retry(ctx, x, encode, nil)
+	x.begin(deadline, own)
+	x.attempts += attempts
+	return t.retry(ctx, x, encode, err)
+}
+
+// begin begins the course of an exchange that does not go well.
+func (x *exchange) begin(deadline, own time.Time) {
+	if x.course == nil {
+		x.course = &course{deadline: deadline, own: own}
+	}
 }
 
 // limit returns when an operation that begins now has to end: for all that it is
@@ -158,18 +180,16 @@ func (c *client) limit(ctx context.Context, now time.Time) (deadline, own time.T
 	return deadline, time.Time{}
 }
 
-// attempt sends the request once.
-func (t *table) attempt(ctx context.Context, conn *rpc.Conn, p *route.Partition, now time.Time, x *exchange, encode rpc.Encode) error {
-	x.attempts++
+// attempt sends the request once. left is the time until its deadline.
+func (t *table) attempt(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.Partition, left time.Duration, own time.Time, encode rpc.Encode) error {
 	x.partition = p
-	x.waiting = forAnswer
 	h := wire.RequestHeader{
 		GPID:          p.GPID,
-		TimeoutMs:     rpc.TimeoutMs(x.deadline.Sub(now)),
+		TimeoutMs:     rpc.TimeoutMs(left),
 		ThreadHash:    p.ThreadHash(),
 		PartitionHash: x.hash,
 	}
-	if err := conn.Do(ctx, x.call, x.own, &h, encode); err != nil {
+	if err := conn.Do(ctx, x.call, own, &h, encode); err != nil {
 		return err
 	}
 	if x.call.Code != wire.ErrOK {
@@ -183,15 +203,18 @@ func (t *table) attempt(ctx context.Context, conn *rpc.Conn, p *route.Partition,
 // into an error. The connection stays: its other answers have frames of their
 // own.
 func (t *table) check(x *exchange, malformed error, status wire.Status) error {
-	switch {
-	case malformed != nil:
-		x.inDoubt = x.inDoubt || x.op.kind != read
-		return t.failure(x, malformed)
-	case status != wire.StatusOK:
-		x.inDoubt = x.inDoubt || x.op.kind != read && maybeApplied(status)
-		return t.failure(x, StorageError(status))
+	if malformed == nil && status == wire.StatusOK {
+		return nil
 	}
-	return nil
+	err := malformed
+	if err == nil {
+		err = StorageError(status)
+	}
+	if x.course == nil {
+		x.course = &course{attempts: 1}
+	}
+	x.inDoubt = x.inDoubt || x.op.kind != read && (malformed != nil || maybeApplied(status))
+	return t.failure(x, err)
 }
 
 // maybeApplied reports whether a write that was answered with a storage error

@@ -36,7 +36,7 @@ func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	if err != nil {
 		return nil, err
 	}
-	return x.answer.Bytes, nil
+	return x.bytes, nil
 }
 
 func takeValue(a *rpc.Answer, r *wire.Reader) {
@@ -72,7 +72,7 @@ func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	if err != nil {
 		return 0, err
 	}
-	return int(x.answer.Number), nil
+	return int(x.number), nil
 }
 
 func takeTTL(a *rpc.Answer, r *wire.Reader) {
@@ -100,10 +100,10 @@ func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error)
 	switch {
 	case err != nil:
 		return 0, err
-	case x.answer.Number < 0:
+	case x.number < 0:
 		return 0, t.failure(&x, ErrCountUnknown)
 	}
-	return x.answer.Number, nil
+	return x.number, nil
 }
 
 func takeCount(a *rpc.Answer, r *wire.Reader) {

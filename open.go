@@ -68,7 +68,7 @@ func (c *client) release(name string, r *sharedRoute) {
 // open makes sure that the table exists. It tries again while the reason why that
 // is not known may pass.
 func (t *table) open(ctx context.Context) error {
-	x := exchange{op: opOpenTable}
+	x := exchange{op: opOpenTable, course: new(course)}
 	if ctx.Err() != nil {
 		return t.failure(&x, rpc.ContextError(ctx))
 	}

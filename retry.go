@@ -30,7 +30,9 @@ func (t *table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err e
 		if aerr != nil {
 			return t.failure(x, aerr)
 		}
-		if err = t.attempt(ctx, conn, p, time.Now(), x, encode); err == nil {
+		x.attempts++
+		x.waiting = forAnswer
+		if err = t.attempt(ctx, x, conn, p, time.Until(x.deadline), time.Time{}, encode); err == nil {
 			return nil
 		}
 	}

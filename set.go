@@ -78,7 +78,7 @@ func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int
 	if err != nil {
 		return 0, err
 	}
-	return x.answer.Number, nil
+	return x.number, nil
 }
 
 func takeSum(a *rpc.Answer, r *wire.Reader) {

@@ -2,7 +2,7 @@ package pegasus
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/route"
@@ -186,31 +186,29 @@ type CompositeKey struct {
 
 // table is a connector.
 type table struct {
-	name   string
-	client *client
-	route  *route.Table
-	shared *sharedRoute
-	once   sync.Once
-	closed chan struct{}
+	name     string
+	client   *client
+	route    *route.Table
+	shared   *sharedRoute
+	isClosed atomic.Bool
+	closed   chan struct{}
 }
 
 // ended returns why no operation may begin any more.
 func (t *table) ended() error {
-	select {
-	case <-t.closed:
+	switch {
+	case t.isClosed.Load():
 		return ErrTableClosed
-	default:
-	}
-	if t.client.closed.Load() {
+	case t.client.closed.Load():
 		return ErrClosed
 	}
 	return nil
 }
 
 func (t *table) Close() error {
-	t.once.Do(func() {
+	if !t.isClosed.Swap(true) {
 		close(t.closed)
 		t.client.release(t.name, t.shared)
-	})
+	}
 	return nil
 }

@@ -16,6 +16,9 @@ type Call struct {
 	// keeps of that, and keeps it in Answer. Without it the whole reply is the
 	// caller's, in Reply.
 	Take func(*Answer, *wire.Reader)
+	// Large is set if the argument may be large. It is encoded in memory of its own
+	// then, beside other calls, and sent from there.
+	Large bool
 	// Movable calls are given back by Recall with ErrMoved.
 	Movable bool
 	// Listener is told when the server that owes the answer is silent; or nil.

@@ -166,14 +166,15 @@ func (c *Conn) Recall(moved func(wire.GPID) bool) {
 func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.RequestHeader, encode Encode) error {
 	cl.deadline = deadline
 	cl.gpid = h.GPID
-	if c.full.Load() {
-		if err := c.waitForSpace(ctx, deadline); err != nil {
-			return &Error{Addr: c.addr, Err: err}
+	var large []byte
+	if cl.Large {
+		if c.full.Load() {
+			if err := c.waitForSpace(ctx, deadline); err != nil {
+				return &Error{Addr: c.addr, Err: err}
+			}
 		}
+		large = encode(nil)
 	}
-	buf := scratch.Get().(*[]byte)
-	arg := encode((*buf)[:0])
-	cl.size = len(arg)
 
 	c.mu.Lock()
 	for c.mu.out.size > c.opts.MaxBuffered || c.mu.err != nil { // others were faster
@@ -186,7 +187,7 @@ func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.Req
 	c.mu.calls.add(cl)
 	seq := cl.seq
 	before := c.mu.out.size
-	c.mu.out.call(cl, h, arg)
+	c.mu.out.call(cl, h, encode, large)
 	if c.mu.out.size > c.opts.MaxBuffered {
 		c.full.Store(true)
 	}
@@ -199,10 +200,6 @@ func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.Req
 	if before == 0 {
 		c.wakeWriter()
 	}
-	if len(arg) < inlineArg { // else the writer has it
-		*buf = arg
-	}
-	scratch.Put(buf)
 
 	// A receive from one channel is cheaper than a select of two.
 	if done := ctx.Done(); done == nil {

@@ -1,18 +1,6 @@
 package rpc
 
-import (
-	"sync"
-
-	"github.com/pegasus-go/pegasus/internal/wire"
-)
-
-// inlineArg is the size from which on an argument is not copied behind its head
-// but sent from where it was encoded.
-const inlineArg = 16 << 10
-
-// scratch has buffers in which arguments are encoded, outside of any lock, before
-// they are copied.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
+import "github.com/pegasus-go/pegasus/internal/wire"
 
 // keepBuffer is the largest outgoing buffer that is kept for the next round; a
 // larger one served an unusual burst.
@@ -32,17 +20,21 @@ type largeArg struct {
 	arg []byte
 }
 
-// call appends the frame of a call. It keeps an argument that is large.
-func (o *outgoing) call(cl *Call, h *wire.RequestHeader, arg []byte) {
-	before := len(o.buf)
-	o.buf = wire.AppendHead(o.buf, h, cl.task, cl.seq, len(arg))
-	if len(arg) < inlineArg {
-		o.buf = append(o.buf, arg...)
+// call appends the frame of a call. large is its argument if it is encoded already.
+func (o *outgoing) call(cl *Call, h *wire.RequestHeader, encode Encode, large []byte) {
+	start := len(o.buf)
+	o.buf = wire.AppendHead(o.buf, h, cl.task, cl.seq, len(large))
+	cl.size = len(large)
+	if large != nil {
+		o.large = append(o.large, largeArg{len(o.buf), large})
+		o.size += len(large)
 	} else {
-		o.large = append(o.large, largeArg{len(o.buf), arg})
-		o.size += len(arg)
+		head := len(o.buf)
+		o.buf = encode(o.buf)
+		cl.size = len(o.buf) - head
+		wire.AddSize(o.buf[start:], h, cl.size)
 	}
-	o.size += len(o.buf) - before
+	o.size += len(o.buf) - start
 }
 
 // request appends the frame of a request that is no call.

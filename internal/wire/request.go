@@ -47,18 +47,22 @@ func AppendRequest[M Message](dst []byte, h RequestHeader, task string, seq int3
 	dst = AppendHead(dst, &h, task, seq, 0)
 	head := len(dst)
 	dst = AppendArgument(dst, arg)
-	at := start + lengthAt
-	if h.BackupRequest {
-		at = start + lengthAtV1
-	}
-	size := binary.BigEndian.Uint32(dst[at:]) + uint32(len(dst)-head)
-	binary.BigEndian.PutUint32(dst[at:], size)
+	AddSize(dst[start:], &h, len(dst)-head)
 	return dst
 }
 
+// AddSize adds to the size that the head of a request, which b begins with, tells
+// of its argument.
+func AddSize(b []byte, h *RequestHeader, size int) {
+	at := lengthAt
+	if h.BackupRequest {
+		at = lengthAtV1
+	}
+	binary.BigEndian.PutUint32(b[at:], binary.BigEndian.Uint32(b[at:])+uint32(size))
+}
+
 // AppendHead appends the part of a request in front of its argument, which has
-// size bytes once AppendArgument has encoded it. An argument is encoded once
-// and can be sent again with another head.
+// size bytes once AppendArgument has encoded it.
 func AppendHead(dst []byte, h *RequestHeader, task string, seq int32, size int) []byte {
 	size += 4 + 4 + len(task) + 4
 	if h.BackupRequest {
