@@ -83,6 +83,7 @@ type exchange struct {
 	inDoubt   bool    // an attempt may have applied a write without an answer
 	last      error   // the latest failure that is not the end of the context
 	waiting   waiting // what for, when the context ended
+	progress  *progress
 	patience  time.Time
 }
 
@@ -158,11 +159,22 @@ func (c *client) limit(ctx context.Context, now time.Time) (deadline, own time.T
 	return deadline, time.Time{}
 }
 
+// bound returns ctx with the deadline of an operation that begins now, for one
+// that is made of many requests.
+func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	_, own := c.limit(ctx, time.Now())
+	if own.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, own)
+}
+
 // attempt sends the request once.
 func (t *table) attempt(ctx context.Context, conn *rpc.Conn, p *route.Partition, now time.Time, x *exchange, encode rpc.Encode) error {
 	x.attempts++
 	x.partition = p
 	x.waiting = forAnswer
+	x.progress.note(x)
 	h := wire.RequestHeader{
 		GPID:          p.GPID,
 		TimeoutMs:     rpc.TimeoutMs(x.deadline.Sub(now)),

@@ -55,6 +55,7 @@ func (t *table) afterFailure(ctx context.Context, x *exchange, policy *RetryPoli
 		return err
 	}
 	x.waiting = forTurn
+	x.progress.note(x)
 	failed := x.partition
 	snap := t.route.Snapshot()
 	if snap == nil {
