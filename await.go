@@ -81,12 +81,13 @@ func (t *table) snapshot(ctx context.Context, x *exchange) (*route.Snapshot, err
 
 // load asks for the place of the table, once.
 func (t *table) load(ctx context.Context, x *exchange) error {
+	if x.course == nil {
+		x.course = new(course)
+	}
 	x.waiting = forMeta
 	x.attempts++
+	x.progress.note(x)
 	err := public(t.route.Load(ctx))
-	if ctx.Err() != nil && x.last == nil {
-		x.last = t.client.meta.Failure()
-	}
 	if err == nil || ctx.Err() != nil || permanentMeta(err) {
 		return err
 	}
@@ -119,6 +120,7 @@ func (t *table) connect(ctx context.Context, x *exchange, snap *route.Snapshot, 
 			hung = timer.C
 		}
 	}
+	x.progress.note(x)
 	defer t.route.Complain(p, delay)()
 	select {
 	case <-connected:

@@ -91,6 +91,7 @@ type course struct {
 	inDoubt  bool    // an attempt may have applied a write without an answer
 	last     error   // the latest failure that is not the end of the context
 	waiting  waiting // what for, when the context ended
+	progress *progress
 	patience time.Time
 }
 
@@ -137,33 +138,36 @@ func (t *table) ask(ctx context.Context, x *exchange, encode rpc.Encode) error {
 	}
 	now := time.Now()
 	var deadline, own time.Time
-	if x.course != nil { // the exchange is a part of something
+	if x.course != nil && !x.deadline.IsZero() { // the exchange is a part of something
 		deadline, own = x.deadline, x.own
 	} else {
 		deadline, own = t.client.limit(ctx, now)
 	}
 	var err error
-	attempts := 0
+	attempted := false
 	if snap := t.route.Snapshot(); snap != nil {
 		if p, _ := x.locate(snap); p != nil && p.Primary != nil {
 			if conn := p.Primary.Live(x.lane()); conn != nil {
 				if err = t.attempt(ctx, x, conn, p, deadline.Sub(now), own, encode); err == nil {
 					return nil
 				}
-				attempts = 1
+				attempted = true
 			}
 		}
 	}
 	x.begin(deadline, own)
-	x.attempts += attempts
+	if attempted {
+		x.attempts++
+	}
 	return t.retry(ctx, x, encode, err)
 }
 
 // begin begins the course of an exchange that does not go well.
 func (x *exchange) begin(deadline, own time.Time) {
 	if x.course == nil {
-		x.course = &course{deadline: deadline, own: own}
+		x.course = new(course)
 	}
+	x.deadline, x.own = deadline, own
 }
 
 // limit returns when an operation that begins now has to end: for all that it is
@@ -180,9 +184,23 @@ func (c *client) limit(ctx context.Context, now time.Time) (deadline, own time.T
 	return deadline, time.Time{}
 }
 
+// bound returns ctx with the deadline of an operation that begins now, for one
+// that is made of many requests.
+func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	_, own := c.limit(ctx, time.Now())
+	if own.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, own)
+}
+
 // attempt sends the request once. left is the time until its deadline.
 func (t *table) attempt(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.Partition, left time.Duration, own time.Time, encode rpc.Encode) error {
 	x.partition = p
+	if x.course != nil {
+		x.waiting = forAnswer
+		x.progress.note(x)
+	}
 	h := wire.RequestHeader{
 		GPID:          p.GPID,
 		TimeoutMs:     rpc.TimeoutMs(left),

@@ -87,10 +87,10 @@ type client struct {
 	retries RetryPolicy
 	watch   Watch
 	closed  atomic.Bool
-	// noBatchGet is set once a server turned out not to know batch_get.
-	noBatchGet atomic.Bool
-	// fullScan is set once a server turned out to know full_scan.
-	fullScan atomic.Bool
+	// noBatchGet has the servers that turned out not to know batch_get.
+	noBatchGet serverSet
+	// fullScan has the servers that turned out to know full_scan.
+	fullScan serverSet
 
 	mu     sync.Mutex
 	routes map[string]*sharedRoute // of open tables, and of those being opened

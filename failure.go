@@ -35,6 +35,9 @@ func (t *table) failure(x *exchange, err error) error {
 			e.Server = x.partition.Primary.Addr()
 		}
 	}
+	if timeIsOver(err) && x.waiting == forMeta && x.last == nil {
+		x.last = t.client.meta.Failure()
+	}
 	e.Err = x.describe(err, e.Server)
 	if x.inDoubt {
 		e.Err = &cause{fmt.Sprintf("%v: %v", ErrInDoubt, e.Err), []error{ErrInDoubt, e.Err}}

@@ -25,12 +25,12 @@ func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return nil, t.refuse(opGet, err)
 	}
-	return t.get(ctx, opGet, hashKey, sortKey)
+	x := exchange{op: opGet, target: keyTarget(hashKey)}
+	return t.get(ctx, &x, hashKey, sortKey)
 }
 
-func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) ([]byte, error) {
-	x := exchange{op: o, target: keyTarget(hashKey)}
-	err := t.do(ctx, &x, func(dst []byte) []byte {
+func (t *table) get(ctx context.Context, x *exchange, hashKey, sortKey []byte) ([]byte, error) {
+	err := t.do(ctx, x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
 	}, nil)
 	if err != nil {

@@ -123,6 +123,49 @@ func TestMessageOfManyKeys(t *testing.T) {
 	}
 }
 
+// The error of many keys says how many could not be read, and why: each reason
+// once, and all of them to errors.Is.
+func TestReasonsOfManyKeys(t *testing.T) {
+	script := func(r *peer.Request) {
+		switch r.PartitionIndex % 4 {
+		case 0:
+			r.Fail(wire.ErrACLDeny)
+		case 1:
+			r.Fail("ERR_FROM_THE_FUTURE")
+		default:
+			answer(r)
+		}
+	}
+	for _, known := range []bool{true, false} {
+		t.Run("server knows batch_get="+strconv.FormatBool(known), func(t *testing.T) {
+			scripted(t, 2, 16, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+				c.On(wire.TaskGet, script)
+				c.On(wire.TaskBatchGet, peer.Code(wire.ErrHandlerNotFound))
+				if known {
+					c.On(wire.TaskBatchGet, script)
+				}
+				_, err := tb.BatchGet(t.Context(), manyKeys(16, 2))
+				wantError(t, err, []error{pegasus.ErrACLDeny, pegasus.ErrorCode("ERR_FROM_THE_FUTURE")}, pegasus.ErrBusy)
+				readable(t, "BatchGet", err, c.Nodes...)
+				for _, part := range []string{"16 of 32 keys", "ERR_ACL_DENY (8 keys)", "ERR_FROM_THE_FUTURE (8 keys)"} {
+					if msg := err.Error(); strings.Count(msg, part) != 1 {
+						t.Errorf("%q is not once in %q", part, msg)
+					}
+				}
+				// One reason of one server, and one of a single request.
+				_, err = tb.BatchGet(t.Context(), append(manyKeys(16, 2)[:2], manyKeys(16, 2)[4:8]...))
+				if msg, want := err.Error(), `at `+c.Nodes[0].Addr()+`: 2 of 6 keys failed: ERR_ACL_DENY`; !strings.Contains(msg, want) {
+					t.Errorf("%q is not in %q", want, msg)
+				}
+				_, err = tb.BatchGet(t.Context(), manyKeys(16, 1)[:1])
+				if msg, want := err.Error(), `partition 2.0 at `+c.Nodes[0].Addr()+`: ERR_ACL_DENY`; !strings.Contains(msg, want) {
+					t.Errorf("%q is not in %q", want, msg)
+				}
+			})
+		})
+	}
+}
+
 // Waiting to connect differs from waiting for an answer.
 func TestMessageOfWaiting(t *testing.T) {
 	waiting := func(fail func(c *peer.Cluster)) (msg string) {

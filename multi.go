@@ -177,11 +177,11 @@ func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte)
 	if err != nil {
 		return t.refuse(opMultiDel, err)
 	}
-	return t.multiDel(ctx, opMultiDel, hashKey, sortKeys)
+	return t.multiDel(ctx, opMultiDel, keyTarget(hashKey), hashKey, sortKeys)
 }
 
-func (t *table) multiDel(ctx context.Context, o *operation, hashKey []byte, sortKeys [][]byte) error {
-	x := exchange{op: o, target: keyTarget(hashKey), bulk: total(sortKeys) > bulkRequest}
+func (t *table) multiDel(ctx context.Context, o *operation, tg target, hashKey []byte, sortKeys [][]byte) error {
+	x := exchange{op: o, target: tg, bulk: total(sortKeys) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})
 	}, nil)

@@ -1,6 +1,8 @@
 package pegasus_test
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"testing"
@@ -150,6 +152,52 @@ func TestBatchGetAfterUpgrade(t *testing.T) {
 		}
 		if n := len(c.Requests(wire.TaskGet)) - gets; n != 3 {
 			t.Errorf("%d keys were asked for one by one, want the 3 of the old server", n)
+		}
+	})
+}
+
+// A partition whose server is silent does not keep BatchGet from reading the
+// others, in as many steps as that takes.
+func TestBatchGetOfOneThatIsSilent(t *testing.T) {
+	const partitions = 4
+	scripted(t, 2, partitions, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		c.On(wire.TaskBatchGet, func(r *peer.Request) {
+			if r.PartitionIndex != 0 {
+				r.Fail(wire.ErrHandlerNotFound)
+			}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		values, err := tb.BatchGet(ctx, manyKeys(partitions, 3))
+		wantError(t, err, []error{context.DeadlineExceeded})
+		for i, v := range values {
+			if (v == nil) != (i < 3) {
+				t.Errorf("key %d has the value %q", i, v)
+			}
+		}
+	})
+}
+
+// An answer larger than the client accepts makes BatchGet ask for less.
+func TestBatchGetTooLarge(t *testing.T) {
+	scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		tooLarge := 0
+		c.On(wire.TaskBatchGet, func(r *peer.Request) {
+			if len(peer.Arg[wire.BatchGetRequest](r).Keys) <= 30 {
+				batchGet(r)
+				return
+			}
+			tooLarge++
+			left := 256<<20 + 1
+			head := binary.BigEndian.AppendUint32(nil, uint32(left))
+			r.Send(append(head, r.Frame(wire.BatchGetResponse{})[len(head):]...))
+			for left -= len(r.Frame(wire.BatchGetResponse{})); left > 0; left -= 1 << 20 {
+				r.Send(make([]byte, min(left, 1<<20)))
+			}
+		})
+		getAllOf(t, tb, manyKeys(1, 100))
+		if n := len(c.Requests(wire.TaskBatchGet)); tooLarge != 3 || n != 7 {
+			t.Errorf("%d of %d answers were too large", tooLarge, n)
 		}
 	})
 }

@@ -31,7 +31,6 @@ func (t *table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err e
 			return t.failure(x, aerr)
 		}
 		x.attempts++
-		x.waiting = forAnswer
 		if err = t.attempt(ctx, x, conn, p, time.Until(x.deadline), time.Time{}, encode); err == nil {
 			return nil
 		}
@@ -57,6 +56,7 @@ func (t *table) afterFailure(ctx context.Context, x *exchange, policy *RetryPoli
 		return err
 	}
 	x.waiting = forTurn
+	x.progress.note(x)
 	failed := x.partition
 	snap := t.route.Snapshot()
 	if snap == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -156,6 +157,108 @@ func TestNoRowsAfterClose(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// What comes when the table is closed already is not delivered.
+func TestNoRowsThatComeAfterClose(t *testing.T) {
+	for name, scan := range scanners {
+		t.Run(name, func(t *testing.T) {
+			scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+				c.On(wire.TaskGetScanner, after(time.Second, answer))
+				sc := scan(t, tb)
+				defer sc.Close()
+				time.AfterFunc(time.Second/2, func() { tb.Close() })
+				done, _, key, _, err := sc.Next(t.Context())
+				if done || key != nil {
+					t.Errorf("Next delivers %q, %v", key, done)
+				}
+				wantError(t, err, []error{pegasus.ErrTableClosed})
+			})
+		})
+	}
+}
+
+// A closed scanner is neither a closed table nor a closed client.
+func TestMessageOfClosedScanner(t *testing.T) {
+	for name, scan := range scanners {
+		t.Run(name, func(t *testing.T) {
+			scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+				sc := scan(t, tb)
+				sc.Close()
+				_, _, _, _, err := sc.Next(t.Context())
+				wantError(t, err, []error{pegasus.ErrClosed}, pegasus.ErrTableClosed)
+				if msg := err.Error(); !strings.Contains(msg, "scanner is closed") {
+					t.Errorf("message %q", msg)
+				}
+			})
+		})
+	}
+}
+
+// A Next follows the policy of its context.
+func TestPolicyOfNext(t *testing.T) {
+	for name, scan := range scanners {
+		t.Run(name, func(t *testing.T) {
+			scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+				c.On(wire.TaskGetScanner, peer.Code(wire.ErrBusy))
+				sc := scan(t, tb)
+				defer sc.Close()
+				once := pegasus.WithRetryPolicy(t.Context(), pegasus.RetryPolicy{MaxAttempts: 1})
+				for i := range 3 {
+					took, err := timed(func() error {
+						_, _, _, _, err := sc.Next(once)
+						return err
+					})
+					wantError(t, err, []error{pegasus.ErrBusy}, context.DeadlineExceeded)
+					if n := len(c.Requests(wire.TaskGetScanner)); n != i+1 || took != 0 {
+						t.Errorf("%d requests, took %v", n, took)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Scanners, and a BatchGet, of a table whose place is not known ask for it.
+func TestScanAndBatchGetFindTheTable(t *testing.T) {
+	calls := map[string]func(t *testing.T, tb pegasus.TableConnector) error{
+		"BatchGet": func(t *testing.T, tb pegasus.TableConnector) error {
+			_, err := tb.BatchGet(t.Context(), keysOf("a", "b", "c"))
+			return err
+		},
+		"table": func(t *testing.T, tb pegasus.TableConnector) error {
+			scs, err := tb.GetUnorderedScanners(t.Context(), 8, nil)
+			if err != nil {
+				return err
+			}
+			if len(scs) != 4 {
+				t.Errorf("%d scanners", len(scs))
+			}
+			return next(t.Context(), scs[3])
+		},
+		"hash key": func(t *testing.T, tb pegasus.TableConnector) error {
+			sc, err := tb.GetScanner(t.Context(), h, nil, nil, nil)
+			if err != nil {
+				return err
+			}
+			return next(t.Context(), sc)
+		},
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			scripted(t, 1, 4, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+				// The table is dropped, which the client learns, and recalled.
+				c.Update(func(tb *peer.Table) { tb.Name = "dropped" })
+				answerAll(c, peer.Code(wire.ErrObjectNotFound))
+				_, err := tb.Get(t.Context(), h, s)
+				wantError(t, err, []error{pegasus.ErrTableNotFound})
+				wantError(t, call(t, tb), []error{pegasus.ErrTableNotFound})
+				c.Update(func(tb *peer.Table) { tb.Name = "temp" })
+				answerAll(c, answer)
+				must(t, call(t, tb))
+			})
+		})
 	}
 }
 
