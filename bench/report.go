@@ -50,7 +50,7 @@ func throughput(s sample) float64 { return 1 / s.NsPerOp }
 func (r *result) print(w io.Writer) {
 	fmt.Fprintln(w, r.Case)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(tw, "\tns/op\t±\tCPU ns/op\tallocs/op\tB/op\tp50\tp99\tthroughput/floor\tCPU/floor\tthroughput/null\t\n")
+	fmt.Fprint(tw, "\tns/op\t±\tCPU ns/op\tallocs/op\tB/op\tstack\tp50\tp99\tthroughput/floor\tCPU/floor\tthroughput/null\t\n")
 	for i := range r.Variants {
 		v := &r.Variants[i]
 		floor, null := r.base(v, "floor"), r.base(v, "null")
@@ -58,9 +58,10 @@ func (r *result) print(w io.Writer) {
 		cpu, _ := v.median(cpuPerOp)
 		allocs, _ := v.median(func(s sample) float64 { return s.AllocsPerOp })
 		bytes, _ := v.median(func(s sample) float64 { return s.BytesPerOp })
+		stack, _ := v.median(func(s sample) float64 { return s.StackBytes })
 		p50, _ := v.median(func(s sample) float64 { return float64(s.P50) })
 		p99, _ := v.median(func(s sample) float64 { return float64(s.P99) })
-		fmt.Fprintf(tw, "%s\t%.0f\t%.0f%%\t%.0f\t%.1f\t%.0f\t%v\t%v\t", v.Name, ns, 100*spread, cpu, allocs, bytes,
+		fmt.Fprintf(tw, "%s\t%.0f\t%.0f%%\t%.0f\t%.1f\t%.0f\t%.0f\t%v\t%v\t", v.Name, ns, 100*spread, cpu, allocs, bytes, stack,
 			time.Duration(p50).Round(100*time.Nanosecond), time.Duration(p99).Round(100*time.Nanosecond))
 		writeRatio(tw, r, v, floor, throughput)
 		writeRatio(tw, r, v, floor, cpuPerOp)

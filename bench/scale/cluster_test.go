@@ -140,15 +140,19 @@ type server struct {
 
 func (s *server) state() condition { return condition(s.cond.Load()) }
 
-// become changes the condition of the server.
-func (s *server) become(c condition) {
+func (s *server) vanish() {
+	s.cond.Store(int32(gone))
+	s.restart()
+}
+
+func (s *server) hang() { s.cond.Store(int32(hung)) }
+
+// restart breaks the connections; the server takes new ones.
+func (s *server) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cond.Store(int32(c))
-	if c == gone {
-		for nc := range s.conns {
-			nc.fail(syscall.ECONNRESET)
-		}
+	for nc := range s.conns {
+		nc.fail(syscall.ECONNRESET)
 	}
 }
 

@@ -32,16 +32,17 @@ const (
 func TestRecovery(t *testing.T) {
 	for _, sc := range []struct {
 		name string
-		cond condition
+		fail func(*server)
 	}{
-		{"vanish: connections break, dials get no answer", gone},
-		{"hang: connections stay up, dials succeed, nothing is answered", hung},
+		{"vanish: connections break, dials get no answer; the meta server knows new primaries after " + known.String(), (*server).vanish},
+		{"hang: connections stay up, dials succeed, nothing is answered; the meta server knows new primaries after " + known.String(), (*server).hang},
+		{"restart: connections break, dials succeed, the primaries stay", (*server).restart},
 	} {
-		synctest.Test(t, func(t *testing.T) { recovery(t, sc.name, sc.cond) })
+		synctest.Test(t, func(t *testing.T) { recovery(t, sc.name, sc.fail) })
 	}
 }
 
-func recovery(t *testing.T, name string, cond condition) {
+func recovery(t *testing.T, name string, fail func(*server)) {
 	c := newCluster(servers, partitions)
 	n := &network{cluster: c, latency: latency}
 	n.line.kick = make(chan struct{}, 1)
@@ -66,7 +67,7 @@ func recovery(t *testing.T, name string, cond condition) {
 	queries := c.queries.Load()
 	failed := time.Now()
 	for _, s := range c.replicas[:failing] {
-		s.become(cond)
+		fail(s)
 	}
 	replaced := false
 	for end := failed.Add(quiet); ; {
@@ -85,7 +86,7 @@ func recovery(t *testing.T, name string, cond condition) {
 	late, count := l.finish()
 	r := report{calls: count, queries: queries, goroutines: goroutines, most: most}
 	for _, call := range late {
-		r.add(call, failed, c)
+		r.add(call, failed, slices.Contains(c.replicas[:failing], call.server))
 	}
 	r.print(name)
 	if r.failed > 0 || r.otherFailed > 0 {
@@ -108,7 +109,8 @@ type report struct {
 	goroutines, most int
 }
 
-func (r *report) add(call lateCall, failed time.Time, c *cluster) {
+// add counts a late call; hit says that its server was one of those that failed.
+func (r *report) add(call lateCall, failed time.Time, hit bool) {
 	end := call.begun.Add(call.took)
 	if end.Before(failed) {
 		return // connecting
@@ -116,7 +118,7 @@ func (r *report) add(call lateCall, failed time.Time, c *cluster) {
 	if call.err != nil {
 		r.err = call.err
 	}
-	if call.server.state() == up {
+	if !hit {
 		r.others = append(r.others, call.took)
 		if call.err != nil {
 			r.otherFailed++
@@ -131,7 +133,7 @@ func (r *report) add(call lateCall, failed time.Time, c *cluster) {
 }
 
 func (r *report) print(name string) {
-	fmt.Printf("%d of the servers %s; the meta server knows new primaries after %v\n", failing, name, known)
+	fmt.Printf("%d of the servers %s\n", failing, name)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tcalls\tp50\tp99\tworst\tfailed\t")
 	row := func(what string, d []time.Duration, failed any) {
