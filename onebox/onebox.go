@@ -83,6 +83,7 @@ func addrs(nodes []*server.Node) []string {
 // ones are not, and the data is on disk when it returns. Closing twice is
 // harmless.
 func (s *Server) Close() error {
+	s.db.StopWaiting() // or requests could wait for the disk for ever
 	if err := errors.Join(s.srv.Close(), s.db.Close()); err != nil {
 		return fmt.Errorf("onebox: %w", err)
 	}

@@ -288,7 +288,7 @@ func (o *Options) storage() storage.Options {
 		sweep = -1
 	}
 	return storage.Options{
-		MustExist:     o.ReadOnly,
+		ReadOnly:      o.ReadOnly && o.Dir != "",
 		Dir:           o.Dir,
 		Durability:    storage.Durability(o.Durability),
 		Clock:         o.Clock,
