@@ -229,13 +229,18 @@ func (db *DB) reservedDecree(appID, index int32) (int64, error) {
 }
 
 // DropApp deletes all records of a table for good and ends its scans. Their disk space is given back
-// within seconds. Handles of its partitions
+// within seconds. It waits while the disk takes no writes. Handles of its partitions
 // stop working: reads and writes have status IOError.
 func (db *DB) DropApp(appID int32) error {
 	if err := db.enter(); err != nil {
 		return err
 	}
 	defer db.leave()
+	for err := db.refuses(); errors.Is(err, ErrFull) || errors.Is(err, ErrStalled); err = db.refuses() {
+		if !db.guard.pause(maxPause) {
+			return err
+		}
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for id, p := range db.mu.partitions {

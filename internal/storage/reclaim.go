@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // A reclaimer gives the disk back what was deleted. Pebble does so when it happens to compact the
@@ -146,12 +144,17 @@ func (db *DB) reclaim(ctx context.Context, dropped, others []area) error {
 		return ctx.Err()
 	case <-flushed:
 	}
-	areas := dropped
-	if db.muchGarbage(ctx) {
-		areas = append(areas, others...)
-	} else {
-		db.reclaimer.keep(others...)
+	if err := db.compact(ctx, dropped); err != nil {
+		return err
 	}
+	if !db.muchGarbage(ctx) {
+		db.reclaimer.keep(others...)
+		return nil
+	}
+	return db.compact(ctx, others)
+}
+
+func (db *DB) compact(ctx context.Context, areas []area) error {
 	for _, a := range merge(areas) {
 		if err := db.pebble.Compact(ctx, a.start, a.end, false); err != nil {
 			return err
@@ -177,15 +180,15 @@ func merge(areas []area) []area {
 }
 
 // muchGarbage reports whether a compaction gives back much of what it writes. Pebble looks at new
-// tables in the background before it has an estimate.
+// tables in the background, and does not tell when it has: so it is asked a few times.
 func (db *DB) muchGarbage(ctx context.Context) bool {
-	var m *pebble.Metrics
-	for pause := time.Millisecond; ; pause *= 2 {
-		if m = db.pebble.Metrics(); m.Table.PendingStatsCollectionCount == 0 || pause > time.Second || !sleep(ctx, pause) {
-			break
+	for pause := 100 * time.Millisecond; pause < 5*time.Second && sleep(ctx, pause); pause *= 2 {
+		m := db.pebble.Metrics()
+		total := m.Total()
+		garbage := m.Table.Garbage.PointDeletionsBytesEstimate + m.Table.Garbage.RangeDeletionsBytesEstimate
+		if garbage > 0 && garbage >= uint64(total.TablesSize)/garbageShare {
+			return true
 		}
 	}
-	total := m.Total()
-	garbage := m.Table.Garbage.PointDeletionsBytesEstimate + m.Table.Garbage.RangeDeletionsBytesEstimate
-	return garbage > 0 && garbage >= uint64(total.TablesSize)/garbageShare
+	return false
 }
