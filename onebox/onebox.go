@@ -56,8 +56,12 @@ func Start(opts Options) (*Server, error) {
 			ReplicaCount: t.ReplicaCount,
 			Envs:         t.Envs,
 		})
-		if err != nil {
+		switch cause := db.Health(); {
+		case err == nil:
+		case cause == nil:
 			return nil, errors.Join(fmt.Errorf("onebox: make table %q: %w", t.Name, err), s.Close())
+		case opts.Logger != nil: // the data can be read all the same
+			opts.Logger.Error("table not made", "table", t.Name, "err", cause)
 		}
 	}
 	return s, nil
