@@ -56,3 +56,22 @@ func TestOpenOnFullTmpfs(t *testing.T) {
 		}
 	})
 }
+
+// A store can be read on a file system that is mounted read-only.
+func TestReadOnlyFileSystem(t *testing.T) {
+	disk := mount(t, "tmpfs", "tmpfs", 0, "size=48m")
+	records := crashed(t, disk)
+	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Skip(err)
+	}
+	if db, err := Open(Options{Dir: disk}); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("for writing: %v", err)
+		if err == nil {
+			db.Close()
+		}
+	}
+	p := partition(t, openDB(t, Options{Dir: disk, ReadOnly: true}), 1, 0)
+	if n, status := p.SortKeyCount([]byte("h"), testNow); n != int64(records) || status != OK {
+		t.Errorf("%d records, want %d, status %d", n, records, status)
+	}
+}
