@@ -78,7 +78,7 @@ type trouble struct {
 
 // troubleTime is how long trouble lasts without another failure. It is more than Pebble takes
 // to try again.
-const troubleTime = 10 * time.Second
+const troubleTime = 5 * time.Second
 
 func (g *guardFS) troubleOf(category vfs.DiskWriteCategory) *trouble {
 	if category == "pebble-memtable-flush" {
