@@ -108,7 +108,6 @@ func (db *DB) Close() error {
 	}
 	clear(db.mu.partitions)
 	db.mu.Unlock()
-	failure := db.failure()
 	var err error
 	if !db.inMemory && !db.opts.ReadOnly {
 		// Damage to a table is found when it is read. Where a log is damaged looks as if a crash
@@ -116,10 +115,7 @@ func (db *DB) Close() error {
 		err = db.pebble.Flush()
 	}
 	err = errors.Join(err, db.pebble.Close(), db.unlock())
-	if failure == nil && !db.keptInLog() {
-		failure = db.failure()
-	}
-	if err = errors.Join(err, failure); err != nil {
+	if err = errors.Join(err, db.failure()); err != nil {
 		return fmt.Errorf("storage: close: %w", err)
 	}
 	return nil
@@ -143,26 +139,20 @@ func (db *DB) failed() bool {
 	return db.guard != nil && db.guard.frozen.Load() || db.broken.Load()
 }
 
-// failure returns nil, or an error that wraps ErrFailed and tells the cause.
+// failure returns nil, or an error that wraps ErrFailed and tells the cause. It is none if all that
+// was acknowledged has been written.
 func (db *DB) failure() error {
 	if !db.failed() {
 		return nil
 	}
-	if db.guard != nil {
-		if f := db.guard.cause.Load(); f != nil {
+	if db.guard != nil && !db.broken.Load() {
+		if f := db.guard.cause.Load(); f != nil && f.kept {
+			return nil
+		} else if f != nil {
 			return fmt.Errorf("%w: %s %s: %w", ErrFailed, f.op, f.file, f.err)
 		}
 	}
 	return ErrFailed
-}
-
-// keptInLog reports whether nothing worse has happened than that a table was not written.
-func (db *DB) keptInLog() bool {
-	if db.guard == nil || db.broken.Load() {
-		return false
-	}
-	f := db.guard.cause.Load()
-	return f != nil && isTable(f.file)
 }
 
 // commitNow applies and closes a batch, and returns when it is as durable as writes get.

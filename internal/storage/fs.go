@@ -55,6 +55,7 @@ type guardFS struct {
 type failure struct {
 	op, file string
 	err      error
+	kept     bool // in the log: a table was not written when the store was about to be closed
 }
 
 func newGuardFS(fs vfs.FS, dir string, noLogSync bool, logger *slog.Logger) *guardFS {

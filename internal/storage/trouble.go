@@ -47,7 +47,7 @@ func (g *guardFS) essential(op, name string, again bool, try func() error) error
 		err = g.repeat(op, name, err, try)
 	}
 	if err != nil {
-		g.freeze(failure{op, name, err})
+		g.freeze(failure{op: op, file: name, err: err})
 	}
 	return nil
 }
@@ -105,8 +105,8 @@ func (g *guardFS) table(op, name string, t *trouble, try func() error) error {
 	if pause == minPause {
 		g.logger.Error("table not written, it is tried again", "op", op, "file", name, "err", err)
 	}
-	if !g.opened.Load() || !g.pause(pause) {
-		g.freeze(failure{op, name, err})
+	if opened := g.opened.Load(); !opened || !g.pause(pause) {
+		g.freeze(failure{op: op, file: name, err: err, kept: opened})
 	}
 	return err
 }
