@@ -110,7 +110,8 @@ func (s *Server) loadCatalog() error {
 	}
 	if len(changed) > 0 && !s.opts.ReadOnly {
 		if err := s.db.UpdateMeta(changed, nil); err != nil {
-			return fmt.Errorf("server: write meta data: %w", err)
+			// The next start does it. Until then the tables can be read.
+			s.log.Error("ballots of tables not written", "err", err)
 		}
 	}
 	for _, t := range c.byID {

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"errors"
 	"slices"
 
+	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -117,8 +119,8 @@ func (k *call) admitWrite(primary bool) admission {
 	if !primary {
 		return admission{code: wire.ErrInvalidState}
 	}
-	if k.n.diskFull.Load() {
-		return admission{code: wire.ErrDiskInsufficient}
+	if code := k.admitToDisk(); code != "" {
+		return admission{code: code}
 	}
 	if k.throttled {
 		return admission{}
@@ -132,6 +134,22 @@ func (k *call) admitWrite(primary bool) admission {
 		return k.p.writeSize.admit(pol.writeSize, k, int64(k.req.BodySize))
 	}
 	return admission{}
+}
+
+// admitToDisk refuses writes that the disk has no room for, or does not take for
+// now. What only deletes may use room that is kept for that.
+func (k *call) admitToDisk() wire.ErrorCode {
+	if k.n.diskFull.Load() {
+		return wire.ErrDiskInsufficient
+	}
+	deletes := k.h.task == wire.TaskRemove || k.h.task == wire.TaskMultiRemove
+	switch err := k.s.db.Admit(deletes); {
+	case errors.Is(err, storage.ErrFull):
+		return wire.ErrDiskInsufficient
+	case err != nil:
+		return wire.ErrBusy
+	}
+	return ""
 }
 
 // checkHash refuses requests while a split moves records, and afterwards those

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pegasus-go/pegasus/internal/storage"
 )
 
 // maxHTTPRequest is the size of a request with its header, in bytes.
@@ -57,6 +60,7 @@ type httpPath struct {
 }
 
 var httpPaths = map[string]httpPath{
+	"health":               {metaRole | replicaRole, httpHealth},
 	"version":              {metaRole | replicaRole, httpVersion},
 	"recentStartTime":      {metaRole | replicaRole, httpStartTime},
 	"configs":              {metaRole | replicaRole, httpConfigs},
@@ -67,6 +71,20 @@ var httpPaths = map[string]httpPath{
 
 func httpVersion(_ *Server, _ *Node, _ url.Values) (int, string) {
 	return http.StatusOK, toJSON(map[string]string{"Version": serverVersion, "GitCommit": revision()})
+}
+
+// httpHealth is for what watches over a onebox; no Pegasus server has it. A
+// store that takes no writes until it is opened anew is a failure, a disk that is
+// full is not: a restart would not help.
+func httpHealth(s *Server, _ *Node, _ url.Values) (int, string) {
+	err := s.db.Health()
+	switch {
+	case errors.Is(err, storage.ErrFailed):
+		return http.StatusServiceUnavailable, toJSON(map[string]string{"status": "failed", "reason": err.Error()})
+	case err != nil:
+		return http.StatusOK, toJSON(map[string]string{"status": "writes refused", "reason": err.Error()})
+	}
+	return http.StatusOK, toJSON(map[string]string{"status": "ok"})
 }
 
 func httpStartTime(s *Server, _ *Node, _ url.Values) (int, string) {

@@ -149,7 +149,11 @@ func (db *DB) undoSplit(appID, oldCount int32) error {
 	b := db.pebble.NewBatch()
 	_ = b.DeleteRange(appendPrefix(nil, tagData, appID, oldCount), appendPrefix(nil, tagData, appID, 2*oldCount), nil)
 	_ = b.Delete(appendAppPrefix(nil, tagSplit, appID), nil)
-	return db.commitNow(b)
+	if err := db.commitNow(b); err != nil {
+		return err
+	}
+	db.reclaimer.dropped(appID, oldCount)
+	return nil
 }
 
 // finishSplit removes what was copied from the old partitions.
