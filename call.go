@@ -29,7 +29,8 @@ const (
 	once                   // a write that must not
 )
 
-// bulkRequest is the size from which on keys and values in a request are bulk.
+// bulkRequest is the size from which on the keys and values in a request make it
+// large.
 const bulkRequest = 64 << 10
 
 // target is the partition that a request goes to: that of a partition hash, or
@@ -65,12 +66,13 @@ func (tg *target) locate(s *route.Snapshot) (*route.Partition, error) {
 }
 
 // exchange is a request to the partition it belongs to, and the answer to it. It
-// lives on the stack of the public method, which sets op, target and bulk. It is
+// lives on the stack of the public method, which sets op, target, bulk and large. It is
 // small: thousands of stacks do not fit into a cache.
 type exchange struct {
 	op *operation
 	target
-	bulk bool // the request or its answer may be large
+	bulk  bool // the answer may be large
+	large bool // the request is
 
 	call      *rpc.Call
 	partition *route.Partition // of the latest attempt that found one
@@ -97,7 +99,7 @@ type course struct {
 
 // lane is the connection that the request takes.
 func (x *exchange) lane() rpc.Lane {
-	if x.bulk {
+	if x.bulk || x.large {
 		return rpc.Bulk
 	}
 	return rpc.Lane(x.hash >> 48)
@@ -110,7 +112,7 @@ func (x *exchange) lane() rpc.Lane {
 func (t *table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
 	x.call = t.client.pool.Call(x.op.task)
 	x.call.Take = x.op.take
-	x.call.Large = x.bulk
+	x.call.Large = x.large
 	x.call.Movable = x.op.kind != once
 	x.call.Listener = t.route
 	err := t.ask(ctx, x, encode)

@@ -22,7 +22,7 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	if err != nil {
 		return nil, t.refuse(opCheckAndSet, err)
 	}
-	x := exchange{op: opCheckAndSet, target: keyTarget(hashKey), bulk: len(checkOperand)+len(setValue) > bulkRequest}
+	x := exchange{op: opCheckAndSet, target: keyTarget(hashKey), large: len(checkOperand)+len(setValue) > bulkRequest}
 	q := wire.CheckAndSetRequest{
 		HashKey:          hashKey,
 		CheckSortKey:     checkSortKey,

@@ -17,7 +17,7 @@ type cursor struct {
 	table       *table
 	begin, goOn *operation
 	progress    *progress
-	course      course // of the present request
+	course      course          // of the present request
 	closing     <-chan struct{} // closed when no more batches are wanted
 
 	request wire.GetScannerRequest

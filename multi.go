@@ -86,7 +86,7 @@ func (t *table) multiGet(ctx context.Context, o *operation, hashKey []byte, opti
 		Reverse:        options.Reverse,
 	}
 	what(&q)
-	x := exchange{op: o, target: keyTarget(hashKey), bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer || total(q.SortKeys) > bulkRequest}
+	x := exchange{op: o, target: keyTarget(hashKey), bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer, large: total(q.SortKeys) > bulkRequest}
 	var kvs []*KeyValue
 	all := true
 	err := t.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
@@ -147,7 +147,7 @@ func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, value
 	for i := range kvs {
 		kvs[i] = wire.KeyValue{Key: sortKeys[i], Value: values[i]}
 	}
-	x := exchange{op: opMultiSet, target: keyTarget(hashKey), bulk: total(sortKeys)+total(values) > bulkRequest}
+	x := exchange{op: opMultiSet, target: keyTarget(hashKey), large: total(sortKeys)+total(values) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.MultiPutRequest{HashKey: hashKey, KVs: kvs, ExpireTS: expire})
 	}, nil)
@@ -181,7 +181,7 @@ func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte)
 }
 
 func (t *table) multiDel(ctx context.Context, o *operation, tg target, hashKey []byte, sortKeys [][]byte) error {
-	x := exchange{op: o, target: tg, bulk: total(sortKeys) > bulkRequest}
+	x := exchange{op: o, target: tg, large: total(sortKeys) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})
 	}, nil)

@@ -34,7 +34,7 @@ func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 	if err != nil {
 		return t.refuse(o, err)
 	}
-	x := exchange{op: o, target: keyTarget(hashKey), bulk: len(value) > bulkRequest}
+	x := exchange{op: o, target: keyTarget(hashKey), large: len(value) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.UpdateRequest{
 			Key:      wire.Key{HashKey: hashKey, SortKey: sortKey},
