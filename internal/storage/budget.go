@@ -11,11 +11,22 @@ type budget struct {
 	step    int // every step-th record the clock is looked at
 	visited int
 	late    bool // the time was over when last looked at
+	pace    Pace
+	ended   bool // by pace
 }
 
+// Pace, if it is not nil, is called by reads of many records from time to time, about every hundredth
+// record. They end there, with what they have, if it returns false.
+type Pace func() bool
+
+// on reports whether a read that has done n things may go on.
+func (p Pace) on(n int) bool { return p == nil || n%paceStep != paceStep-1 || p() }
+
+const paceStep = 100
+
 // newBudget starts a budget of that many records.
-func (p *Partition) newBudget(records int) budget {
-	b := budget{max: records, step: records / 10}
+func (p *Partition) newBudget(records int, pace Pace) budget {
+	b := budget{max: records, step: records / 10, pace: pace}
 	if b.step == 0 {
 		b.step = 1
 	}
@@ -28,7 +39,8 @@ func (p *Partition) newBudget(records int) budget {
 
 // left reports whether another record may be visited.
 func (b *budget) left() bool {
-	if b.visited >= b.max {
+	b.ended = b.ended || !b.pace.on(b.visited)
+	if b.visited >= b.max || b.ended {
 		return false
 	}
 	return (b.visited+1)%b.step != 0 || !b.timeOver()

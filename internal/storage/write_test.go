@@ -166,7 +166,7 @@ func TestClosed(t *testing.T) {
 	if _, status := batchGet(p, "h/s"); status != IOError {
 		t.Errorf("BatchGet: status %d", status)
 	}
-	if _, status := p.SortKeyCount(nil, testNow); status != IOError {
+	if _, status := p.SortKeyCount(nil, testNow, nil); status != IOError {
 		t.Errorf("SortKeyCount: status %d", status)
 	}
 	if _, res := next(t, s); res.Status != NotFound {
