@@ -165,9 +165,13 @@ func (p *Partition) multiGetRange(r *multiGetRun, emit func(sortKey, value []byt
 	}
 	complete, valid := false, it.First()
 	skipStart := !k.startInclusive
+	toEnd := bytes.Equal(k.stop, end) // where the iterator ends by itself
 	for r.more() && valid {
 		key := it.Key()[prefixLen:]
-		toStop := bytes.Compare(key, k.stop)
+		toStop := -1
+		if !toEnd {
+			toStop = bytes.Compare(key, k.stop)
+		}
 		if toStop > 0 || toStop == 0 && !k.stopInclusive {
 			complete = true
 			break

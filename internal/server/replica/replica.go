@@ -69,6 +69,10 @@ type call struct {
 	r *request.Request
 	h *handler           // nil: no such RPC
 	p *catalog.Partition // of a data RPC, once admitted
+
+	// Buffers that the next multi_put uses again.
+	multiPutRequest wire.MultiPutRequest
+	kvs             []storage.KV
 }
 
 // handler is an RPC.

@@ -42,16 +42,22 @@ func (k *call) remove(dst []byte) []byte {
 }
 
 func (k *call) multiPut(dst []byte) []byte {
-	var m wire.MultiPutRequest
+	m := &k.multiPutRequest
+	*m = wire.MultiPutRequest{KVs: m.KVs[:0]}
 	m.Read(&k.r.Arg)
 	if k.r.Undecodable() {
 		return dst
 	}
-	kvs := make([]storage.KV, len(m.KVs))
+	kvs := k.kvs[:0]
 	for i := range m.KVs {
-		kvs[i] = storage.KV{SortKey: m.KVs[i].Key, Value: m.KVs[i].Value}
+		kvs = append(kvs, storage.KV{SortKey: m.KVs[i].Key, Value: m.KVs[i].Value})
 	}
 	res, commit := k.p.Store.MultiPut(m.HashKey, kvs, uint32(m.ExpireTS), k.r.Now)
+	clear(m.KVs) // they keep the frame
+	clear(kvs)
+	if k.kvs = kvs; len(kvs) > quickWrites {
+		k.kvs, m.KVs = nil, nil
+	}
 	return k.updated(dst, res, commit)
 }
 
