@@ -187,6 +187,25 @@ func TestBufferedBytes(t *testing.T) {
 	}
 }
 
+// What a request takes decoded counts, too: a batch_get of a few megabytes can be
+// of hundreds of thousands of keys.
+func TestDecodedRequestsCount(t *testing.T) {
+	s := start(t, Options{Limits: limits.Limits{BufferedBytes: 16 << 20}})
+	c := dial(t, s.Replicas()[0])
+	c.mustPut("k", "v")
+	get := func(n int) wire.ErrorCode {
+		var resp wire.BatchGetResponse
+		return do(c, home("k"), wire.TaskBatchGet, wire.BatchGetRequest{Keys: make([]wire.FullKey, n)}, resp.Read)
+	}
+	if code := get(200_000); code != wire.ErrBusy { // 3 MB, 25 MB decoded
+		t.Errorf("of a batch_get that is too large decoded: %v", code)
+	}
+	if code := get(20_000); code != wire.ErrOK {
+		t.Errorf("of a smaller one: %v", code)
+	}
+	c.wantValue("k", "v")
+}
+
 func TestConnectionLimit(t *testing.T) {
 	s := start(t, Options{Limits: limits.Limits{Connections: 2}})
 	node := s.Replicas()[0]
