@@ -218,10 +218,10 @@ func (db *DB) reservedDecree(appID, index int32) (int64, error) {
 	return int64(binary.BigEndian.Uint64(v)), nil
 }
 
-// DropApp deletes all records of a table for good and ends its scans. Their disk space is given back
-// within seconds. It waits while the disk takes no writes. Handles of its partitions
-// stop working: reads and writes have status IOError.
-func (db *DB) DropApp(appID int32) error {
+// DropApp deletes all records of a table for good, in the same instant as entries of the caller's meta
+// data, and ends its scans. Their disk space is given back within seconds. It waits while the disk takes
+// no writes. Handles of its partitions stop working: reads and writes have status IOError.
+func (db *DB) DropApp(appID int32, meta ...string) error {
 	if err := db.enter(); err != nil {
 		return err
 	}
@@ -246,6 +246,9 @@ func (db *DB) DropApp(appID int32) error {
 		_ = b.DeleteRange(start, end, nil)
 	}
 	_ = b.Delete(appendAppPrefix(nil, tagSplit, appID), nil)
+	for _, key := range meta {
+		_ = b.Delete(metaKey(key), nil)
+	}
 	if err := db.commitNow(b); err != nil {
 		return err
 	}

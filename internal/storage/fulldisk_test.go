@@ -192,7 +192,7 @@ func (d *fullDisk) step(when string) {
 	}
 	for table, keys := range d.tables {
 		p := partition(d.t, d.db, table, 0)
-		if n, status := p.SortKeyCount([]byte("h"), testNow); status != OK || n != int64(len(keys)) {
+		if n, status := p.SortKeyCount([]byte("h"), testNow, nil); status != OK || n != int64(len(keys)) {
 			d.t.Errorf("%s: table %d has %d records, want %d; status %d", when, table, n, len(keys), status)
 		}
 	}
@@ -270,7 +270,7 @@ func testOpenOnFullDisk(t *testing.T, dir string, fs vfs.FS, fill func() (free f
 			t.Fatal(err)
 		}
 		p = partition(t, db, 1, 0)
-		if n, status := p.SortKeyCount([]byte("h"), testNow); n != records || status != OK {
+		if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != records || status != OK {
 			t.Errorf("%d records of %d, status %d", n, records, status)
 		}
 		if res, c := p.Put(rawKeyOf("h", "late"), nil, 0, testNow); c.Wait() == nil {
@@ -284,7 +284,7 @@ func testOpenOnFullDisk(t *testing.T, dir string, fs vfs.FS, fill func() (free f
 	free()
 	p = partition(t, openDB(t, opts), 1, 0)
 	put(t, p, "h", "late", "", 0)
-	if n, status := p.SortKeyCount([]byte("h"), testNow); n != records+1 || status != OK {
+	if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != records+1 || status != OK {
 		t.Errorf("%d records of %d, status %d", n, records+1, status)
 	}
 }

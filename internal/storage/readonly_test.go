@@ -84,7 +84,7 @@ func TestReadOnly(t *testing.T) {
 	for _, fs := range []vfs.FS{vfs.Default, noWrites} {
 		db := openDB(t, Options{Dir: dir, FS: fs, ReadOnly: true})
 		p := partition(t, db, 1, 0)
-		if n, status := p.SortKeyCount([]byte("h"), testNow); n != int64(records) || status != OK {
+		if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != int64(records) || status != OK {
 			t.Errorf("%d records, want %d, status %d", n, records, status)
 		}
 		for name, err := range map[string]error{
@@ -184,7 +184,7 @@ func TestRelativeDir(t *testing.T) {
 	}
 	t.Chdir(home)
 	p = partition(t, openDB(t, opts), 1, 0)
-	if n, status := p.SortKeyCount([]byte("h"), testNow); n != 4 || status != OK {
+	if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != 4 || status != OK {
 		t.Errorf("%d records, status %d", n, status)
 	}
 }

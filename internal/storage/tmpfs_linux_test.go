@@ -71,7 +71,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		}
 	}
 	p := partition(t, openDB(t, Options{Dir: disk, ReadOnly: true}), 1, 0)
-	if n, status := p.SortKeyCount([]byte("h"), testNow); n != int64(records) || status != OK {
+	if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != int64(records) || status != OK {
 		t.Errorf("%d records, want %d, status %d", n, records, status)
 	}
 }

@@ -128,7 +128,7 @@ func testPassingFailure(t *testing.T, fault error, match func(errorfs.Op) bool, 
 	}
 	p = partition(t, openDB(t, opts), 1, 0)
 	for w := range writers {
-		if n, status := p.SortKeyCount([]byte(fmt.Sprint("w", w)), testNow); status != OK || n != writes {
+		if n, status := p.SortKeyCount([]byte(fmt.Sprint("w", w)), testNow, nil); status != OK || n != writes {
 			t.Errorf("writer %d: %d records of %d, status %d", w, n, writes, status)
 		}
 	}
@@ -164,7 +164,7 @@ func TestCloseDuringTrouble(t *testing.T) {
 			}
 			on.Store(false)
 			p = partition(t, openDB(t, opts), 1, 0)
-			if n, status := p.SortKeyCount([]byte("h"), testNow); status != OK || n < acknowledged.Load() {
+			if n, status := p.SortKeyCount([]byte("h"), testNow, nil); status != OK || n < acknowledged.Load() {
 				t.Errorf("%d records of %d acknowledged, status %d", n, acknowledged.Load(), status)
 			}
 		})
@@ -262,7 +262,7 @@ func TestLogReusedByHalf(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got, status := partition(t, openDB(t, opts), 1, 0).SortKeyCount([]byte("h"), testNow); got != int64(n)+1 || status != OK {
+	if got, status := partition(t, openDB(t, opts), 1, 0).SortKeyCount([]byte("h"), testNow, nil); got != int64(n)+1 || status != OK {
 		t.Errorf("%d records of %d, status %d", got, n+1, status)
 	}
 }

@@ -72,7 +72,9 @@ func appendBoolField(dst []byte, id int16, v bool) []byte {
 // appendBlobField appends a field of the custom type blob, whose type code is
 // that of a struct although no struct follows.
 func appendBlobField(dst []byte, id int16, v []byte) []byte {
-	return appendBlob(AppendField(dst, TypeStruct, id), v)
+	n := len(v) // one append for what precedes the bytes: there are many blobs in a batch
+	dst = append(dst, TypeStruct, byte(id>>8), byte(id), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	return append(dst, v...)
 }
 
 func appendStringField[B ~[]byte | ~string](dst []byte, id int16, v B) []byte {
@@ -193,6 +195,28 @@ func (r *Reader) List(elem byte, minSize int) int {
 		return 0
 	}
 	return n
+}
+
+// ListLen returns how many elements the first list among the fields of the
+// struct in r claims to have, 0 if there is none before a field of another kind
+// than requests have.
+func ListLen(r Reader) int {
+	for {
+		switch typ, _ := r.Field(); typ {
+		case TypeStop:
+			return 0
+		case TypeList:
+			r.Byte()
+			if n := int(r.I32()); r.err == nil && n >= 0 && n <= len(r.b)-r.pos {
+				return n
+			}
+			return 0
+		case TypeStruct: // the custom type blob
+			r.Blob()
+		default:
+			r.Skip(typ)
+		}
+	}
 }
 
 // Skip passes over a value. A value with the type code of a struct cannot be
