@@ -180,7 +180,7 @@ func (b *batchGet) get(g group) (more []group, err error) {
 	}
 	data, err := b.getMany(&x, g)
 	switch {
-	case errors.Is(err, ErrHandlerNotFound):
+	case errors.Is(err, ErrHandlerNotFound) && x.partition != nil && x.partition.Primary != nil: // not of a meta server
 		t.client.noBatchGet.add(x.partition.Primary)
 		return g.split(1), nil
 	case errors.Is(err, ErrReplyTooLarge):

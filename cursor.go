@@ -28,6 +28,7 @@ type cursor struct {
 	lost    int             // places that were lost in a row without a row
 	until   time.Time       // the end of the Next that waits, if one does
 	due     time.Time       // the end of the present step
+	checked *rpc.Node       // the server that can resume, if this is to be known
 }
 
 // part is what is left to scan of a share of the table.
@@ -153,6 +154,10 @@ func (c *cursor) ask(ctx context.Context, o *operation, encode rpc.Encode) ([]wi
 	}
 	c.target.appID = x.partition.AppID // from now on no other table will do
 	c.context = wire.ScanNotExist      // it is used up by the request that names it
+	if o == c.begin && c.checked != nil && c.checked != x.partition.Primary {
+		c.lost++ // the partition has moved since
+		return nil, nil
+	}
 	switch {
 	case status == wire.StatusNotFound:
 		c.lost++ // the context is gone: go on behind the last row
@@ -163,7 +168,7 @@ func (c *cursor) ask(ctx context.Context, o *operation, encode rpc.Encode) ([]wi
 		c.advance(resp.KVs)
 	case resp.ContextID == wire.ScanCompleted || (o == c.begin && resp.ContextID == 0 && len(resp.KVs) == 0):
 		// Real servers answer an empty range with a context id of 0.
-		c.parts = c.parts[1:]
+		c.parts, c.lost = c.parts[1:], 0
 	default:
 		c.advance(resp.KVs)
 		c.context = resp.ContextID
@@ -206,49 +211,6 @@ func (c *cursor) relocate(ctx context.Context) error {
 		c.parts = append(parts, c.parts[1:]...)
 	}
 	c.target = shareTarget(c.parts[0].Range, c.target.appID)
-	return nil
-}
-
-// checkResumable makes sure that the server can begin in the middle of a table.
-// One that does not know full_scan would stop at the end of the hash key that it
-// begins with, and say that this was all. Those that know it are those that know
-// return_expire_ts.
-func (c *cursor) checkResumable(ctx context.Context) error {
-	if !c.target.fixed || c.parts[0].inclusive {
-		return nil
-	}
-	known := &c.table.client.fullScan
-	if snap := c.table.route.Snapshot(); snap != nil {
-		if p, err := c.target.locate(snap); err == nil && known.has(p.Primary) {
-			return nil
-		}
-	}
-	yes := true
-	q := wire.GetScannerRequest{
-		StartKey: wire.Key{Raw: firstKey}, StartInclusive: true, StopKey: c.request.StopKey,
-		BatchSize: 1, NoValue: true, ReturnExpireTS: &yes,
-	}
-	x := c.exchange(c.begin)
-	var resp wire.ScanResponse
-	err := c.table.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
-		resp.Read(r)
-		return resp.Error
-	})
-	if err != nil {
-		return err
-	}
-	if resp.ContextID != wire.ScanCompleted && resp.ContextID != 0 {
-		c.context = resp.ContextID
-		c.clear()
-	}
-	switch {
-	case len(resp.KVs) > 0 && resp.KVs[0].HasExpireTS:
-		known.add(x.partition.Primary)
-	case len(resp.KVs) == 0 && resp.ContextID == wire.ScanCompleted: // nothing there to lose
-	case len(resp.KVs) == 0 && resp.ContextID == 0: // likewise
-	default:
-		return c.table.failure(&x, ErrCannotResume)
-	}
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 
 // Errors to test for with errors.Is.
 var (
-	// ErrClosed: the client or the table was closed.
+	// ErrClosed: the client, the table or the scanner was closed.
 	ErrClosed = rpc.ErrClosed
 
 	// ErrTableClosed: the connector of the table was closed. It is ErrClosed to
@@ -47,8 +47,8 @@ var (
 	// because that took longer than it allows.
 	ErrCountUnknown = errors.New("the server gave up counting")
 
-	// ErrRepartitioned: a scan cannot go on, because the table was dropped and
-	// made again, or has fewer partitions than when the scan began.
+	// ErrRepartitioned: a scan or a DelRange cannot go on, because its name leads to
+	// another table than when it began, or the table has fewer partitions.
 	ErrRepartitioned = errors.New("the table is not the one that the scan began with")
 
 	// ErrCannotResume: a scan of a whole table cannot go on after the server has

@@ -8,8 +8,15 @@ import "sync"
 type progress struct {
 	mu sync.Mutex
 	// Copies.
-	x exchange
-	c course
+	x      exchange
+	course course
+}
+
+// begin forgets the exchange before.
+func (p *progress) begin(o *operation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.x, p.course = exchange{op: o}, course{}
 }
 
 // note is called when the exchange goes on. p may be nil.
@@ -18,27 +25,26 @@ func (p *progress) note(x *exchange) {
 		return
 	}
 	p.mu.Lock()
-	p.x = *x
+	defer p.mu.Unlock()
+	p.x, p.course = *x, *x.course
 	p.x.call = nil // ends with the exchange
-	p.x.course, p.c = nil, course{}
-	if x.course != nil {
-		p.c = *x.course
-	}
-	p.mu.Unlock()
 }
 
 // waitFor notes that it is not the exchange that is waited for at present.
 func (p *progress) waitFor(w waiting) {
 	p.mu.Lock()
-	p.c.waiting = w
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	p.course.waiting = w
 }
 
 // last returns the exchange as it was noted last.
-func (p *progress) last() exchange {
+func (p *progress) last() *exchange {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	x, c := p.x, p.c
-	x.course = &c
-	return x
+	x, course := p.x, p.course
+	if x.partition != nil && course.waiting == forAnswer {
+		course.attempts = max(course.attempts, 1) // the first is counted when it has failed
+	}
+	x.course = &course
+	return &x
 }

@@ -212,3 +212,39 @@ func TestOldServerAmongNewOnes(t *testing.T) {
 		}
 	})
 }
+
+// The partition moves to a server that cannot resume when it is known that the one
+// before can: nothing is left out.
+func TestScanMovesToOldServer(t *testing.T) {
+	bubble(t, 2, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
+		rows := someRows(40, 5)
+		p := serveScans(c, 1, rows)
+		moved := false
+		c.On(wire.TaskGetScanner, func(r *peer.Request) {
+			q := peer.Arg[wire.GetScannerRequest](r)
+			switch {
+			case r.Server == c.Nodes[1].Addr():
+				p.mu.Lock()
+				p.old = true
+				p.mu.Unlock()
+			case q.ReturnExpireTS == nil && !q.StartInclusive:
+				moved = true
+				c.Update(func(tb *peer.Table) { tb.Partitions[0] = peer.Partition{Ballot: 9, Primary: c.Nodes[1].Addr()} })
+				r.Fail(wire.ErrInvalidState)
+				return
+			}
+			p.open(r)
+		})
+		s := fullScan(t, tb, 1, 10)[0]
+		var err error
+		n := 0
+		for done := false; !done && err == nil; n++ {
+			synctest.Wait()
+			p.lose()
+			done, _, _, _, err = s.Next(t.Context())
+		}
+		if !errors.Is(err, ErrCannotResume) || !moved {
+			t.Errorf("after %d rows: %v", n, err)
+		}
+	})
+}

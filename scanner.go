@@ -131,8 +131,7 @@ func (s *scanner) refill(ctx context.Context) (completed bool, err error) {
 				return false, b.err
 			}
 		case <-ctx.Done():
-			x := s.progress.last()
-			return false, s.table.failure(&x, rpc.ContextError(ctx))
+			return false, s.table.failure(s.progress.last(), rpc.ContextError(ctx))
 		case <-s.closing:
 		}
 		if err := s.ended(ctx); err != nil {
@@ -164,7 +163,7 @@ func (s *scanner) fetch(ctx context.Context, awaited bool) {
 	if awaited {
 		c.until, _ = ctx.Deadline()
 	}
-	s.progress.note(&exchange{op: s.op})
+	s.progress.begin(s.op)
 	requests := s.ctx
 	if p, ok := ctx.Value(policyKey{}).(RetryPolicy); ok {
 		requests = WithRetryPolicy(requests, p)

@@ -94,8 +94,10 @@ type TableConnector interface {
 
 	// DelRangeOpt deletes the entries under hashKey between startSortKey and
 	// stopSortKey. It looks them up and deletes them in batches, each of them
-	// atomic, in ascending order: the whole is not atomic. When it fails, the
-	// entries before options.NextSortKey() are deleted.
+	// atomic, in ascending order: the whole is not atomic. All of it has the time of
+	// one operation. When it fails, the entries before options.NextSortKey() are
+	// deleted. It deletes nothing from another table than that in which it has found
+	// the entries: ErrRepartitioned.
 	// hashKey: can't be nil or empty.
 	// startSortKey: nil or empty means from the first entry.
 	// stopSortKey: nil or empty means to the last entry.
@@ -128,6 +130,8 @@ type TableConnector interface {
 	// maxSplitCount: must be > 0.
 	// options: nil means DefaultScannerOptions. StartInclusive and StopInclusive
 	// are of no effect.
+	// Nothing is sent before the first Next, unless it is not known where the table
+	// is.
 	GetUnorderedScanners(ctx context.Context, maxSplitCount int, options *ScannerOptions) ([]Scanner, error)
 
 	// CheckAndSet checks the value of one sort key and, if the check passes, sets
@@ -159,13 +163,15 @@ type TableConnector interface {
 	Incr(ctx context.Context, hashKey []byte, sortKey []byte, increment int64) (int64, error)
 
 	// BatchGet retrieves the values of any keys: values[i] is that of keys[i],
-	// nil if there is none. It is not atomic. Keys of one partition share a
-	// request if the server can do that (Pegasus 2.4).
+	// nil if there is none. It is not atomic, but all values come from one table:
+	// if another one takes its name meanwhile, from that. Up to 200 keys of a
+	// partition share a request if the server can do that (Pegasus 2.4), and up to
+	// 32 requests are under way.
 	// keys: can't be nil or empty; their hash keys can't be nil or empty, their
 	// sort keys can't be nil.
 	//
-	// If some keys could not be read the error has the causes; values then has
-	// those that could, and nil in place of the others.
+	// If some keys could not be read the error says how many, and has the causes;
+	// values then has those that could, and nil in place of the others.
 	BatchGet(ctx context.Context, keys []CompositeKey) (values [][]byte, err error)
 
 	// Close releases the connector: operations that begin later, or would be
