@@ -274,6 +274,13 @@ func TestDropWaits(t *testing.T) {
 	db.guard.waiting.number.Add(1)
 	dropped := make(chan error, 1)
 	go func() { dropped <- db.DropApp(1) }()
+	eventually(t, "the drop is under way", func() bool {
+		idle := db.life.TryLock()
+		if idle {
+			db.life.Unlock()
+		}
+		return !idle
+	})
 	if n := storedRecords(t, db); n != 1 {
 		t.Errorf("%d records while the disk is not writable", n)
 	}
