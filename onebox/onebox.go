@@ -57,12 +57,13 @@ func Start(opts Options) (*Server, error) {
 			ReplicaCount: t.ReplicaCount,
 			Envs:         t.Envs,
 		})
-		switch cause := db.Health(); {
+		cause := db.Health()
+		switch {
 		case err == nil:
-		case cause == nil:
+		case !errors.Is(cause, storage.ErrFailed):
 			return nil, errors.Join(fmt.Errorf("onebox: make table %q: %w", t.Name, err), s.Close())
 		case opts.Logger != nil: // the data can be read all the same
-			opts.Logger.Error("table not made", "table", t.Name, "err", cause)
+			opts.Logger.Error("table not made", "table", t.Name, "err", err, "cause", cause)
 		}
 	}
 	return s, nil

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,12 +22,16 @@ func (db *DB) DiskUsage() (total, free uint64, err error) {
 type space struct {
 	room uint64 // bytes that are kept; 0 where the file system does not tell what is free
 
-	mu     sync.Mutex
-	free   uint64
-	full   bool      // it is less than room
-	at     time.Time // when free was asked for
-	logged int64     // guardFS.logged then
+	free   atomic.Uint64
+	at     atomic.Int64 // when free was asked for, by the clock of process
+	logged atomic.Int64 // guardFS.logged then
+
+	mu   sync.Mutex // held to ask
+	full bool       // free is less than room
 }
+
+// process is when the process began, for a clock that fits into an atomic.
+var process = time.Now()
 
 const (
 	roomMemTables = 8  // room is kept for so many memtables,
@@ -86,11 +91,18 @@ func (db *DB) stalled(bytes int64) error {
 // freeSpace returns the free space of the disk in bytes, as of a moment ago.
 func (db *DB) freeSpace() uint64 {
 	s := &db.space
-	logged := db.guard.logged.Load()
+	fresh := func() bool {
+		at := s.at.Load()
+		return at > 0 && time.Since(process)-time.Duration(at) < spaceAge &&
+			uint64(db.guard.logged.Load()-s.logged.Load()) < s.room/spaceAgeShare
+	}
+	if fresh() {
+		return s.free.Load()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.at) < spaceAge && uint64(logged-s.logged) < s.room/spaceAgeShare {
-		return s.free
+	if fresh() { // somebody else has asked
+		return s.free.Load()
 	}
 	_, free, err := db.DiskUsage()
 	if err != nil {
@@ -102,7 +114,10 @@ func (db *DB) freeSpace() uint64 {
 	} else if !full && s.full {
 		db.opts.Logger.Info("disk has room again, writes are taken", "free", free)
 	}
-	s.free, s.full, s.at, s.logged = free, free < s.room, time.Now(), logged
+	s.full = free < s.room
+	s.free.Store(free)
+	s.logged.Store(db.guard.logged.Load())
+	s.at.Store(int64(time.Since(process)))
 	return free
 }
 

@@ -115,13 +115,20 @@ func (r *reclaimer) run(ctx context.Context, db *DB) {
 			return
 		}
 		dropped, others := r.take()
-		if err := db.reclaim(ctx, dropped, others); err != nil && ctx.Err() == nil {
-			if errors.Is(err, ErrFailed) {
-				return
-			}
-			db.opts.Logger.Warn("disk space of deleted records not given back yet", "err", plain(err))
-			r.keep(append(dropped, others...)...)
+		err := db.reclaim(ctx, dropped, others)
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, ErrFailed) {
+			return
+		}
+		r.keep(append(dropped, others...)...)
+		switch {
+		case ctx.Err() != nil:
+		case passing(err) || errors.Is(err, ErrFull) || errors.Is(err, ErrStalled):
 			r.rouse()
+		default: // for the next deletion
+			db.opts.Logger.Warn("disk space of deleted records not given back", "err", plain(err))
 		}
 	}
 }

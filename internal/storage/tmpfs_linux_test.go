@@ -26,8 +26,10 @@ func mount(t *testing.T, source, kind string, flags uintptr, data string) (dir s
 }
 
 func TestFullTmpfs(t *testing.T) {
+	t.Parallel()
 	for name, reopen := range map[string]bool{"running": false, "restarted": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			testFullDisk(t, filepath.Join(mount(t, "tmpfs", "tmpfs", 0, "size=24m"), "data"), vfs.Default, reopen)
 		})
 	}

@@ -69,6 +69,8 @@ func (g *guardFS) repeat(op, name string, err error, try func() error) error {
 // trouble is what is known of tables of one kind, those of flushes or those of compactions, that
 // cannot be written.
 type trouble struct {
+	some atomic.Bool // there has been a failure since a table was written
+
 	mu     sync.Mutex
 	last   time.Time // of the failures; zero when there is no trouble
 	room   bool      // they were for want of room
@@ -119,22 +121,30 @@ func (t *trouble) fails(err error, logged int64) time.Duration {
 		t.logged, t.pause = logged, 0
 	}
 	t.last, t.room = time.Now(), wantsRoom(err)
+	t.some.Store(true)
 	t.pause = max(minPause, min(2*t.pause, maxPause))
 	return t.pause
 }
 
 // written ends the trouble with tables of a kind.
 func (g *guardFS) written(t *trouble) {
+	if !t.some.Load() {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.last.IsZero() {
+	if t.some.Load() {
 		t.last = time.Time{}
+		t.some.Store(false)
 		g.logger.Info("tables are written again")
 	}
 }
 
 // since returns the bytes that were logged since the trouble began, and false if there is none.
 func (t *trouble) since(logged int64) (bytes int64, room, is bool) {
+	if !t.some.Load() {
+		return 0, false, false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return logged - t.logged, t.room, !t.overLocked()

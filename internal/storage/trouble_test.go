@@ -266,3 +266,36 @@ func TestLogReusedByHalf(t *testing.T) {
 		t.Errorf("%d records of %d, status %d", got, n+1, status)
 	}
 }
+
+// A table is not dropped by half: that waits for the disk, until the store is to be closed.
+func TestDropWaits(t *testing.T) {
+	db := openDB(t, Options{Dir: "/db", FS: vfs.NewMem()})
+	put(t, partition(t, db, 1, 0), "h", "s", "v", 0)
+	db.guard.waiting.number.Add(1)
+	dropped := make(chan error, 1)
+	go func() { dropped <- db.DropApp(1) }()
+	eventually(t, "the drop is under way", func() bool {
+		idle := db.life.TryLock()
+		if idle {
+			db.life.Unlock()
+		}
+		return !idle
+	})
+	if n := storedRecords(t, db); n != 1 {
+		t.Errorf("%d records while the disk is not writable", n)
+	}
+	db.guard.waiting.number.Add(-1)
+	if err := <-dropped; err != nil {
+		t.Error(err)
+	}
+	if n := storedRecords(t, db); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+	db.guard.waiting.number.Add(1)
+	go func() { dropped <- db.DropApp(2) }()
+	db.StopWaiting()
+	if err := <-dropped; !errors.Is(err, ErrStalled) {
+		t.Errorf("drop while the store is about to be closed: %v", err)
+	}
+	db.guard.waiting.number.Add(-1)
+}
