@@ -52,7 +52,7 @@ type Limits struct {
 	// takes more decoded is refused with ERR_BUSY. Default: 1 GiB.
 	BufferedBytes int64
 	// AnswerBytes bounds the memory of answers that clients have not accepted
-	// yet, beyond 256 KiB for each connection. Beyond it the connections that
+	// yet, beyond 512 KiB for each connection. Beyond it the connections that
 	// have been waiting for the longest are closed, and reads of many records
 	// return fewer, or ERR_BUSY. Default: 1 GiB.
 	AnswerBytes int64

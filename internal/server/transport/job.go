@@ -183,18 +183,17 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 		r.Writes.Wait(out)
 	}
 	*buf = out
-	if len(out) > copyAtMost && !r.Malformed && !j.lose {
-		c.outbox.sendLarge(letter{out: out, memory: memory, sent: func() {
+	switch {
+	case r.Malformed:
+		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
+		c.abort()
+	case len(out) == 0 || j.lose || c.outbox.send(out):
+	default:
+		c.outbox.sendLetter(letter{out: out, memory: memory, sent: func() {
 			keepBuffer(buf)
 			done()
 		}})
 		return nil
-	}
-	if r.Malformed {
-		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
-		c.abort()
-	} else if len(out) > 0 && !j.lose {
-		c.outbox.send(out)
 	}
 	memory.end()
 	keepBuffer(buf)

@@ -138,27 +138,32 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// A connection of a client that does not accept its large answers has no more of
-// them made.
+// A connection of a client that does not accept its answers has only so many of
+// them made, whether they are large or not.
 func TestAnswersThatAreNotAccepted(t *testing.T) {
-	var begun atomic.Int32
-	r := role{"SLOW": {verdict: slow, answer: 2 * copyAtMost, do: func(*request.Request) { begun.Add(1) }}}
-	bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
-		deaf, other := dial(), dial()
-		const many = 100
-		deaf.send("SLOW", until(many, 1)...)
-		synctest.Wait()
-		if n := begun.Load(); n > maxInShare {
-			t.Errorf("%d answers were made, want %d at most", n, maxInShare)
-		}
-		other.send("SLOW", 1)
-		other.want(1)
-		for range many {
-			if deaf.next() < 0 {
-				t.Fatal("the connection ended")
+	for size, most := range map[int]int32{
+		2 * copyAtMost: maxInShare,
+		1000:           maxInShare + 2*flushSize/1000, // being written, and to be written next
+	} {
+		var begun atomic.Int32
+		r := role{"SLOW": {verdict: slow, answer: size, do: func(*request.Request) { begun.Add(1) }}}
+		bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
+			deaf, other := dial(), dial()
+			const many = 1000
+			deaf.send("SLOW", until(many, 1)...)
+			synctest.Wait()
+			if n := begun.Load(); n > most {
+				t.Errorf("%d answers of %d bytes were made, want %d at most", n, size, most)
 			}
-		}
-	})
+			other.send("SLOW", 1)
+			other.want(1)
+			for range many {
+				if deaf.next() < 0 {
+					t.Fatal("the connection ended")
+				}
+			}
+		})
+	}
 }
 
 // A request that takes more memory than there is, decoded, is refused; one that

@@ -20,7 +20,7 @@ type outbox struct {
 	writing bool
 }
 
-// letter is a large answer.
+// letter is an answer that counts, by its size or because many wait already.
 type letter struct {
 	out    []byte
 	memory *answerMemory
@@ -65,17 +65,22 @@ func (o *outbox) sendRound(out []byte) []byte {
 	return out[:0]
 }
 
-// send sends an answer that does not come from the goroutine that reads, which
-// goes on reading. It copies out.
-func (o *outbox) send(out []byte) {
+// send sends a small answer that does not come from the goroutine that reads,
+// which goes on reading. It copies out. It returns false if there is so much to
+// send already that it has to count.
+func (o *outbox) send(out []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(out) > copyAtMost || len(o.small)+len(out) > flushSize {
+		return false
+	}
 	o.small = append(o.small, out...)
 	o.writeAsideLocked()
+	return true
 }
 
-// sendLarge is send for a large answer, which it takes over.
-func (o *outbox) sendLarge(l letter) {
+// sendLetter is send for an answer that counts, which it takes over.
+func (o *outbox) sendLetter(l letter) {
 	l.memory.wait(cap(l.out))
 	o.mu.Lock()
 	defer o.mu.Unlock()
