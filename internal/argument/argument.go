@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,8 +59,17 @@ func Address(name, addr string) error {
 	if host == "" {
 		return Errorf(name, "%q has no host", addr)
 	}
+	if i := strings.IndexFunc(host, notInHost); i >= 0 {
+		return Errorf(name, "%q has %q in its host", addr, host[i:i+1])
+	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return Errorf(name, "%q has no port between 1 and 65535", addr)
 	}
 	return nil
+}
+
+// notInHost reports whether a host cannot have r: what comes from a list that was
+// not split, or from a URL. Names in other scripts are left to the resolver.
+func notInHost(r rune) bool {
+	return r <= ' ' || strings.ContainsRune(`,;/\@"'`, r)
 }

@@ -22,6 +22,9 @@ func TestConfig(t *testing.T) {
 		{[]string{"a:0"}, 0, 0, "MetaServers[0]", "no port"},
 		{[]string{"a:65536"}, 0, 0, "MetaServers[0]", "no port"},
 		{[]string{"a:"}, 0, 0, "MetaServers[0]", "no port"},
+		{[]string{"a:1", " b:1"}, 0, 0, "MetaServers[1]", "in its host"},
+		{[]string{"a b:1"}, 0, 0, "MetaServers[0]", "in its host"},
+		{[]string{"a,b:1"}, 0, 0, "MetaServers[0]", "in its host"},
 		{[]string{"a:1"}, -1, 0, "OperationTimeout", "negative"},
 		{[]string{"a:1"}, 0, -1, "DialTimeout", "negative"},
 	} {
