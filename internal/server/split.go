@@ -107,7 +107,9 @@ func (s *Server) finishSplit(t *table) {
 		p.use.Unlock()
 	}
 	old := t.count()
-	err := s.db.SplitApp(s.background.ctx, t.id, int32(old), map[string][]byte{tableKey(t.id): rec.encode()})
+	err := s.db.SplitApp(s.background.ctx, t.id, int32(old), func(commit func(map[string][]byte) error) error {
+		return commit(map[string][]byte{tableKey(t.id): rec.encode()})
+	})
 
 	s.catalog.mu.Lock()
 	defer s.catalog.mu.Unlock()

@@ -122,6 +122,11 @@ func (p *Partition) commitLocked(b *pebble.Batch, expire uint32) (WriteResult, C
 	}
 	decree := p.nextDecreeLocked()
 	reserved := p.reserveLocked(b, decree)
+	if m := p.mu.move; m != nil {
+		m.child.mu.Lock()
+		defer m.child.mu.Unlock()
+		m.double(b)
+	}
 	c, err := p.db.apply(b)
 	if err != nil {
 		return WriteResult{Status: IOError, Decree: decree}, c

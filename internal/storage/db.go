@@ -39,6 +39,7 @@ type DB struct {
 	mu struct {
 		sync.Mutex
 		partitions map[partitionID]*Partition
+		jobs       map[int32]chan struct{} // by table, closed when the job ends; see reorganize
 	}
 }
 
@@ -54,6 +55,7 @@ func Open(opts Options) (*DB, error) {
 	}
 	db := &DB{opts: opts, inMemory: opts.Dir == ""}
 	db.mu.partitions = make(map[partitionID]*Partition)
+	db.mu.jobs = make(map[int32]chan struct{})
 	if db.inMemory {
 		err = db.openMemory()
 	} else {

@@ -82,7 +82,7 @@ func TestSplitApp(t *testing.T) {
 			before, c := parent.MultiPut(nil, nil, 0, testNow)
 			done(t, before, c, InvalidArgument)
 
-			if err := db.SplitApp(t.Context(), 1, 3, map[string][]byte{"count": []byte("6")}); err != nil {
+			if err := splitApp(db, t.Context(), 1, 3, map[string][]byte{"count": []byte("6")}); err != nil {
 				t.Fatal(err)
 			}
 			checkTable(t, db, 1, 6, 1000, value)
@@ -109,7 +109,7 @@ func TestSplitTwice(t *testing.T) {
 	db := openDB(t, Options{})
 	fillTable(t, db, 1, 1, 200, "v")
 	for count := int32(1); count < 8; count *= 2 {
-		if err := db.SplitApp(t.Context(), 1, count, nil); err != nil {
+		if err := splitApp(db, t.Context(), 1, count, nil); err != nil {
 			t.Fatal(err)
 		}
 		checkTable(t, db, 1, 2*count, 200, "v")
@@ -119,20 +119,23 @@ func TestSplitTwice(t *testing.T) {
 func TestSplitRefused(t *testing.T) {
 	db := openDB(t, Options{})
 	for _, count := range []int32{0, -1, 1<<29 + 1} {
-		if err := db.SplitApp(t.Context(), 1, count, nil); err == nil {
+		if err := splitApp(db, t.Context(), 1, count, nil); err == nil {
 			t.Errorf("split of %d partitions", count)
 		}
 	}
 }
 
-// TestSplitCrash cuts the power after every sync during a split. The table must then have either
+// TestSplitCrash cuts the power after every write and sync during a split. The table must then have either
 // all of its old layout or all of its new one, as the meta data says.
 func TestSplitCrash(t *testing.T) {
 	const records = 60
 	value := strings.Repeat("v", 1000)
 	seen := map[string]int{}
 	for cut := int64(1); ; cut++ {
-		fs := &cuttingFS{MemFS: vfs.NewCrashableMem()}
+		fs := &cuttingFS{
+			MemFS: vfs.NewCrashableMem(), writes: true,
+			cfg: vfs.CrashCloneCfg{UnsyncedDataPercent: 30, RNG: rand.New(rand.NewPCG(uint64(cut), 2))},
+		}
 		opts := Options{Dir: "/db", FS: fs, SweepInterval: -1}
 		db := openDB(t, opts)
 		fillTable(t, db, 1, 2, records, value)
@@ -140,7 +143,7 @@ func TestSplitCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		fs.left.Store(cut)
-		if err := db.SplitApp(t.Context(), 1, 2, map[string][]byte{"count": []byte("4")}); err != nil {
+		if err := splitApp(db, t.Context(), 1, 2, map[string][]byte{"count": []byte("4")}); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -182,7 +185,7 @@ func TestSplitCanceled(t *testing.T) {
 		db := openDB(t, opts)
 		fillTable(t, db, 1, 2, records, value)
 		on.Store(true)
-		err := db.SplitApp(ctx, 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)})
+		err := splitApp(db, ctx, 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)})
 		if ctx.Err() == nil {
 			t.Fatal("not canceled")
 		}
@@ -201,6 +204,11 @@ func TestSplitCanceled(t *testing.T) {
 	}
 }
 
+// splitApp splits a table that nobody uses meanwhile.
+func splitApp(db *DB, ctx context.Context, appID, oldCount int32, meta map[string][]byte) error {
+	return db.SplitApp(ctx, appID, oldCount, func(commit func(map[string][]byte) error) error { return commit(meta) })
+}
+
 // wantTable checks that every record of fillTable is found by the partition count.
 func wantTable(t *testing.T, db *DB, appID, count int32, n int, value string) {
 	t.Helper()
@@ -217,16 +225,16 @@ func wantTable(t *testing.T, db *DB, appID, count int32, n int, value string) {
 	}
 }
 
-// TestSplitDiskFailure breaks the disk at every sync of the log during a split. What SplitApp
+// TestSplitDiskFailure breaks the disk at every write and sync of the log during a split. What SplitApp
 // returns says by which count the records are found.
 func TestSplitDiskFailure(t *testing.T) {
 	const records = 100
 	value := strings.Repeat("v", 50_000)
 	failed := 0
 	for first := int64(1); ; first++ {
-		var syncs atomic.Int64
+		var ops atomic.Int64
 		fs, on := failing(vfs.NewMem(), func(op errorfs.Op) bool {
-			return writesTo(".log", errorfs.OpFileSync, errorfs.OpFileSyncData)(op) && syncs.Add(1) >= first
+			return writesTo(".log", errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData)(op) && ops.Add(1) >= first
 		})
 		db, err := Open(Options{Dir: "/db", FS: fs, Clock: testTime, SweepInterval: -1})
 		if err != nil {
@@ -234,7 +242,7 @@ func TestSplitDiskFailure(t *testing.T) {
 		}
 		fillTable(t, db, 1, 2, records, value)
 		on.Store(true)
-		err = db.SplitApp(t.Context(), 1, 2, map[string][]byte{"count": []byte("4")})
+		err = splitApp(db, t.Context(), 1, 2, map[string][]byte{"count": []byte("4")})
 		count := int32(4)
 		if err != nil {
 			count, failed = 2, failed+1
@@ -263,18 +271,18 @@ func TestSplitCleanupFails(t *testing.T) {
 	opts := Options{Dir: "/db", FS: &markedFS{fs, moveMark, func() { unreadable.Store(true) }}, SweepInterval: -1, CacheSize: 1 << 20, MemTableSize: 256 << 10}
 	db := openDB(t, opts)
 	fillTable(t, db, 1, 2, records, value)
-	if err := db.SplitApp(t.Context(), 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)}); err != nil {
+	if err := splitApp(db, t.Context(), 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)}); err != nil {
 		t.Fatal(err)
 	}
 	if !unreadable.Load() {
 		t.Fatal("reads did not fail")
 	}
-	if err := db.SplitApp(t.Context(), 1, 4, nil); err == nil {
+	if err := splitApp(db, t.Context(), 1, 4, nil); err == nil {
 		t.Error("another split before the originals are removed")
 	}
 	unreadable.Store(false)
 	wantTable(t, db, 1, 4, records, value)
-	if err := db.SplitApp(t.Context(), 1, 4, nil); err != nil {
+	if err := splitApp(db, t.Context(), 1, 4, nil); err != nil {
 		t.Fatal(err)
 	}
 	checkTable(t, db, 1, 8, records, value)
@@ -316,11 +324,14 @@ func (f *markedFile) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// cuttingFS cuts the power right after a number of syncs of the log.
+// cuttingFS cuts the power right after a number of syncs of the log, or of writes to it as well.
 type cuttingFS struct {
 	*vfs.MemFS
-	left  atomic.Int64
-	clone *vfs.MemFS // what is on disk then
+	left   atomic.Int64
+	writes bool
+	cfg    vfs.CrashCloneCfg
+	before func()     // if not nil called right before the cut
+	clone  *vfs.MemFS // what is on disk then
 }
 
 func (c *cuttingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -331,17 +342,42 @@ func (c *cuttingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 	return &cuttingFile{File: f, fs: c}, nil
 }
 
+func (c *cuttingFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := c.MemFS.ReuseForWrite(oldname, newname, category)
+	return &cuttingFile{File: f, fs: c}, err
+}
+
 type cuttingFile struct {
 	vfs.File
 	fs *cuttingFS
 }
 
-func (f *cuttingFile) cut(err error) error {
-	if err == nil && f.fs.left.Load() > 0 && f.fs.left.Add(-1) == 0 {
-		f.fs.clone = f.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 30, RNG: rand.New(rand.NewPCG(1, 2))})
+func (f *cuttingFile) cut() {
+	if f.fs.left.Load() <= 0 || f.fs.left.Add(-1) != 0 {
+		return
 	}
+	if f.fs.before != nil {
+		f.fs.before()
+	}
+	f.fs.clone = f.fs.CrashClone(f.fs.cfg)
+}
+
+func (f *cuttingFile) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	if f.fs.writes {
+		f.cut()
+	}
+	return n, err
+}
+
+func (f *cuttingFile) Sync() error {
+	err := f.File.Sync()
+	f.cut()
 	return err
 }
 
-func (f *cuttingFile) Sync() error     { return f.cut(f.File.Sync()) }
-func (f *cuttingFile) SyncData() error { return f.cut(f.File.SyncData()) }
+func (f *cuttingFile) SyncData() error {
+	err := f.File.SyncData()
+	f.cut()
+	return err
+}
