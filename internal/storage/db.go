@@ -31,6 +31,8 @@ type DB struct {
 	flushes  atomic.Int64 // of memtables
 	sweeper  sweeper
 
+	compacting chan struct{} // holds as many as compactions run, one at most
+
 	// life is held shared by calls that use pebble without a partition's locks, exclusively by
 	// Close.
 	life   sync.RWMutex
@@ -55,6 +57,7 @@ func Open(opts Options) (*DB, error) {
 	}
 	db := &DB{opts: opts, inMemory: opts.Dir == ""}
 	db.mu.partitions = make(map[partitionID]*Partition)
+	db.compacting = make(chan struct{}, 1)
 	db.mu.jobs = make(map[int32]chan struct{})
 	if db.inMemory {
 		err = db.openMemory()

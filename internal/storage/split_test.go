@@ -73,7 +73,7 @@ func TestSplitApp(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		t.Run("dir="+fmt.Sprint(dir != ""), func(t *testing.T) {
 			db := openDB(t, Options{Dir: dir, Durability: DurabilityOS})
-			value := strings.Repeat("v", 10_000) // several chunks
+			value := strings.Repeat("v", 2000) // several runs
 			fillTable(t, db, 1, 3, 1000, value)
 			fillTable(t, db, 2, 3, 10, "other table")
 			parent := partition(t, db, 1, 0)
@@ -172,7 +172,7 @@ func TestSplitCrash(t *testing.T) {
 // TestSplitCanceled cancels a split while it copies, and while it removes the originals.
 func TestSplitCanceled(t *testing.T) {
 	const records = 100
-	value := strings.Repeat("v", 100_000) // several chunks
+	value := strings.Repeat("v", 20_000) // several runs
 	for phase, mark := range map[byte]string{splitCopying: value[:1000], splitMoved: moveMark} {
 		ctx, cancel := context.WithCancel(t.Context())
 		var on atomic.Bool
@@ -229,7 +229,7 @@ func wantTable(t *testing.T, db *DB, appID, count int32, n int, value string) {
 // returns says by which count the records are found.
 func TestSplitDiskFailure(t *testing.T) {
 	const records = 100
-	value := strings.Repeat("v", 50_000)
+	value := strings.Repeat("v", 5000)
 	failed := 0
 	for first := int64(1); ; first++ {
 		var ops atomic.Int64
