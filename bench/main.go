@@ -161,6 +161,9 @@ func main() {
 		r.print(os.Stdout)
 		results = append(results, r)
 	}
+	if o.meta == "" && *against == "" && ctx.Err() == nil {
+		exitOn(b.runOnebox(ctx, only))
+	}
 	if *jsonOut != "" {
 		data, err := json.MarshalIndent(results, "", "  ")
 		exitOn(err)

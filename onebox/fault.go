@@ -138,6 +138,15 @@ func (s *Server) Failover(replica int) error {
 	return nil
 }
 
+// Adopt makes a replica server the primary of all partitions that have none, as a
+// meta server does when one comes back.
+func (s *Server) Adopt(replica int) error {
+	if err := s.srv.Adopt(replica); err != nil {
+		return fmt.Errorf("onebox: %w", err)
+	}
+	return nil
+}
+
 // SetMetaLeader makes a meta server the leader; the others forward clients to
 // it. With -1 there is no leader and none answers.
 func (s *Server) SetMetaLeader(meta int) { s.srv.SetLeader(meta) }

@@ -1,6 +1,7 @@
 package onebox
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pegasus-go/pegasus/internal/server"
 	"github.com/pegasus-go/pegasus/internal/storage"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // Durability says what an acknowledged write survives. A write can be read a
@@ -100,77 +102,9 @@ type Table struct {
 }
 
 // Limits protect a Server from its clients. Zero fields mean the default, which
-// is that of Pegasus where it has such a limit.
-type Limits struct {
-	// RequestSize is the size in bytes of the largest request. A larger one
-	// closes the connection. Default: 64 MiB.
-	RequestSize int
-	// WriteSize is the size in bytes of the largest body of a write; a larger
-	// one is refused with ERR_INVALID_DATA. Default: 1 MiB; negative: only
-	// RequestSize counts.
-	WriteSize int
-	// ReplySize is the number of bytes of records after which an answer ends. A
-	// scan goes on with its next batch, a multi get is incomplete; a batch get,
-	// which has no way to say that, is refused with ERR_INVALID_DATA. Default:
-	// 256 MiB.
-	ReplySize int
-	// MultiGetCount and MultiGetSize are the records and bytes after which a
-	// multi get is incomplete. Default: 3000 and 30 MiB; negative size: no
-	// limit.
-	MultiGetCount, MultiGetSize int
-	// ScanCount is the largest number of records in a batch of a scan.
-	// Default: 1000.
-	ScanCount int
-	// IterationTime is the time after which a read of many records is
-	// incomplete. Default: 30 s; negative: no limit.
-	IterationTime time.Duration
-	// ScanContexts is the number of open scans. Beyond it the oldest are lost.
-	// Default: 4096.
-	ScanContexts int
-	// ScanContextLife is how long an open scan waits for its next call.
-	// Default: 5 minutes.
-	ScanContextLife time.Duration
-	// Connections is the number of client connections. Further ones are closed.
-	// Default: 16384.
-	Connections int
-	// BufferedBytes bounds the memory of large requests that have not arrived
-	// completely, or are being handled. Default: 1 GiB.
-	BufferedBytes int64
-	// AnswerBytes bounds the memory of large answers that clients have not
-	// accepted yet. Beyond it the connections that have been waiting for the
-	// longest are closed, and reads of many records return fewer, or ERR_BUSY.
-	// Default: 1 GiB.
-	AnswerBytes int64
-	// RequestTime is the time for the rest of a request to arrive, AnswerTime
-	// that for a client to accept an answer. Then the connection is closed.
-	// Connections without a request may stay. Default: 30 s each.
-	RequestTime, AnswerTime time.Duration
-}
-
-// check returns an error about a field that makes no sense.
-func (l *Limits) check() error {
-	for _, f := range []struct {
-		name  string
-		value int64
-	}{
-		{"RequestSize", int64(l.RequestSize)},
-		{"ReplySize", int64(l.ReplySize)},
-		{"MultiGetCount", int64(l.MultiGetCount)},
-		{"ScanCount", int64(l.ScanCount)},
-		{"ScanContexts", int64(l.ScanContexts)},
-		{"ScanContextLife", int64(l.ScanContextLife)},
-		{"Connections", int64(l.Connections)},
-		{"BufferedBytes", l.BufferedBytes},
-		{"AnswerBytes", l.AnswerBytes},
-		{"RequestTime", int64(l.RequestTime)},
-		{"AnswerTime", int64(l.AnswerTime)},
-	} {
-		if f.value < 0 {
-			return badOption("Limits."+f.name, "%d is negative", f.value)
-		}
-	}
-	return nil
-}
+// is that of Pegasus where it has such a limit. Its fields are those of
+// [limits.Limits].
+type Limits = limits.Limits
 
 // An OptionError says that a field of Options makes no sense.
 type OptionError struct {
@@ -236,7 +170,13 @@ func (o Options) withDefaults() (Options, error) {
 		tables[i] = t
 	}
 	o.Tables = tables
-	return o, o.Limits.check()
+	var err error
+	if o.Limits, err = o.Limits.WithDefaults(); err != nil {
+		var le *limits.Error
+		errors.As(err, &le)
+		return o, &OptionError{"Limits." + le.Field, le.Reason}
+	}
+	return o, nil
 }
 
 // addresses returns what the servers listen on.
@@ -295,12 +235,7 @@ func (o *Options) storage() storage.Options {
 		CacheSize:     o.CacheSize,
 		SweepInterval: sweep,
 		Logger:        o.Logger,
-		Limits: storage.Limits{
-			MultiGetCount: o.Limits.MultiGetCount,
-			MultiGetSize:  o.Limits.MultiGetSize,
-			ScanCount:     o.Limits.ScanCount,
-			IterationTime: o.Limits.IterationTime,
-		},
+		Limits:        o.Limits,
 	}
 }
 
@@ -326,18 +261,6 @@ func (o *Options) server() (server.Options, error) {
 		ReadOnly:            o.ReadOnly,
 		Dir:                 o.Dir,
 		ClusterName:         o.ClusterName,
-		Limits: server.Limits{
-			FrameSize:       o.Limits.RequestSize,
-			WriteSize:       o.Limits.WriteSize,
-			ReplySize:       o.Limits.ReplySize,
-			Connections:     o.Limits.Connections,
-			BufferedBytes:   o.Limits.BufferedBytes,
-			AnswerBytes:     o.Limits.AnswerBytes,
-			FrameTime:       o.Limits.RequestTime,
-			WriteTime:       o.Limits.AnswerTime,
-			IterationTime:   o.Limits.IterationTime,
-			ScanContexts:    o.Limits.ScanContexts,
-			ScanContextLife: o.Limits.ScanContextLife,
-		},
+		Limits:              o.Limits,
 	}, nil
 }

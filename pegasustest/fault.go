@@ -69,21 +69,8 @@ func (c *Cluster) Kill(replica int) {
 // that have none.
 func (c *Cluster) Revive(replica int) {
 	c.t.Helper()
-	box := c.Onebox()
 	c.must(c.replica(replica).Start())
-	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
-	defer cancel()
-	tables, err := c.Admin().Tables(ctx, admin.TableAvailable)
-	c.must(err)
-	for _, t := range tables {
-		partitions, err := c.Admin().Partitions(ctx, t.Name)
-		c.must(err)
-		for _, p := range partitions {
-			if p.Primary == "" && p.Ballot >= 0 { // not one that a split has announced
-				c.must(box.MovePrimary(t.Name, p.Index, replica))
-			}
-		}
-	}
+	c.must(c.Onebox().Adopt(replica))
 }
 
 const (

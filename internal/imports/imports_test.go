@@ -31,10 +31,27 @@ var allowed = map[string][]string{
 	".":                 {"internal/argument", "internal/route", "internal/rpc", "internal/wire", "internal/schema"},
 	"admin":             {"internal/argument", "internal/route", "internal/rpc", "internal/wire"},
 
-	"internal/storage": {"internal/schema", "github.com/cockroachdb/pebble/v2"},
-	"internal/server":  {"internal/wire", "internal/schema", "internal/storage"},
-	"onebox":           {"internal/server", "internal/storage"},
-	"pegasustest":      {"onebox", ".", "admin", "internal/memnet"},
+	"onebox/limits":    {},
+	"internal/storage": {"internal/schema", "onebox/limits", "github.com/cockroachdb/pebble/v2"},
+
+	// The connection knows no table, the roles know no connection.
+	"internal/server/throttle":  {"internal/schema"},
+	"internal/server/request":   {"internal/wire", "internal/storage"},
+	"internal/server/transport": {"internal/server/request", "internal/wire", "internal/schema", "onebox/limits"},
+	"internal/server/console":   {"internal/server/request", "internal/wire"},
+	"internal/server/catalog":   {"internal/server/throttle", "internal/wire", "internal/schema", "internal/storage"},
+	"internal/server/meta":      {"internal/server/catalog", "internal/server/console", "internal/server/request", "internal/wire"},
+	"internal/server/replica": {
+		"internal/server/catalog", "internal/server/console", "internal/server/request", "internal/server/throttle",
+		"internal/wire", "internal/schema", "internal/storage",
+	},
+	"internal/server": {
+		"internal/server/catalog", "internal/server/console", "internal/server/meta", "internal/server/replica", "internal/server/transport",
+		"internal/wire", "internal/storage", "onebox/limits",
+	},
+
+	"onebox":      {"internal/server", "internal/storage", "onebox/limits"},
+	"pegasustest": {"onebox", ".", "admin", "internal/memnet"},
 	"internal/cli": {
 		".", "admin", "onebox",
 		"github.com/spf13/cobra", "golang.org/x/term", "github.com/HdrHistogram/hdrhistogram-go",

@@ -3,33 +3,36 @@
 package server
 
 import (
-	"net"
 	"testing"
 
+	"github.com/pegasus-go/pegasus/internal/server/request"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 // A get and a put must not allocate beyond what the store does.
 func TestAllocations(t *testing.T) {
 	s := start(t, Options{})
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	defer theirs.Close()
-	c := newConn(s.Replicas()[0], theirs)
-	store := s.partition(home("k").GPID).store
+	role := s.replicas[0].replica
+	call := role.NewCall()
+	partition, _ := s.catalog.Partition(home("k").GPID)
+	store := partition.Store
 	rawKey := key("k", "").AppendValue(nil)[4:]
 	value := make([]byte, 100)
 
 	get := getFrame(1, "k")
 	put := wire.AppendRequest(nil, home("k"), wire.TaskPut, 1, wire.UpdateRequest{Key: key("k", ""), Value: value})
+	var r request.Request
+	var out []byte
 	serve := func(frame []byte) func() {
 		return func() {
-			c.call.now = c.s.now()
-			if !c.handle(frame) {
-				t.Fatal("not handled")
+			if err := r.Parse(frame); err != nil {
+				t.Fatal(err)
 			}
-			c.call.settle(c.out)
-			c.out = c.out[:0]
+			if v := call.Admit(&r); v != (request.Verdict{}) {
+				t.Fatalf("not admitted: %+v", v)
+			}
+			out = call.Answer(&r, out[:0])
+			r.Writes.Wait(out)
 		}
 	}
 	var buf []byte

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // putLarge stores n records of size bytes under one hash key.
@@ -24,7 +25,7 @@ func putLarge(c *client, hashKey string, n, size int) {
 // Where there is no memory for a large answer it is a smaller one, and if there
 // is none at all the client is to try again.
 func TestAnswerBytes(t *testing.T) {
-	s := start(t, Options{Limits: Limits{AnswerBytes: 1 << 20}})
+	s := start(t, Options{Limits: limits.Limits{AnswerBytes: 1 << 20}})
 	c := dial(t, s.Replicas()[0])
 	const records, size = 10, 200_000
 	putLarge(c, "k", records, size)
@@ -32,7 +33,7 @@ func TestAnswerBytes(t *testing.T) {
 	// The client may have an answer sooner than the server notes that it was
 	// sent, and the answers here take all the memory.
 	settle := func() {
-		for s.answers.inUse() > 0 {
+		for s.hub.Usage().AnswerBytes > 0 {
 			runtime.Gosched()
 		}
 	}
@@ -71,7 +72,7 @@ func TestAnswerBytes(t *testing.T) {
 	if code := do(c, home("huge"), wire.TaskGetScanner, wholePartition(1000), scan.Read); code != wire.ErrBusy {
 		t.Errorf("scan of a record that is too large: %v", code)
 	}
-	if n := s.scans.count(); n != 0 {
+	if n := s.scans.Count(); n != 0 {
 		t.Errorf("%d scans are open", n)
 	}
 	var keys []wire.FullKey
@@ -92,8 +93,8 @@ func TestAnswerBytes(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if a := &s.answers; a.bytes != 0 || a.closing != 0 || a.waiting.Len() != 0 {
-		t.Errorf("%d bytes are still counted, %d closing, %d waiting", a.bytes, a.closing, a.waiting.Len())
+	if u := s.hub.Usage(); u.AnswerBytes != 0 || u.AnswersUnsent != 0 {
+		t.Errorf("after the end: %+v", u)
 	}
 }
 
@@ -116,7 +117,7 @@ func TestOldestAnswerIsGivenUp(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, Options{Limits: Limits{AnswerBytes: 4 << 20}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+			bubble(t, Options{Limits: limits.Limits{AnswerBytes: 4 << 20}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
 				node := s.Replicas()[0]
 				putLarge(dial(node), "k", 1, 900_000)
 				var deaf []*client
@@ -136,16 +137,10 @@ func TestOldestAnswerIsGivenUp(t *testing.T) {
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
-				if a := &s.answers; a.bytes != 0 || a.closing != 0 || a.waiting.Len() != 0 {
-					t.Errorf("%d bytes are still counted, %d closing, %d waiting", a.bytes, a.closing, a.waiting.Len())
+				if u := s.hub.Usage(); u.AnswerBytes != 0 || u.AnswersUnsent != 0 {
+					t.Errorf("after the end: %+v", u)
 				}
 			})
 		})
 	}
-}
-
-func (a *answers) inUse() int64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.bytes
 }

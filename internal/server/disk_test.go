@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // When the disk fails writes are refused, every one of a round, and so are
@@ -79,13 +81,21 @@ func TestDiskFailure(t *testing.T) {
 	}
 }
 
+// record returns the meta data of a table, which has no partitions, as it is
+// stored.
+func record(info wire.AppInfo) []byte {
+	return wire.Of(&struct {
+		Info wire.AppInfo `thrift:"1"`
+	}{info}).AppendValue(nil)
+}
+
 // Tables whose meta data is damaged are not passed over.
 func TestDamagedMetaData(t *testing.T) {
 	for name, set := range map[string][]byte{
-		tableKey(1): []byte("garbage"),
-		tableKey(2): (&record{Info: wire.AppInfo{AppID: 3}}).encode(),
-		tableKey(4): (&record{Info: wire.AppInfo{AppID: 4, PartitionCount: 2}}).encode(),
-		lastIDKey:   []byte("x"),
+		"table/1":       []byte("garbage"),
+		"table/2":       record(wire.AppInfo{AppID: 3}),
+		"table/4":       record(wire.AppInfo{AppID: 4, PartitionCount: 2}),
+		"last_table_id": []byte("x"),
 	} {
 		db := openStore(t, storage.Options{})
 		if err := db.UpdateMeta(map[string][]byte{name: set}, nil); err != nil {
@@ -101,9 +111,12 @@ func TestDamagedMetaData(t *testing.T) {
 // A table that cannot be opened is not there, now and after a restart.
 func TestCreateFails(t *testing.T) {
 	db := openStore(t, storage.Options{})
+	// The store refuses the next one.
+	if err := db.UpdateMeta(map[string][]byte{"last_table_id": strconv.AppendInt(nil, math.MaxInt32, 10)}, nil); err != nil {
+		t.Fatal(err)
+	}
 	s := startOn(t, db, Options{Logger: panicLogger()})
 	m := dial(t, s.Metas()[0])
-	s.catalog.lastID = math.MaxInt32 // the store refuses the next one
 	if resp := createTable(m, testTable, nil); resp.Err == wire.ErrOK {
 		t.Errorf("created %+v", resp)
 	}
@@ -123,11 +136,11 @@ func TestTwoTablesWithOneName(t *testing.T) {
 	db := openStore(t, storage.Options{})
 	set := make(map[string][]byte)
 	for id := range int32(3) {
-		rec := record{Info: wire.AppInfo{AppID: id + 1, AppName: "t", Status: wire.AppAvailable}}
+		info := wire.AppInfo{AppID: id + 1, AppName: "t", Status: wire.AppAvailable}
 		if id == 0 {
-			rec.Info.Status = wire.AppDropped
+			info.Status = wire.AppDropped
 		}
-		set[tableKey(id+1)] = rec.encode()
+		set[fmt.Sprint("table/", id+1)] = record(info)
 	}
 	if err := db.UpdateMeta(set, nil); err != nil {
 		t.Fatal(err)
@@ -137,7 +150,7 @@ func TestTwoTablesWithOneName(t *testing.T) {
 		s.Close()
 		t.Fatal("started")
 	}
-	if !strings.Contains(err.Error(), tableKey(2)) || !strings.Contains(err.Error(), tableKey(3)) {
+	if !strings.Contains(err.Error(), "table/2") || !strings.Contains(err.Error(), "table/3") {
 		t.Errorf("%v: does not name the tables", err)
 	}
 }
@@ -152,9 +165,9 @@ func TestNewFails(t *testing.T) {
 	for _, opts := range []Options{
 		{ReplicaAddrs: replicas(1)},
 		{MetaAddrs: replicas(1), ReplicaAddrs: replicas(MaxNodes + 1)},
-		{MetaAddrs: replicas(1), ReplicaAddrs: replicas(1), Limits: Limits{FrameSize: -1}},
-		{MetaAddrs: replicas(1), ReplicaAddrs: replicas(1), Limits: Limits{BufferedBytes: -1}},
-		{MetaAddrs: replicas(1), ReplicaAddrs: replicas(1), Limits: Limits{WriteTime: -1}},
+		{MetaAddrs: replicas(1), ReplicaAddrs: replicas(1), Limits: limits.Limits{RequestSize: -1}},
+		{MetaAddrs: replicas(1), ReplicaAddrs: replicas(1), Limits: limits.Limits{BufferedBytes: -1}},
+		{MetaAddrs: replicas(1), ReplicaAddrs: replicas(1), Limits: limits.Limits{AnswerTime: -1}},
 		{MetaAddrs: replicas(1), ReplicaAddrs: []string{"[::1]:0"}},
 	} {
 		if s, err := New(db, opts); err == nil {

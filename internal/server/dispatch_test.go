@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // Who answers what, by the role of the node and the ids in the header.
@@ -75,7 +76,7 @@ func TestAdmission(t *testing.T) {
 // The limit is on the body, not on the value. Reads have none.
 func TestWriteSize(t *testing.T) {
 	const limit = 1000
-	s := start(t, Options{Limits: Limits{WriteSize: limit}})
+	s := start(t, Options{Limits: limits.Limits{WriteSize: limit}})
 	c := dial(t, s.Replicas()[0])
 	frame := wire.AppendRequest(nil, home("k"), wire.TaskPut, 1, wire.UpdateRequest{Key: key("k", "")})
 	room := limit - (len(frame) - 48)
@@ -92,12 +93,12 @@ func TestWriteSize(t *testing.T) {
 		t.Errorf("read with a body over the limit: %v, %d records", code, len(resp.KVs))
 	}
 
-	s = start(t, Options{Limits: Limits{WriteSize: -1}})
+	s = start(t, Options{Limits: limits.Limits{WriteSize: -1}})
 	dial(t, s.Replicas()[0]).mustPut("k", strings.Repeat("x", 3<<20))
 }
 
 func TestReplySize(t *testing.T) {
-	s := start(t, Options{Limits: Limits{ReplySize: 10000}})
+	s := start(t, Options{Limits: limits.Limits{ReplySize: 10000}})
 	c := dial(t, s.Replicas()[0])
 	var kvs []wire.KeyValue
 	var sortKeys [][]byte

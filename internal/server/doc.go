@@ -1,13 +1,16 @@
 // Package server is a whole Pegasus cluster in one process: meta servers and
 // replica servers, each with a listener and an address of its own, over one
-// store. It turns requests of the wire protocol into operations on the store
-// and keeps the tables' meta data there.
+// store. It puts together what the folders in it have:
 //
-// A connection has one goroutine. It handles the requests that have arrived
-// one after another, gathers the answers, waits once for all writes among them
-// to be durable, and sends the answers in one piece. Requests that may take
-// long, or that are to be delayed, move to a goroutine of their own, so that
-// the others on the connection do not wait for them.
+//	transport  connections: frames in, answers out; nodes, faults
+//	meta       the role of a meta server: where partitions are, tables
+//	replica    the role of a replica server: reads, writes, scans
+//	catalog    the state of the cluster, which both roles share
+//	console    what operators are told by any server
+//	request    what connections and roles have in common
+//	throttle   rates
+//
+// The connection knows no table, the roles know no connection.
 //
 // Routing (which node serves which partition) is data: since every node sees
 // the same store, a partition moves to another node by a change of its

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -82,7 +84,7 @@ func TestIntercept(t *testing.T) {
 
 		s.Intercept(nil)
 		c.mustPut("k", "v8")
-		if n := s.disturbed.Load(); n != 0 {
+		if n := s.hub.Usage().Disturbances; n != 0 {
 			t.Errorf("disturbed is %d without an interceptor", n)
 		}
 	})
@@ -169,14 +171,14 @@ func TestPause(t *testing.T) {
 			c.mustNext()
 			c.wantValue("k", "v")
 		}
-		if n := s.disturbed.Load(); n != 0 {
+		if n := s.hub.Usage().Disturbances; n != 0 {
 			t.Errorf("disturbed is %d after Resume", n)
 		}
 		node.Pause()
 		send(c, home("k"), wire.TaskGet, key("k", ""))
 		node.Stop() // a node that hangs can be killed
 		c.ended()
-		if n := s.disturbed.Load(); n != 0 {
+		if n := s.hub.Usage().Disturbances; n != 0 {
 			t.Errorf("disturbed is %d after Stop", n)
 		}
 	})
@@ -203,7 +205,7 @@ func TestExpiryDuringPause(t *testing.T) {
 				}
 			},
 		} {
-			if resp, code := c.putAt(home("k"), "k", "v", int32(s.now()+30)); code != wire.ErrOK || resp.Error != 0 {
+			if resp, code := c.putAt(home("k"), "k", "v", int32(schema.EpochSeconds(time.Now())+30)); code != wire.ErrOK || resp.Error != 0 {
 				t.Fatalf("put: %v, status %d", code, resp.Error)
 			}
 			calls := 0
@@ -350,7 +352,7 @@ func TestMovePrimary(t *testing.T) {
 		t.Errorf("scan of the old primary: status %d", resp.Error)
 	}
 
-	if err := s.MovePrimary(testTable, part, noPrimary); err != nil {
+	if err := s.MovePrimary(testTable, part, catalog.None); err != nil {
 		t.Fatal(err)
 	}
 	if _, code := next.put("k", "w"); code != wire.ErrInvalidState && code != wire.ErrObjectNotFound {
@@ -370,16 +372,16 @@ func TestMovePrimary(t *testing.T) {
 		return ask[wire.BalancerRequest, wire.ErrResponse](m, wire.TaskProposeBalancer, wire.BalancerRequest{
 			PID: home("k").GPID,
 			ActionList: []wire.ProposalAction{
-				{Target: s.Replicas()[to].addr, Node: s.Replicas()[to].addr, Type: 5}, // downgrade
+				{Target: s.Replicas()[to].Address(), Node: s.Replicas()[to].Address(), Type: 5}, // downgrade
 				{Target: node, Node: node, Type: step},
 			},
 		}).Err
 	}
-	if code := propose(configUpgradeToPrimary, s.Replicas()[from].addr); code != wire.ErrOK {
+	if code := propose(2, s.Replicas()[from].Address()); code != wire.ErrOK {
 		t.Errorf("propose: %v", code)
 	}
 	old.wantValue("k", "v")
-	if code := propose(configAssignPrimary, 1); code != wire.ErrInvalidParameters {
+	if code := propose(1, 1); code != wire.ErrInvalidParameters {
 		t.Errorf("propose an unknown node: %v", code)
 	}
 	for _, bad := range []error{
@@ -421,7 +423,7 @@ func TestFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range queryTable(m, testTable).Partitions {
-		if got := primaryOf(s, p); got != noPrimary && got != 1 {
+		if got := primaryOf(s, p); got != catalog.None && got != 1 {
 			t.Errorf("partition %d: primary %d", i, got)
 		}
 	}

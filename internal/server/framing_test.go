@@ -112,7 +112,8 @@ func TestTHFTForms(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
-	s := start(t, Options{ClusterName: "test cluster"})
+	started := time.Now()
+	s := start(t, Options{ClusterName: "test cluster", Clock: func() time.Time { return started }})
 	meta, replica := s.Metas()[0].Addr(), s.Replicas()[0].Addr()
 	get := func(addr, path string) (status int, body string) {
 		t.Helper()
@@ -134,7 +135,7 @@ func TestHTTP(t *testing.T) {
 		want   string // as JSON, at least; or the text
 	}{
 		{"/version", 200, `{"Version":"2.5.0"}`},
-		{"/recentStartTime", 200, `{"RecentStartTime":"` + s.started.Format(time.DateTime) + `"}`},
+		{"/recentStartTime", 200, `{"RecentStartTime":"` + started.Format(time.DateTime) + `"}`},
 		{"/configs", 200, `{"cluster_name":{"name":"cluster_name","type":"FV_STRING","tags":"","value":"test cluster"}}`},
 		{"/configs?name=x", 400, ""},
 		{"/config?name=max_allowed_write_size", 200, `{"name":"max_allowed_write_size","section":"replication","tags":"","value":"1048576"}`},

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // FuzzConnection feeds a connection with arbitrary bytes. Whatever they are,
 // the connection ends when the peer goes away, no handler panics, and another
 // one is served.
 func FuzzConnection(f *testing.F) {
-	s := start(f, Options{Limits: Limits{FrameSize: 1 << 20}, Logger: panicLogger()})
+	s := start(f, Options{Limits: limits.Limits{RequestSize: 1 << 20}, Logger: panicLogger()})
 	meta := wire.RequestHeader{}
 	for _, frame := range [][]byte{
 		getFrame(1, "k"),

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -40,7 +41,7 @@ func queryTable(c *client, name string, indices ...int32) wire.QueryConfigRespon
 
 // primaryOf returns the index of the primary, or noPrimary.
 func primaryOf(s *Server, p wire.PartitionConfiguration) int {
-	return slices.IndexFunc(s.Replicas(), func(n *Node) bool { return n.addr == p.Primary })
+	return slices.IndexFunc(s.Replicas(), func(n *Node) bool { return n.Address() == p.Primary })
 }
 
 // listTables returns "id name status" of each table.
@@ -122,7 +123,7 @@ func TestQueryConfig(t *testing.T) {
 		}
 	}
 	p := queryTable(m, testTable).Partitions[1]
-	a, b := s.Replicas()[0].addr, s.Replicas()[1].addr
+	a, b := s.Replicas()[0].Address(), s.Replicas()[1].Address()
 	// The other node first, then the primary again, to make up the number.
 	if p.Primary != b || !slices.Equal(p.Secondaries, []wire.Address{a, b}) || p.MaxReplicaCount != 3 || p.Ballot != 1 {
 		t.Errorf("partition 1: %+v", p)
@@ -133,7 +134,7 @@ func TestQueryConfig(t *testing.T) {
 func TestFollowers(t *testing.T) {
 	s := start(t, Options{MetaAddrs: replicas(3)})
 	conns := []*client{dial(t, s.Metas()[0]), dial(t, s.Metas()[1]), dial(t, s.Metas()[2])}
-	for _, leader := range []int{0, 2, noLeader} {
+	for _, leader := range []int{0, 2, catalog.None} {
 		s.SetLeader(leader)
 		for i, c := range conns {
 			cfg := queryTable(c, testTable)
@@ -148,9 +149,9 @@ func TestFollowers(t *testing.T) {
 				t.Errorf("follower %d: %v, %v", i, cfg.Err, list.Err)
 			}
 			switch {
-			case leader == noLeader && len(cfg.Partitions) != 0:
+			case leader == catalog.None && len(cfg.Partitions) != 0:
 				t.Errorf("follower %d names a leader: %+v", i, cfg.Partitions)
-			case leader != noLeader && (len(cfg.Partitions) != 1 || cfg.Partitions[0].Primary != s.Metas()[leader].addr):
+			case leader != catalog.None && (len(cfg.Partitions) != 1 || cfg.Partitions[0].Primary != s.Metas()[leader].Address()):
 				t.Errorf("follower %d does not name the leader: %+v", i, cfg.Partitions)
 			}
 		}
@@ -164,7 +165,7 @@ func TestListNodesAndClusterInfo(t *testing.T) {
 		return ask[wire.ListNodesRequest, wire.ListNodesResponse](m, wire.TaskListNodes, wire.ListNodesRequest{Status: status}).Infos
 	}
 	s.Replicas()[0].Stop()
-	if all := nodes(wire.NodeInvalid); len(all) != 3 || all[2].Node != s.Replicas()[0].addr || all[2].Status != wire.NodeUnalive {
+	if all := nodes(wire.NodeInvalid); len(all) != 3 || all[2].Node != s.Replicas()[0].Address() || all[2].Status != wire.NodeUnalive {
 		t.Errorf("all nodes: %+v", all)
 	}
 	if a, u := nodes(wire.NodeAlive), nodes(wire.NodeUnalive); len(a) != 2 || len(u) != 1 {
@@ -250,7 +251,7 @@ func TestDropRecallPurge(t *testing.T) {
 	}
 	// Without a time to be kept it is a week.
 	dropTable(m, testTable, 0)
-	clock.advance(reserveSeconds*time.Second - time.Second)
+	clock.advance(7*24*time.Hour - time.Second)
 	if resp := recallTable(m, 2, ""); resp.Err != wire.ErrOK {
 		t.Errorf("recall within a week: %v", resp.Err)
 	}
@@ -276,9 +277,7 @@ func TestPurgeByItself(t *testing.T) {
 		m := dial(s.Metas()[0])
 		dropTable(m, testTable, 3*3600)
 		time.Sleep(3*time.Hour + time.Second)
-		s.catalog.mu.Lock()
-		defer s.catalog.mu.Unlock()
-		if n := len(s.catalog.byID); n != 0 {
+		if n := len(s.catalog.Tables()); n != 0 {
 			t.Errorf("%d tables left", n)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // fill stores n records in partition 0 of testTable.
@@ -36,7 +37,7 @@ func (c *client) openScan(h wire.RequestHeader) int64 {
 
 func TestScanContexts(t *testing.T) {
 	clock := newTestClock()
-	s := start(t, Options{Clock: clock.now, Limits: Limits{ScanContexts: 3}})
+	s := start(t, Options{Clock: clock.now, Limits: limits.Limits{ScanContexts: 3}})
 	c := dial(t, s.Replicas()[0])
 	fill(c, 10)
 	lost := func(id int64) bool {
@@ -89,7 +90,7 @@ func TestScanContexts(t *testing.T) {
 	if !lost(ids[0]) || !lost(ids[1]) || lost(ids[2]) || lost(ids[3]) || lost(ids[4]) {
 		t.Error("not the oldest contexts were lost")
 	}
-	if n := s.scans.count(); n != 3 { // the successors of the three
+	if n := s.scans.Count(); n != 3 { // the successors of the three
 		t.Errorf("%d contexts", n)
 	}
 
@@ -111,7 +112,7 @@ func TestScanContexts(t *testing.T) {
 // Of the scans since whose beginning much was written those are lost that nobody
 // comes back for.
 func TestScanBytes(t *testing.T) {
-	bubble(t, Options{Limits: Limits{ScanBytes: 4 << 20}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+	bubble(t, Options{Limits: limits.Limits{ScanBytes: 4 << 20}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
 		c := dial(s.Replicas()[0])
 		fill(c, 10)
 		abandoned := c.getScanner(at(0), 1)
@@ -124,7 +125,7 @@ func TestScanBytes(t *testing.T) {
 			t.Fatalf("a scan that was not idle: status %d", used.Error)
 		}
 		for range 5 {
-			time.Sleep(idleScan - 1)
+			time.Sleep(30*time.Second - 1)
 			if used = c.scan(at(0), used.ContextID); used.Error != 0 {
 				t.Fatalf("a scan that was used: status %d", used.Error)
 			}
@@ -147,16 +148,16 @@ func TestScanContextsExpire(t *testing.T) {
 			c.getScanner(at(0), 1)
 			time.Sleep(time.Minute)
 		}
-		if n := s.scans.count(); n != 3 {
+		if n := s.scans.Count(); n != 3 {
 			t.Errorf("%d contexts, want 3", n)
 		}
 		time.Sleep(15 * time.Minute)
-		if n := s.scans.count(); n != 0 {
+		if n := s.scans.Count(); n != 0 {
 			t.Errorf("%d contexts are left after their time", n)
 		}
 		c.getScanner(at(0), 1)
 		time.Sleep(15 * time.Minute)
-		if n := s.scans.count(); n != 0 {
+		if n := s.scans.Count(); n != 0 {
 			t.Errorf("%d contexts are left after their time, the second time", n)
 		}
 	})

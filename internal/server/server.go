@@ -1,51 +1,39 @@
 package server
 
 import (
-	"context"
-	"errors"
-	"log/slog"
+	"runtime"
 	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
+	"github.com/pegasus-go/pegasus/internal/server/console"
+	"github.com/pegasus-go/pegasus/internal/server/meta"
+	"github.com/pegasus-go/pegasus/internal/server/replica"
+	"github.com/pegasus-go/pegasus/internal/server/transport"
 	"github.com/pegasus-go/pegasus/internal/storage"
-	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 // Server is a cluster: its nodes, its tables, its clients' connections.
 type Server struct {
-	opts Options
-	log  *slog.Logger
-	db   *storage.DB
-
-	started time.Time
-
+	opts            Options
+	hub             *transport.Hub
+	catalog         *catalog.Catalog
+	scans           *replica.Scans
 	metas, replicas []*Node
-	leader          atomic.Int32 // index of the meta server that answers, noLeader
-
-	catalog   catalog
-	available atomic.Pointer[map[int32]*table] // what data RPCs find, by table id
-	scans     scanContexts
-
-	connections atomic.Int64
-	full        atomic.Bool  // connections are being refused
-	buffered    atomic.Int64 // bytes of request buffers, see Limits.BufferedBytes
-	answers     answers
-	// disturbed counts the paused nodes and the interceptor: while it is 0
-	// requests need not ask for either.
-	disturbed   atomic.Int32
-	interceptor atomic.Pointer[func(Call) Action]
-
-	background background
-	closing    atomic.Bool
-	purge      purgeTimer
 }
 
-const noLeader = -1
+// Node is one server of the cluster.
+type Node struct {
+	*transport.Node
+	replica *replica.Role // nil for a meta server
+}
 
-// errClosed is what a server that is closed answers.
-var errClosed = errors.New("server: closed")
+// FillDisk, while it is on, makes a replica server refuse writes with
+// ERR_DISK_INSUFFICIENT, as one whose disk is nearly full does. Reads go on.
+func (n *Node) FillDisk(full bool) {
+	if n.replica != nil {
+		n.replica.FillDisk(full)
+	}
+}
 
 // New starts a server over db, which the caller closes after the server. Tables
 // in db are served at once.
@@ -54,23 +42,38 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		opts:    opts,
-		log:     opts.Logger,
-		db:      db,
-		started: opts.Clock(),
-	}
-	s.background.ctx, s.background.cancel = context.WithCancel(context.Background())
-	s.answers.limit = opts.Limits.AnswerBytes
-	s.scans.init(s)
-	for i, a := range opts.MetaAddrs {
-		s.metas = append(s.metas, newNode(s, metaRole, i, a))
-	}
-	for i, a := range opts.ReplicaAddrs {
-		s.replicas = append(s.replicas, newNode(s, replicaRole, i, a))
-	}
-	if err := s.loadCatalog(); err != nil {
+	s := &Server{opts: opts}
+	s.hub = transport.NewHub(transport.Options{
+		Listen:    opts.Listen,
+		Advertise: opts.Advertise,
+		Clock:     opts.Clock,
+		Logger:    opts.Logger,
+		Limits:    opts.Limits,
+	})
+	s.scans = replica.NewScans(replica.ScanOptions{
+		Clock: opts.Clock,
+		Max:   opts.Limits.ScanContexts,
+		Life:  opts.Limits.ScanContextLife,
+		Bytes: opts.Limits.ScanBytes,
+	})
+	metas, replicas := s.makeNodes(db)
+	s.catalog, err = catalog.Open(catalog.Options{
+		DB:            db,
+		Clock:         opts.Clock,
+		Logger:        opts.Logger,
+		ReadOnly:      opts.ReadOnly,
+		IterationTime: opts.Limits.IterationTime,
+		Members:       s.members(),
+		Ended:         s.scans.Drop,
+	})
+	if err != nil {
 		return nil, err
+	}
+	for _, r := range metas {
+		r.Catalog = s.catalog
+	}
+	for _, r := range replicas {
+		r.Catalog = s.catalog
 	}
 	// Replica servers first: a client that reaches a meta server is told their
 	// addresses.
@@ -80,8 +83,47 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.purgeExpired()
+	s.catalog.PurgeExpired()
 	return s, nil
+}
+
+// makeNodes makes the nodes and their roles, which lack the catalog.
+func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*replica.Role) {
+	o := &s.opts
+	// What changes tables mostly waits for the disk. What reads leaves a CPU to
+	// the connections.
+	slowMeta, slowReplica := transport.NewQueue(16), transport.NewQueue(runtime.GOMAXPROCS(0)-1)
+	for i, addr := range o.MetaAddrs {
+		r := &meta.Role{Console: s.console("meta"), Index: i, ClusterName: o.ClusterName, ReadOnly: o.ReadOnly}
+		metas = append(metas, r)
+		s.metas = append(s.metas, &Node{Node: transport.NewNode(transport.NodeOptions{
+			Hub: s.hub, Role: r, Slow: slowMeta, Meta: true, Index: i, Addr: addr,
+		})})
+	}
+	for i, addr := range o.ReplicaAddrs {
+		r := replica.New(replica.Options{
+			Scans: s.scans, DB: db, Clock: o.Clock, Logger: o.Logger, Index: i, Dir: o.Dir,
+			ReadOnly: o.ReadOnly, WriteSize: o.Limits.WriteSize, ReplySize: o.Limits.ReplySize,
+		})
+		r.Console = s.console("replica")
+		r.Console.Pages = console.Pages{"replica/data_version": r.DataVersion}
+		replicas = append(replicas, r)
+		s.replicas = append(s.replicas, &Node{replica: r, Node: transport.NewNode(transport.NodeOptions{
+			Hub: s.hub, Role: r, Slow: slowReplica, Index: i, Addr: addr, PortMayVary: o.ReplicaPortsMayVary,
+		})})
+	}
+	return metas, replicas
+}
+
+func (s *Server) members() *catalog.Members {
+	m := new(catalog.Members)
+	for _, n := range s.metas {
+		m.Metas = append(m.Metas, n)
+	}
+	for _, n := range s.replicas {
+		m.Replicas = append(m.Replicas, n)
+	}
+	return m
 }
 
 // nodes returns all nodes, replica servers first.
@@ -95,39 +137,19 @@ func (s *Server) Metas() []*Node { return s.metas }
 // Replicas returns the replica servers.
 func (s *Server) Replicas() []*Node { return s.replicas }
 
-// SetLeader makes the meta server with that index the leader; the others
-// forward to it. With -1 there is none.
-func (s *Server) SetLeader(index int) {
-	s.leader.Store(int32(max(noLeader, min(index, len(s.metas)-1))))
-}
-
 // Close refuses new requests, answers those that have arrived, and closes all
-// connections. It does not close the store. Closing twice is harmless.
+// connections. Requests that take long end with what they have. It does not
+// close the store. Closing twice is harmless.
 func (s *Server) Close() error {
-	if !s.closing.CompareAndSwap(false, true) {
+	if !s.hub.Close() {
 		return nil
 	}
 	var wg sync.WaitGroup
 	for _, n := range s.nodes() {
-		wg.Go(n.shutdown)
+		wg.Go(n.Shutdown)
 	}
 	wg.Wait()
-	s.purge.stop()
-	s.scans.close()
-	s.background.stop()
+	s.catalog.Close()
+	s.scans.Close()
 	return nil
-}
-
-// now is the present in seconds of the Pegasus epoch.
-func (s *Server) now() uint32 { return schema.EpochSeconds(s.opts.Clock()) }
-
-// unix is the present in seconds of Unix time.
-func (s *Server) unix() int64 { return s.opts.Clock().Unix() }
-
-// address returns the address of a replica server, or the invalid address.
-func (s *Server) address(node int) wire.Address {
-	if node == noPrimary {
-		return 0
-	}
-	return s.replicas[node].addr
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -247,38 +248,33 @@ func TestSplitUnderLoad(t *testing.T) {
 // Moving primaries waits for records that are moving.
 func TestMovePrimaryDuringSplit(t *testing.T) {
 	s := start(t, Options{ReplicaAddrs: replicas(2)})
-	app := s.catalog.byName[testTable]
-	p := (*app.partitions.Load())[0]
-	p.use.RLock() // a request that the split has to wait for
+	app := s.catalog.Named(testTable)
+	p := app.View().Partition(0)
+	p.Enter() // a request that the split has to wait for
 	if err := s.StartSplit(testTable); err != nil {
 		t.Fatal(err)
 	}
-	for !app.moving.Load() {
+	for !app.Moving() {
 		runtime.Gosched()
 	}
-	busy, err := s.failover(1)
-	if err != nil || busy == nil {
-		t.Errorf("failover while records are moving: %v", err)
-	}
-	if code := s.move(wire.GPID{AppID: app.id, PartitionIndex: 3}, 0); code != wire.ErrSplitting {
-		t.Errorf("move while records are moving: %v", code)
+	err := s.catalog.Move(app.ID, map[int32]int{3: 0}, false)
+	if code, _ := catalog.Outcome(err); code != wire.ErrSplitting {
+		t.Errorf("move while records are moving: %v", err)
 	}
 	failed := make(chan error)
 	go func() { failed <- s.Failover(1) }()
 	go func() { failed <- s.MovePrimary(testTable, 3, 0) }()
-	select {
-	case <-busy:
+	if !app.Moving() {
 		t.Error("the records moved beside a request")
-	default:
 	}
-	p.use.RUnlock()
+	p.Leave()
 	for range 2 {
 		if err := <-failed; err != nil {
 			t.Error(err)
 		}
 	}
 	for i, p := range queryTable(dial(t, s.Metas()[0]), testTable).Partitions {
-		if p.Primary != s.Replicas()[0].addr {
+		if p.Primary != s.Replicas()[0].Address() {
 			t.Errorf("the primary of partition %d is %v", i, p.Primary)
 		}
 	}
@@ -290,13 +286,13 @@ func TestRequestsDuringSplit(t *testing.T) {
 	s := start(t, Options{})
 	ensure(t, s, "other", testPartitions)
 	c, m := dial(t, s.Replicas()[0]), dial(t, s.Metas()[0])
-	p := (*s.catalog.byName[testTable].partitions.Load())[0]
-	p.use.RLock()
+	p := s.catalog.Named(testTable).View().Partition(0)
+	p.Enter()
 	if err := s.StartSplit(testTable); err != nil {
 		t.Fatal(err)
 	}
-	for p.use.TryRLock() { // until the split waits
-		p.use.RUnlock()
+	for p.Enter() { // until the split waits
+		p.Leave()
 		runtime.Gosched()
 	}
 	for i := range testPartitions {
@@ -322,7 +318,7 @@ func TestRequestsDuringSplit(t *testing.T) {
 	if code := controlParent(m, wire.SplitPause, 0, nil); code != wire.ErrChildRegistered {
 		t.Errorf("pause of one partition: %v", code)
 	}
-	p.use.RUnlock()
+	p.Leave()
 	awaitSplit(m)
 	if _, code := c.getAt(homeOf("k", 2*testPartitions), "k"); code != wire.ErrOK {
 		t.Errorf("after the split: %v", code)
@@ -338,24 +334,24 @@ func TestRenameDuringSplit(t *testing.T) {
 		r := wire.RenameAppRequest{OldAppName: testTable, NewAppName: "new"}
 		return ask[wire.RenameAppRequest, wire.HintResponse](m, wire.TaskRenameApp, r).Err
 	}
-	app := s.catalog.byName[testTable]
-	p := (*app.partitions.Load())[0]
-	p.use.RLock() // a request that the split has to wait for
+	app := s.catalog.Named(testTable)
+	p := app.View().Partition(0)
+	p.Enter() // a request that the split has to wait for
 	if err := s.StartSplit(testTable); err != nil {
 		t.Fatal(err)
 	}
-	for !app.moving.Load() {
+	for !app.Moving() {
 		runtime.Gosched()
 	}
 	if code := rename(); code != wire.ErrSplitting {
 		t.Errorf("while records are moving: %v", code)
 	}
-	p.use.RUnlock()
+	p.Leave()
 	awaitSplit(m)
 	if code := rename(); code != wire.ErrOK {
 		t.Errorf("after the split: %v", code)
 	}
-	if got := app.info().AppName; got != "new" {
+	if got := app.View().Info.AppName; got != "new" {
 		t.Errorf("the table is called %q", got)
 	}
 }

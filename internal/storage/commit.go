@@ -19,6 +19,9 @@ type Commit struct {
 	reserved  int64
 }
 
+// Pending reports whether there is something to wait for. If not Wait need not be called.
+func (c Commit) Pending() bool { return c.batch != nil }
+
 // Wait waits until the write is as durable as Options.Durability says. It must be called exactly
 // once. With an error, ErrFailed or ErrClosed, the write must not be acknowledged: it may have
 // been lost, or may be found by the next Open. All writes that wait at the same time share one

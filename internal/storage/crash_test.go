@@ -138,7 +138,7 @@ func TestProcessDeath(t *testing.T) {
 			}
 			opts.FS = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})
 			p = partition(t, openDB(t, opts), 1, 0)
-			if n, status := p.SortKeyCount([]byte("h"), testNow); n != writes || status != OK {
+			if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != writes || status != OK {
 				t.Errorf("%d of %d records, status %d", n, writes, status)
 			}
 		})

@@ -239,9 +239,10 @@ func (db *DB) reservedDecree(appID, index int32) (int64, error) {
 	return int64(binary.BigEndian.Uint64(v)), nil
 }
 
-// DropApp deletes all records of a table for good and ends its scans. Handles of its partitions
-// stop working: reads and writes have status IOError.
-func (db *DB) DropApp(appID int32) error {
+// DropApp deletes all records of a table for good, in the same instant as entries of the caller's meta
+// data, and ends its scans. Handles of its partitions stop working: reads and writes have status
+// IOError.
+func (db *DB) DropApp(appID int32, meta ...string) error {
 	if err := db.enter(); err != nil {
 		return err
 	}
@@ -261,6 +262,9 @@ func (db *DB) DropApp(appID int32) error {
 		_ = b.DeleteRange(start, end, nil)
 	}
 	_ = b.Delete(appendAppPrefix(nil, tagSplit, appID), nil)
+	for _, key := range meta {
+		_ = b.Delete(metaKey(key), nil)
+	}
 	return db.commitNow(b)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // listing returns names and contents of a directory.
@@ -345,8 +346,8 @@ func TestOptionsRefused(t *testing.T) {
 		"Durability":    {Durability: 2},
 		"CacheSize":     {CacheSize: 2 << 20, MemTableSize: 1 << 20},
 		"MemTableSize":  {MemTableSize: -1},
-		"MultiGetCount": {Limits: Limits{MultiGetCount: -1}},
-		"ScanCount":     {Limits: Limits{ScanCount: -1}},
+		"MultiGetCount": {Limits: limits.Limits{MultiGetCount: -1}},
+		"ScanCount":     {Limits: limits.Limits{ScanCount: -1}},
 	} {
 		if _, err := Open(opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

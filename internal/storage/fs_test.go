@@ -123,7 +123,7 @@ func testDiskFailure(t *testing.T, match func(errorfs.Op) bool, durability Durab
 	if got := get(p, "late", ""); got != "<not found>" {
 		t.Errorf("refused write is visible: %.20q", got)
 	}
-	if n, status := p.SortKeyCount([]byte("before"), testNow); status != OK || n != int64(before) {
+	if n, status := p.SortKeyCount([]byte("before"), testNow, nil); status != OK || n != int64(before) {
 		t.Errorf("count after the failure: %d, status %d", n, status)
 	}
 	if err := db.Close(); !errors.Is(err, ErrFailed) {
@@ -134,11 +134,11 @@ func testDiskFailure(t *testing.T, match func(errorfs.Op) bool, durability Durab
 	on.Store(false)
 	db = openDB(t, opts)
 	p = partition(t, db, 1, 0)
-	if n, status := p.SortKeyCount([]byte("before"), testNow); status != OK || n != int64(before) {
+	if n, status := p.SortKeyCount([]byte("before"), testNow, nil); status != OK || n != int64(before) {
 		t.Errorf("after reopening %d records of %d, status %d", n, before, status)
 	}
 	for w, want := range acknowledged {
-		if n, status := p.SortKeyCount([]byte(fmt.Sprint("w", w)), testNow); status != OK || n < int64(want) {
+		if n, status := p.SortKeyCount([]byte(fmt.Sprint("w", w)), testNow, nil); status != OK || n < int64(want) {
 			t.Errorf("writer %d: %d records of %d acknowledged, status %d", w, n, want, status)
 		}
 	}

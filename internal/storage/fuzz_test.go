@@ -42,7 +42,7 @@ func FuzzStoredRecord(f *testing.F) {
 			p.MultiGet(&MultiGet{HashKey: []byte("h"), Filter: Filter{kind, []byte("s")}, StartInclusive: true, Reverse: reverse},
 				testNow, func(_, _ []byte) {})
 		}
-		p.SortKeyCount([]byte("h"), testNow)
+		p.SortKeyCount([]byte("h"), testNow, nil)
 		s, _ := p.NewScanner(&Scan{
 			StartKey: []byte{0, 0}, StopKey: []byte{0xff, 0xff}, StartInclusive: true, FullScan: true, PartitionCount: 4,
 			HashFilter: Filter{kind, []byte("h")}, SortFilter: Filter{kind, []byte("s")},

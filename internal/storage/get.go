@@ -57,8 +57,8 @@ type HashSortKey struct {
 
 // BatchGet calls emit for every one of keys that exists, in the order of keys and as often as it
 // is in there. All are read at one point in time. The value is valid during the call only. Status
-// InvalidArgument: no keys, or a hash key that is too long.
-func (p *Partition) BatchGet(keys []HashSortKey, now uint32, emit func(i int, value []byte)) Status {
+// InvalidArgument: no keys, or a hash key that is too long. Incomplete: ended by pace.
+func (p *Partition) BatchGet(keys []HashSortKey, now uint32, pace Pace, emit func(i int, value []byte)) Status {
 	if len(keys) == 0 {
 		return InvalidArgument
 	}
@@ -77,6 +77,9 @@ func (p *Partition) BatchGet(keys []HashSortKey, now uint32, emit func(i int, va
 	kb := newKeyBuf()
 	defer kb.release()
 	for i, k := range keys {
+		if !pace.on(i) {
+			return Incomplete
+		}
 		kb.key = schema.AppendKey(append(kb.key[:0], p.prefix[:]...), k.HashKey, k.SortKey)
 		var status Status
 		if kb.other, _, status = p.getStored(r, kb.other[:0], kb.key, now); status == OK {

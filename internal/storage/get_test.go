@@ -79,7 +79,7 @@ func batchGet(p *Partition, pairs ...string) (string, Status) {
 		keys = append(keys, HashSortKey{[]byte(h), []byte(s)})
 	}
 	var got []string
-	status := p.BatchGet(keys, testNow, func(i int, value []byte) {
+	status := p.BatchGet(keys, testNow, nil, func(i int, value []byte) {
 		got = append(got, pairs[i]+"="+string(value))
 	})
 	return strings.Join(got, " "), status

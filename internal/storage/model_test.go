@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // A model is a partition as a sorted slice. It follows the Pegasus server semantics as they are
@@ -15,7 +16,7 @@ import (
 // and the record under the empty key that a server keeps is really there.
 type model struct {
 	records []record
-	limits  Limits
+	limits  limits.Limits
 	ttl     uint32
 }
 
@@ -25,7 +26,7 @@ type record struct {
 	expire uint32
 }
 
-func newModel(limits Limits) *model {
+func newModel(limits limits.Limits) *model {
 	return &model{records: []record{{key: ""}}, limits: limits}
 }
 

@@ -28,6 +28,7 @@ type MultiGet struct {
 	// Room, if not nil, is asked before a record of n bytes is returned. If it
 	// says no the read ends, as at a limit.
 	Room func(n int) bool
+	Pace Pace // if it says no the read ends, as at a limit
 }
 
 // MultiGet calls emit with what req asks for, by sort key in ascending order, or in the order of
@@ -60,7 +61,7 @@ func (p *Partition) MultiGet(req *MultiGet, now uint32, emit func(sortKey, value
 	if limit := p.db.opts.Limits.MultiGetSize; limit > 0 {
 		r.maxSize = min(r.maxSize, limit)
 	}
-	r.budget = p.newBudget(p.db.opts.Limits.MultiGetCount)
+	r.budget = p.newBudget(p.db.opts.Limits.MultiGetCount, req.Pace)
 	return p.multiGetRange(&r, emit)
 }
 
@@ -85,7 +86,10 @@ func (p *Partition) multiGetKeys(r *multiGetRun, emit func(sortKey, value []byte
 	defer done()
 	kb := newKeyBuf()
 	defer kb.release()
-	for _, sortKey := range r.SortKeys {
+	for i, sortKey := range r.SortKeys {
+		if !r.Pace.on(i) {
+			return Incomplete
+		}
 		kb.key = schema.AppendKey(append(kb.key[:0], p.prefix[:]...), r.HashKey, sortKey)
 		var status Status
 		kb.other, _, status = p.getStored(reader, kb.other[:0], kb.key, r.now)
@@ -161,9 +165,13 @@ func (p *Partition) multiGetRange(r *multiGetRun, emit func(sortKey, value []byt
 	}
 	complete, valid := false, it.First()
 	skipStart := !k.startInclusive
+	toEnd := bytes.Equal(k.stop, end) // where the iterator ends by itself
 	for r.more() && valid {
 		key := it.Key()[prefixLen:]
-		toStop := bytes.Compare(key, k.stop)
+		toStop := -1
+		if !toEnd {
+			toStop = bytes.Compare(key, k.stop)
+		}
 		if toStop > 0 || toStop == 0 && !k.stopInclusive {
 			complete = true
 			break
@@ -300,9 +308,9 @@ func (r *reversed) emit(emit func(sortKey, value []byte)) {
 }
 
 // SortKeyCount returns the number of records of a hash key that have not expired. If
-// Limits.IterationTime is over before all are counted it returns -1 with status OK, as Pegasus
+// Limits.IterationTime is over before all are counted, or pace says no, it returns -1 with status OK, as Pegasus
 // does. Status InvalidArgument: hash key too long.
-func (p *Partition) SortKeyCount(hashKey []byte, now uint32) (int64, Status) {
+func (p *Partition) SortKeyCount(hashKey []byte, now uint32, pace Pace) (int64, Status) {
 	if len(hashKey) > schema.MaxHashKeyLen {
 		return 0, InvalidArgument
 	}
@@ -317,7 +325,7 @@ func (p *Partition) SortKeyCount(hashKey []byte, now uint32) (int64, Status) {
 		return 0, p.db.readStatus(err)
 	}
 	// The number of records is not limited; the budget only says how often to look at the clock.
-	b := p.newBudget(p.db.opts.Limits.ScanCount)
+	b := p.newBudget(p.db.opts.Limits.ScanCount, pace)
 	b.max = math.MaxInt
 	var n int64
 	for valid := it.First(); valid; valid = it.Next() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // multiGet returns what req finds as "sort=value" separated by spaces.
@@ -160,7 +161,7 @@ func TestLongHashKeyRefused(t *testing.T) {
 	if _, status := multiGet(p, MultiGet{HashKey: long}); status != InvalidArgument {
 		t.Errorf("MultiGet: status %d", status)
 	}
-	if n, status := p.SortKeyCount(long, testNow); status != InvalidArgument || n != 0 {
+	if n, status := p.SortKeyCount(long, testNow, nil); status != InvalidArgument || n != 0 {
 		t.Errorf("SortKeyCount: %d, status %d", n, status)
 	}
 	mp, c := p.MultiPut(long, []KV{{}}, 0, testNow)
@@ -182,7 +183,7 @@ func TestLongHashKeyRefused(t *testing.T) {
 
 // The number of records a range read visits is limited, whether they are returned or not.
 func TestMultiGetVisitBudget(t *testing.T) {
-	db := openDB(t, Options{Limits: Limits{MultiGetCount: 5, MultiGetSize: 4}})
+	db := openDB(t, Options{Limits: limits.Limits{MultiGetCount: 5, MultiGetSize: 4}})
 	p := partition(t, db, 1, 0)
 	for i := range 6 {
 		put(t, p, "expired", fmt.Sprint(i), "v", 1)
@@ -219,7 +220,7 @@ func ticking() func() time.Time {
 func TestIterationTime(t *testing.T) {
 	db := openDB(t, Options{
 		Clock: ticking(), SweepInterval: -1,
-		Limits: Limits{MultiGetCount: 10, ScanCount: 10, IterationTime: 3 * time.Second},
+		Limits: limits.Limits{MultiGetCount: 10, ScanCount: 10, IterationTime: 3 * time.Second},
 	})
 	p := partition(t, db, 1, 0)
 	for i := range 8 {
@@ -231,7 +232,7 @@ func TestIterationTime(t *testing.T) {
 	if got, status := multiGet(p, all); got != "0= 1= 2=" || status != Incomplete {
 		t.Errorf("MultiGet: %q, status %d", got, status)
 	}
-	if n, status := p.SortKeyCount([]byte("h"), testNow); n != -1 || status != OK {
+	if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != -1 || status != OK {
 		t.Errorf("SortKeyCount: %d, status %d", n, status)
 	}
 	s, _ := p.NewScanner(fullScan())
@@ -245,7 +246,7 @@ func TestIterationTime(t *testing.T) {
 	if _, status := multiGet(p, all); status != OK {
 		t.Errorf("MultiGet without time limit: status %d", status)
 	}
-	if n, status := p.SortKeyCount([]byte("h"), testNow); n != 8 || status != OK {
+	if n, status := p.SortKeyCount([]byte("h"), testNow, nil); n != 8 || status != OK {
 		t.Errorf("SortKeyCount without time limit: %d, status %d", n, status)
 	}
 }
@@ -253,7 +254,7 @@ func TestIterationTime(t *testing.T) {
 func TestSortKeyCount(t *testing.T) {
 	p := openLetters(t)
 	for hashKey, want := range map[string]int64{"h": 4, "g": 1, "missing": 0, "": 0} {
-		if n, status := p.SortKeyCount([]byte(hashKey), testNow); n != want || status != OK {
+		if n, status := p.SortKeyCount([]byte(hashKey), testNow, nil); n != want || status != OK {
 			t.Errorf("%q: %d, status %d; want %d", hashKey, n, status, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // Durability says what an acknowledged write survives.
@@ -47,24 +48,9 @@ type Options struct {
 	// Logger gets what goes wrong in the background, and Pebble's events at debug level. Default
 	// none.
 	Logger *slog.Logger
-	// Limits of reads. Zero fields have the defaults of a Pegasus server.
-	Limits Limits
-}
-
-// Limits bound what a single read may cost. Zero fields mean the default; fields that can be
-// switched off are off when negative.
-type Limits struct {
-	// MultiGetCount is the number of records a multi get visits and returns at most. Default 3000.
-	MultiGetCount int
-	// MultiGetSize is the number of bytes (sort keys and values) after which a multi get of a
-	// range stops. Default 30 MiB; negative off.
-	MultiGetSize int
-	// ScanCount is the number of records the first batch of a scan visits at most, and the
-	// largest batch size. Default 1000.
-	ScanCount int
-	// IterationTime is the time after which a read of many records stops. Default 30 s; negative
-	// off. Partition.SetIterationTime overrides it for one partition.
-	IterationTime time.Duration
+	// Limits of reads: MultiGetCount, MultiGetSize, ScanCount and IterationTime count here.
+	// Partition.SetIterationTime overrides IterationTime for one partition.
+	Limits limits.Limits
 }
 
 const (
@@ -113,21 +99,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &o.Limits
-	if l.MultiGetCount < 0 || l.ScanCount < 0 {
-		return o, fmt.Errorf("storage: Limits.MultiGetCount and ScanCount must not be negative")
-	}
-	if l.MultiGetCount == 0 {
-		l.MultiGetCount = 3000
-	}
-	if l.MultiGetSize == 0 {
-		l.MultiGetSize = 30 << 20
-	}
-	if l.ScanCount == 0 {
-		l.ScanCount = 1000
-	}
-	if l.IterationTime == 0 {
-		l.IterationTime = 30 * time.Second
+	var err error
+	if o.Limits, err = o.Limits.WithDefaults(); err != nil {
+		return o, fmt.Errorf("storage: %w", err)
 	}
 	return o, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 	"pgregory.net/rapid"
 )
 
@@ -16,7 +17,7 @@ import (
 // everything they return. The limits are small, so that they are reached.
 func TestPartitionAgainstModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		limits := Limits{
+		limits := limits.Limits{
 			MultiGetCount: rapid.IntRange(1, 8).Draw(rt, "multi get count"),
 			MultiGetSize:  rapid.IntRange(1, 40).Draw(rt, "multi get size"),
 			ScanCount:     rapid.IntRange(1, 8).Draw(rt, "scan count"),
@@ -287,7 +288,7 @@ func (c *comparison) batchGet(t *rapid.T) {
 		}
 		keys = append(keys, k)
 	}
-	status := c.p.BatchGet(keys, c.now, func(i int, v []byte) { got = append(got, fmt.Sprint(i, string(v))) })
+	status := c.p.BatchGet(keys, c.now, nil, func(i int, v []byte) { got = append(got, fmt.Sprint(i, string(v))) })
 	if status != OK || !slices.Equal(got, want) {
 		t.Fatalf("batch get %q, status %d; want %q", got, status, want)
 	}
@@ -313,7 +314,7 @@ func (c *comparison) multiGet(t *rapid.T) {
 
 func (c *comparison) count(t *rapid.T) {
 	hashKey := bytesOf(t, "hash key")
-	n, status := c.p.SortKeyCount(hashKey, c.now)
+	n, status := c.p.SortKeyCount(hashKey, c.now, nil)
 	if want := c.model.sortKeyCount(hashKey, c.now); n != want || status != OK {
 		t.Fatalf("count %d, status %d; want %d", n, status, want)
 	}

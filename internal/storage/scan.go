@@ -38,6 +38,7 @@ type Scanner struct {
 	// Room, if not nil, is asked before a record of n bytes is emitted. If it
 	// says no the batch ends before that record.
 	Room func(n int) bool
+	Pace Pace // if it says no the batch ends
 
 	p          *Partition
 	snapshot   *pebble.Snapshot // nil: ended
@@ -147,7 +148,7 @@ func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) 
 	if s.snapshot == nil {
 		return ScanResult{Status: NotFound}
 	}
-	b := s.p.newBudget(s.budget)
+	b := s.p.newBudget(s.budget, s.Pace)
 	s.budget = s.batch // only the first call may visit more records than it returns
 	n, complete, err := s.read(&b, now, emit)
 	res := ScanResult{Count: n}

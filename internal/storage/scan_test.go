@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // fullScan asks for a whole partition, as clients do.
@@ -163,7 +164,7 @@ func TestScan(t *testing.T) {
 
 // The first call may visit more records than it returns, later ones not.
 func TestScanVisitBudget(t *testing.T) {
-	db := openDB(t, Options{Limits: Limits{ScanCount: 10}})
+	db := openDB(t, Options{Limits: limits.Limits{ScanCount: 10}})
 	p := partition(t, db, 1, 0)
 	for i := range 12 {
 		put(t, p, "h", fmt.Sprintf("a%02d", i), "", 1)

@@ -166,7 +166,7 @@ func TestClosed(t *testing.T) {
 	if _, status := batchGet(p, "h/s"); status != IOError {
 		t.Errorf("BatchGet: status %d", status)
 	}
-	if _, status := p.SortKeyCount(nil, testNow); status != IOError {
+	if _, status := p.SortKeyCount(nil, testNow, nil); status != IOError {
 		t.Errorf("SortKeyCount: status %d", status)
 	}
 	if _, res := next(t, s); res.Status != NotFound {
@@ -197,7 +197,10 @@ func TestDropApp(t *testing.T) {
 		put(t, partition(t, db, id[0], id[1]), "h", fmt.Sprint(id), "", 0)
 	}
 	old := partition(t, db, 2, 0)
-	if err := db.DropApp(2); err != nil {
+	if err := db.UpdateMeta(map[string][]byte{"table 2": nil, "table 3": nil}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.DropApp(2, "table 2"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, status := old.Get(nil, rawKeyOf("h", "[2 0]"), testNow); status != IOError {
@@ -207,6 +210,14 @@ func TestDropApp(t *testing.T) {
 		t.Errorf("dropped handle writes: status %d", res.Status)
 	}
 	for range 2 {
+		var meta []string
+		err := db.Meta(func(key string, _ []byte) error {
+			meta = append(meta, key)
+			return nil
+		})
+		if err != nil || fmt.Sprint(meta) != "[table 3]" {
+			t.Errorf("meta data %q, %v", meta, err)
+		}
 		for _, id := range [][2]int32{{1, 0}, {2, 0}, {2, 1}, {3, 0}} {
 			want := fmt.Sprintf("h/%v=", id)
 			if id[0] == 2 {

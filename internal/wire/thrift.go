@@ -195,6 +195,28 @@ func (r *Reader) List(elem byte, minSize int) int {
 	return n
 }
 
+// ListLen returns how many elements the first list among the fields of the
+// struct in r claims to have, 0 if there is none before a field of another kind
+// than requests have.
+func ListLen(r Reader) int {
+	for {
+		switch typ, _ := r.Field(); typ {
+		case TypeStop:
+			return 0
+		case TypeList:
+			r.Byte()
+			if n := int(r.I32()); r.err == nil && n >= 0 && n <= len(r.b)-r.pos {
+				return n
+			}
+			return 0
+		case TypeStruct: // the custom type blob
+			r.Blob()
+		default:
+			r.Skip(typ)
+		}
+	}
+}
+
 // Skip passes over a value. A value with the type code of a struct cannot be
 // skipped: blob, gpid and others share that code without having its form, so
 // that the reader would lose its place; it is an error.

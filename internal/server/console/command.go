@@ -1,0 +1,105 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// run runs a text command.
+func (c *Console) run(req *wire.Command) string {
+	i := slices.IndexFunc(commands, func(e command) bool { return e.name == req.Cmd })
+	if i < 0 {
+		return fmt.Sprintf("unknown command '%s'", req.Cmd)
+	}
+	return commands[i].run(c, req.Arguments)
+}
+
+type command struct {
+	name, usage string
+	run         func(c *Console, args []string) string
+}
+
+// commands is filled by init because help lists it.
+var commands []command
+
+func init() {
+	commands = []command{
+		{"help", "help [command]: list the commands", help},
+		{"server-info", "server-info: version and start time", serverInfo},
+		{"server-stat", "server-stat: a summary of what the server does", serverStat},
+		{"perf-counters", "perf-counters [name...]: counters with one of these names, or all", perfCounters(slices.Contains)},
+		{"perf-counters-by-substr", "perf-counters-by-substr [text...]: counters whose names contain one of these", perfCounters(matching(strings.Contains))},
+		{"perf-counters-by-prefix", "perf-counters-by-prefix [text...]: counters whose names begin with one of these", perfCounters(matching(strings.HasPrefix))},
+		{"perf-counters-by-postfix", "perf-counters-by-postfix [text...]: counters whose names end with one of these", perfCounters(matching(strings.HasSuffix))},
+	}
+}
+
+func help(_ *Console, args []string) string {
+	var b strings.Builder
+	for _, c := range commands {
+		if len(args) == 0 || slices.Contains(args, c.name) {
+			b.WriteString(c.usage + "\n")
+		}
+	}
+	return b.String()
+}
+
+func serverInfo(c *Console, _ []string) string {
+	return JSON(map[string]string{
+		"version":    serverVersion,
+		"build_type": "onebox",
+		"git_SHA":    revision(),
+		"start_time": c.Started.Format(time.DateTime),
+	})
+}
+
+func serverStat(c *Console, _ []string) string {
+	n := c.Counters()
+	return JSON(map[string]float64{
+		"connections":   float64(n.Connections),
+		"scan_contexts": float64(n.ScanContexts),
+		"uptime(s)":     c.Clock().Sub(c.Started).Seconds(),
+	})
+}
+
+type perfCounter struct {
+	Name  string  `json:"name"`
+	Type  string  `json:"type"`
+	Value float64 `json:"value"`
+}
+
+func (c *Console) perfCounters() []perfCounter {
+	n := c.Counters()
+	return []perfCounter{
+		{c.Role + "*server*connection.count", "NUMBER", float64(n.Connections)},
+		{c.Role + "*server*scan.context.count", "NUMBER", float64(n.ScanContexts)},
+		{c.Role + "*server*table.count", "NUMBER", float64(n.Tables)},
+	}
+}
+
+// perfCounters returns a command that answers with the counters that match its
+// arguments.
+func perfCounters(match func(args []string, name string) bool) func(*Console, []string) string {
+	return func(c *Console, args []string) string {
+		found := slices.DeleteFunc(c.perfCounters(), func(e perfCounter) bool {
+			return len(args) > 0 && !match(args, e.Name)
+		})
+		now := c.Clock()
+		return JSON(map[string]any{
+			"result":        "OK",
+			"timestamp":     now.Unix(),
+			"timestamp_str": now.Format(time.DateTime),
+			"counters":      found,
+		})
+	}
+}
+
+func matching(f func(name, arg string) bool) func([]string, string) bool {
+	return func(args []string, name string) bool {
+		return slices.ContainsFunc(args, func(arg string) bool { return f(name, arg) })
+	}
+}

@@ -1,0 +1,89 @@
+// Package console is what any server of the cluster tells the tools of
+// operators about itself: by commands that are RPCs, by pages over HTTP.
+package console
+
+import (
+	"encoding/json"
+	"net/url"
+	"runtime/debug"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Console is that of one server. All fields are needed.
+type Console struct {
+	Role    string // "meta" or "replica"
+	Started time.Time
+	Clock   func() time.Time
+	// Settings are what can be looked at, and not be changed: limits are fixed
+	// while a server runs.
+	Settings []Setting
+	// Counters returns what the server counts.
+	Counters func() Counters
+	// Pages are pages that only servers of this role have, by path.
+	Pages Pages
+}
+
+// Counters are what a server counts.
+type Counters struct {
+	Connections, ScanContexts, Tables int
+}
+
+// Answers reports whether a request is one to the console.
+func (c *Console) Answers(r *request.Request) bool {
+	task := string(r.Task)
+	return task == wire.TaskRemoteCommand || task == wire.TaskNegotiation
+}
+
+// Answer carries out a request to the console and appends the answer.
+func (c *Console) Answer(r *request.Request, dst []byte) []byte {
+	if string(r.Task) == wire.TaskNegotiation {
+		return negotiate(r, dst)
+	}
+	var req wire.Command
+	wire.Of(&req).Read(&r.Arg)
+	if r.Undecodable() {
+		return dst
+	}
+	return wire.AppendReply(dst, &r.Request, wire.TaskRemoteCommand+wire.AckSuffix, wire.Text(c.run(&req)))
+}
+
+// negotiate tells a client that authenticates that it need not.
+func negotiate(r *request.Request, dst []byte) []byte {
+	var req wire.Negotiation
+	wire.Of(&req).Read(&r.Arg)
+	if r.Undecodable() {
+		return dst
+	}
+	resp := wire.Negotiation{Status: wire.NegotiationAuthDisable}
+	return wire.AppendReply(dst, &r.Request, wire.TaskNegotiation+wire.AckSuffix, wire.Of(&resp))
+}
+
+// serverVersion is the Pegasus release whose behaviour is followed.
+const serverVersion = "2.5.0"
+
+// revision is the commit that the program was built from, if it knows.
+func revision() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, e := range info.Settings {
+			if e.Key == "vcs.revision" {
+				return e.Value
+			}
+		}
+	}
+	return "unknown"
+}
+
+// JSON returns v as text.
+func JSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// Pages are pages by their path.
+type Pages map[string]func(query url.Values) (status int, body string)

@@ -1,0 +1,87 @@
+package console
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Page answers an HTTP request.
+func (c *Console) Page(path string, query url.Values) (status int, body string) {
+	path = strings.Trim(path, "/")
+	if own := c.Pages[path]; own != nil {
+		return own(query)
+	}
+	switch path {
+	case "version":
+		return http.StatusOK, JSON(map[string]string{"Version": serverVersion, "GitCommit": revision()})
+	case "recentStartTime":
+		return http.StatusOK, JSON(map[string]string{"RecentStartTime": c.Started.Format(time.DateTime)})
+	case "configs":
+		return c.allSettings(query)
+	case "config":
+		return c.oneSetting(query)
+	case "updateConfig":
+		return c.updateSetting(query)
+	}
+	return http.StatusNotFound, fmt.Sprintf("service not found for %q", path)
+}
+
+// Setting is a setting in the form in which servers show theirs. All its fields
+// are texts: tools refuse anything else.
+type Setting struct {
+	Name        string `json:"name"`
+	Section     string `json:"section"`
+	Type        string `json:"type"`
+	Tags        string `json:"tags"` // that of a setting that can be changed; we have none
+	Description string `json:"description"`
+	Value       string `json:"value"`
+}
+
+func (c *Console) setting(name string) (Setting, bool) {
+	i := slices.IndexFunc(c.Settings, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return c.Settings[i], true
+}
+
+func (c *Console) allSettings(query url.Values) (int, string) {
+	if len(query) > 0 {
+		return http.StatusBadRequest, ""
+	}
+	m := make(map[string]Setting)
+	for _, s := range c.Settings {
+		m[s.Name] = s
+	}
+	return http.StatusOK, JSON(m)
+}
+
+func (c *Console) oneSetting(query url.Values) (int, string) {
+	name := query.Get("name")
+	if len(query) > 1 || len(query) == 1 && !query.Has("name") {
+		return http.StatusBadRequest, ""
+	}
+	s, ok := c.setting(name)
+	if !ok {
+		return http.StatusOK, fmt.Sprintf("ERR_OBJECT_NOT_FOUND: %s is not found", name)
+	}
+	return http.StatusOK, JSON(s)
+}
+
+// updateSetting refuses.
+func (c *Console) updateSetting(query url.Values) (int, string) {
+	status := "ERR_INVALID_PARAMETERS: there should be exactly one config to be updated once"
+	if len(query) == 1 {
+		name := slices.Collect(maps.Keys(query))[0]
+		status = fmt.Sprintf("ERR_OBJECT_NOT_FOUND: %s is not found", name)
+		if _, ok := c.setting(name); ok {
+			status = fmt.Sprintf("ERR_INVALID_PARAMETERS: %s is not mutable", name)
+		}
+	}
+	return http.StatusOK, JSON(map[string]string{"update_status": status})
+}

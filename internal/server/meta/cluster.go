@@ -1,0 +1,104 @@
+package meta
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+func (m *Role) listNodes(req *wire.ListNodesRequest, resp *wire.ListNodesResponse) {
+	status := func(n catalog.Member) wire.NodeStatus {
+		if n.Running() {
+			return wire.NodeAlive
+		}
+		return wire.NodeUnalive
+	}
+	for _, s := range []wire.NodeStatus{wire.NodeAlive, wire.NodeUnalive} {
+		for _, n := range m.Catalog.Members().Replicas {
+			if status(n) == s && (req.Status == wire.NodeInvalid || req.Status == s) {
+				resp.Infos = append(resp.Infos, wire.NodeInfo{Status: s, Node: n.Address()})
+			}
+		}
+	}
+}
+
+func (m *Role) clusterInfo(_ *wire.ClusterInfoRequest, resp *wire.ClusterInfoResponse) {
+	members := m.Catalog.Members()
+	var metas []string
+	for _, n := range members.Metas {
+		metas = append(metas, n.Address().String())
+	}
+	primaries := make([]int, len(members.Replicas))
+	replicas := make([]int, len(members.Replicas))
+	for _, t := range m.Catalog.Tables() {
+		v := t.View()
+		for i := range v.Partitions {
+			if !v.Available() || v.Partitions[i].Primary == catalog.None {
+				continue
+			}
+			for n := range members.Replicas {
+				primary, secondary := v.Serves(int32(i), n)
+				if primary {
+					primaries[n]++
+				}
+				if primary || secondary {
+					replicas[n]++
+				}
+			}
+		}
+	}
+	for _, e := range [][2]string{
+		{"meta_servers", strings.Join(metas, ",")},
+		{"primary_meta_server", members.Metas[m.Index].Address().String()},
+		{"zookeeper_hosts", ""},
+		{"zookeeper_root", ""},
+		{"meta_function_level", levelName(m.Catalog.Level())},
+		{"balance_operation_count", "move_primary=0,copy_primary=0,copy_secondary=0,total=0"},
+		{"primary_replica_count_stddev", stddev(primaries)},
+		{"total_replica_count_stddev", stddev(replicas)},
+		{"cluster_name", m.ClusterName},
+	} {
+		resp.Keys = append(resp.Keys, e[0])
+		resp.Values = append(resp.Values, e[1])
+	}
+}
+
+func stddev(counts []int) string {
+	var sum, squares float64
+	for _, n := range counts {
+		sum += float64(n)
+		squares += float64(n) * float64(n)
+	}
+	n := float64(len(counts))
+	return fmt.Sprintf("%.2f", math.Sqrt(max(0, squares/n-sum/n*sum/n)))
+}
+
+func levelName(l wire.MetaFunctionLevel) string {
+	switch l {
+	case wire.MetaStopped:
+		return "stopped"
+	case wire.MetaBlind:
+		return "blind"
+	case wire.MetaFreezed:
+		return "freezed"
+	case wire.MetaSteady:
+		return "steady"
+	case wire.MetaLively:
+		return "lively"
+	}
+	return "invalid"
+}
+
+func (m *Role) controlMeta(req *wire.ControlMetaRequest, resp *wire.ControlMetaResponse) {
+	resp.OldLevel = m.Catalog.Level()
+	switch {
+	case req.Level == wire.MetaInvalid: // only asks
+	case levelName(req.Level) == "invalid":
+		resp.Err = wire.ErrInvalidParameters
+	default:
+		m.Catalog.SetLevel(req.Level)
+	}
+}

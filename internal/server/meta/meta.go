@@ -1,0 +1,118 @@
+// Package meta is the role of a meta server: it tells clients where partitions
+// are, and changes tables. It knows the catalog and no connection.
+package meta
+
+import (
+	"net/url"
+	"reflect"
+	"slices"
+
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
+	"github.com/pegasus-go/pegasus/internal/server/console"
+	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Role is the role of one meta server. All meta servers share the catalog; those
+// that are not the leader forward clients to it.
+type Role struct {
+	Catalog *catalog.Catalog
+	Console *console.Console
+	Index   int // among the meta servers
+	// ClusterName is what tools show.
+	ClusterName string
+	ReadOnly    bool
+}
+
+// call is one request on its way.
+type call struct {
+	*Role
+	r *request.Request
+	h *handler // nil: no such RPC
+}
+
+// handler is an RPC. It appends the answer, and if the body cannot be decoded
+// sets Malformed of the request.
+type handler struct {
+	task, ack string
+	slow      bool
+	serve     func(k *call, dst []byte) []byte
+}
+
+// handlers are all RPCs, by task code.
+var handlers = func() map[string]*handler {
+	m := make(map[string]*handler)
+	for _, h := range slices.Concat(queryHandlers(), tableHandlers(), partitionHandlers(), disabledHandlers()) {
+		h.ack = h.task + wire.AckSuffix
+		m[h.task] = h
+	}
+	return m
+}()
+
+// Listens implements request.Role.
+func (m *Role) Listens(wire.Address) {}
+
+// NewCall implements request.Role.
+func (m *Role) NewCall() request.Call { return &call{Role: m} }
+
+// Page implements request.Role.
+func (m *Role) Page(path string, query url.Values) (int, string) { return m.Console.Page(path, query) }
+
+// Crashed implements request.Role. Clients have nothing open on a meta server.
+func (m *Role) Crashed() {}
+
+// Admit implements request.Call.
+func (k *call) Admit(r *request.Request) request.Verdict {
+	k.r, k.h = r, handlers[string(r.Task)]
+	if k.h == nil && !k.Console.Answers(r) {
+		return request.Verdict{Code: wire.ErrHandlerNotFound}
+	}
+	return request.Verdict{Slow: k.h != nil && k.h.slow}
+}
+
+// Answer implements request.Call.
+func (k *call) Answer(r *request.Request, dst []byte) []byte {
+	if k.h == nil {
+		return k.Console.Answer(r, dst)
+	}
+	return k.h.serve(k, dst)
+}
+
+// leads reports whether the node is the leader among the meta servers.
+func (m *Role) leads() bool { return m.Catalog.Members().Leader() == m.Index }
+
+// rpc returns the handler of an RPC whose response is a struct with the outcome
+// as the first field, ERR_OK unless serve changes it.
+func rpc[Req, Resp any](task string, serve func(m *Role, req *Req, resp *Resp)) *handler {
+	return &handler{task: task, slow: true, serve: func(k *call, dst []byte) []byte {
+		var req Req
+		wire.Of(&req).Read(&k.r.Arg)
+		if k.r.Undecodable() {
+			return dst
+		}
+		var resp Resp
+		if setOutcome(&resp, wire.ErrOK); k.leads() {
+			serve(k.Role, &req, &resp)
+		} else {
+			setOutcome(&resp, wire.ErrForwardToOthers)
+		}
+		return wire.AppendReply(dst, &k.r.Request, k.h.ack, wire.Of(&resp))
+	}}
+}
+
+// changeRPC is rpc for one that changes something, which a read-only server
+// refuses.
+func changeRPC[Req, Resp any](task string, serve func(m *Role, req *Req, resp *Resp)) *handler {
+	return rpc(task, func(m *Role, req *Req, resp *Resp) {
+		if m.ReadOnly {
+			setOutcome(resp, wire.ErrOperationDisabled)
+			return
+		}
+		serve(m, req, resp)
+	})
+}
+
+// setOutcome sets the first field of a response.
+func setOutcome[Resp any](resp *Resp, code wire.ErrorCode) {
+	reflect.ValueOf(resp).Elem().Field(0).SetString(string(code))
+}

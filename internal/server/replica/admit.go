@@ -1,0 +1,150 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
+	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/server/throttle"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// elementMemory is what an element of a list in a request takes, decoded for us
+// and for the store, at most.
+const elementMemory = 128
+
+// Admit implements request.Call. The order of the checks is that of a Pegasus
+// server: the first one that fails is the answer. An RPC about a partition with
+// a table id that cannot be one is unknown, as it is to a Pegasus server.
+func (k *call) Admit(r *request.Request) request.Verdict {
+	k.r, k.p = r, nil
+	k.h = handlers[string(r.Task)]
+	switch {
+	case k.h == nil && k.Console.Answers(r):
+		return request.Verdict{}
+	case k.h == nil, k.h.kind != noPartition && r.AppID <= 0:
+		return request.Verdict{Code: wire.ErrHandlerNotFound}
+	case k.h.kind == noPartition:
+		return request.Verdict{Slow: true}
+	}
+	p, table := k.Catalog.Partition(r.GPID)
+	if p == nil {
+		return request.Verdict{Code: wire.ErrObjectNotFound}
+	}
+	primary, secondary := table.Serves(r.PartitionIndex, k.Index)
+	if !primary && !secondary {
+		return request.Verdict{Code: wire.ErrObjectNotFound}
+	}
+	k.p = p
+	var v request.Verdict
+	if k.h.kind == readRPC {
+		v = k.admitRead(table.Policy, primary)
+	} else {
+		v = k.admitWrite(table.Policy, primary)
+	}
+	if v.Code == "" && !v.Drop {
+		k.estimate(&v)
+	}
+	return v
+}
+
+// estimate says what carrying out the request will take.
+func (k *call) estimate(v *request.Verdict) {
+	n := 0
+	if k.h.lists {
+		n = wire.ListLen(k.r.Arg)
+		v.Memory = n * elementMemory
+	}
+	v.Slow = k.h.slow != nil && k.h.slow(k.r.Arg, n)
+}
+
+func (k *call) admitRead(pol *catalog.Policy, primary bool) request.Verdict {
+	if v, refused := deny(pol.DenyRead); refused {
+		return v
+	}
+	if k.r.BackupRequest {
+		if !k.r.Waited && pol.BackupQPS != nil {
+			if _, reject := k.p.BackupQPS.Count(pol.BackupQPS, k.now(), 1); reject {
+				return request.Verdict{Drop: true}
+			}
+		}
+		return request.Verdict{}
+	}
+	if v, throttled := k.count(&k.p.ReadQPS, pol.ReadQPS, 1); throttled {
+		return v
+	}
+	if !primary {
+		return request.Verdict{Code: wire.ErrInvalidState}
+	}
+	if pol.ReadSize > 0 && k.p.ReadSize.Empty(pol.ReadSize, k.Clock()) {
+		return request.Verdict{Code: wire.ErrBusy}
+	}
+	return request.Verdict{}
+}
+
+func (k *call) admitWrite(pol *catalog.Policy, primary bool) request.Verdict {
+	if v, refused := deny(pol.DenyWrite); refused {
+		return v
+	}
+	switch {
+	case k.WriteSize > 0 && k.r.BodySize > k.WriteSize:
+		return request.Verdict{Code: wire.ErrInvalidData}
+	case k.ReadOnly:
+		return request.Verdict{Code: wire.ErrOperationDisabled}
+	case !primary:
+		return request.Verdict{Code: wire.ErrInvalidState}
+	case k.diskFull.Load():
+		return request.Verdict{Code: wire.ErrDiskInsufficient}
+	}
+	if v, throttled := k.count(&k.p.WriteQPS, pol.WriteQPS, 1); throttled {
+		return v
+	}
+	v, _ := k.count(&k.p.WriteSize, pol.WriteSize, int64(k.r.BodySize))
+	return v
+}
+
+// deny returns how to refuse a request.
+func deny(d catalog.Denial) (v request.Verdict, refused bool) {
+	switch d {
+	case catalog.DenyByTimeout:
+		return request.Verdict{Drop: true}, true
+	case catalog.DenyByReconfig:
+		return request.Verdict{Code: wire.ErrInvalidState}, true
+	}
+	return request.Verdict{}, false
+}
+
+// count counts units of a request towards a rate, unless that is nil or the
+// request has been through it. A delay is at most half of the time that the
+// client waits.
+func (k *call) count(c *throttle.Counter, rate *throttle.Rate, units int64) (v request.Verdict, throttled bool) {
+	if rate == nil || k.r.Waited {
+		return request.Verdict{}, false
+	}
+	delay, reject := c.Count(rate, k.now(), units)
+	if k.r.TimeoutMs > 0 {
+		delay = min(delay, time.Duration(k.r.TimeoutMs)*time.Millisecond/2)
+	}
+	v.Delay = delay
+	if reject {
+		v.Code = wire.ErrBusy
+	}
+	return v, delay > 0 || reject
+}
+
+// checkHash refuses requests while a split moves records, and afterwards those
+// that were sent by the old partition count. Tables do not look at the hash
+// before their first split. The partition is in use.
+func (k *call) checkHash() wire.ErrorCode {
+	if k.p.Table.Moving() {
+		return wire.ErrSplitting
+	}
+	table := k.p.Table.View()
+	if !table.Policy.ValidateHash || k.h.ownsContext {
+		return ""
+	}
+	if k.r.PartitionHash%uint64(table.Count()) != uint64(k.p.GPID.PartitionIndex) {
+		return wire.ErrParentMisused
+	}
+	return ""
+}

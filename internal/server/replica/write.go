@@ -1,0 +1,159 @@
+package replica
+
+import (
+	"github.com/pegasus-go/pegasus/internal/storage"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+func writeHandlers() []*handler {
+	return []*handler{
+		{task: wire.TaskPut, kind: writeRPC, serve: (*call).put},
+		{task: wire.TaskRemove, kind: writeRPC, serve: (*call).remove},
+		{task: wire.TaskMultiPut, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiPut},
+		{task: wire.TaskMultiRemove, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiRemove},
+		{task: wire.TaskIncr, kind: writeRPC, serve: (*call).incr},
+		{task: wire.TaskCheckAndSet, kind: writeRPC, serve: (*call).checkAndSet},
+		{task: wire.TaskCheckAndMutate, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).checkAndMutate},
+	}
+}
+
+// quickWrites is the number of records that a quick write changes.
+const quickWrites = 1000
+
+func slowWrite(_ wire.Reader, n int) bool { return n > quickWrites }
+
+func (k *call) put(dst []byte) []byte {
+	var m wire.UpdateRequest
+	m.Read(&k.r.Arg)
+	if k.r.Undecodable() {
+		return dst
+	}
+	res, commit := k.p.Store.Put(m.Key.Raw, m.Value, uint32(m.ExpireTS), k.r.Now)
+	return k.updated(dst, res, commit)
+}
+
+func (k *call) remove(dst []byte) []byte {
+	key := k.r.Arg.Blob()
+	if k.r.Undecodable() {
+		return dst
+	}
+	res, commit := k.p.Store.Remove(key)
+	return k.updated(dst, res, commit)
+}
+
+func (k *call) multiPut(dst []byte) []byte {
+	m := &k.multiPutRequest
+	*m = wire.MultiPutRequest{KVs: m.KVs[:0]}
+	m.Read(&k.r.Arg)
+	if k.r.Undecodable() {
+		return dst
+	}
+	kvs := k.kvs[:0]
+	for i := range m.KVs {
+		kvs = append(kvs, storage.KV{SortKey: m.KVs[i].Key, Value: m.KVs[i].Value})
+	}
+	res, commit := k.p.Store.MultiPut(m.HashKey, kvs, uint32(m.ExpireTS), k.r.Now)
+	clear(m.KVs) // they keep the frame
+	clear(kvs)
+	if k.kvs = kvs; len(kvs) > quickWrites {
+		k.kvs, m.KVs = nil, nil
+	}
+	return k.updated(dst, res, commit)
+}
+
+// updated appends the answer to a put, remove or multi_put.
+func (k *call) updated(dst []byte, res storage.WriteResult, commit storage.Commit) []byte {
+	return replyWrite(k, dst, wire.UpdateResponse{
+		Error:  wire.Status(res.Status),
+		Decree: res.Decree,
+		Source: k.source(),
+	}, commit)
+}
+
+func (k *call) multiRemove(dst []byte) []byte {
+	var m wire.MultiRemoveRequest
+	m.Read(&k.r.Arg)
+	if k.r.Undecodable() {
+		return dst
+	}
+	res, commit := k.p.Store.MultiRemove(m.HashKey, m.SortKeys)
+	return replyWrite(k, dst, wire.MultiRemoveResponse{
+		Error:  wire.Status(res.Status),
+		Count:  res.Count,
+		Decree: res.Decree,
+		Source: k.source(),
+	}, commit)
+}
+
+func (k *call) incr(dst []byte) []byte {
+	var m wire.IncrRequest
+	m.Read(&k.r.Arg)
+	if k.r.Undecodable() {
+		return dst
+	}
+	res, commit := k.p.Store.Incr(m.Key.Raw, m.Increment, m.ExpireTS, k.r.Now)
+	return replyWrite(k, dst, wire.IncrResponse{
+		Error:    wire.Status(res.Status),
+		NewValue: res.NewValue,
+		Decree:   res.Decree,
+		Source:   k.source(),
+	}, commit)
+}
+
+func (k *call) checkAndSet(dst []byte) []byte {
+	var m wire.CheckAndSetRequest
+	m.Read(&k.r.Arg)
+	if k.r.Undecodable() {
+		return dst
+	}
+	res, commit := k.p.Store.CheckAndSet(&storage.CheckAndSet{
+		HashKey:          m.HashKey,
+		CheckSortKey:     m.CheckSortKey,
+		Check:            storage.CheckType(m.CheckType),
+		Operand:          m.CheckOperand,
+		SetDiffSortKey:   m.SetDiffSortKey,
+		SetSortKey:       m.SetSortKey,
+		SetValue:         m.SetValue,
+		SetExpire:        uint32(m.SetExpireTS),
+		ReturnCheckValue: m.ReturnCheckValue,
+	}, k.r.Now)
+	return k.checked(dst, res, commit)
+}
+
+func (k *call) checkAndMutate(dst []byte) []byte {
+	var m wire.CheckAndMutateRequest
+	m.Read(&k.r.Arg)
+	if k.r.Undecodable() {
+		return dst
+	}
+	mutations := make([]storage.Mutation, len(m.Mutates))
+	for i, e := range m.Mutates {
+		mutations[i] = storage.Mutation{
+			Operation: storage.MutateOperation(e.Operation),
+			SortKey:   e.SortKey,
+			Value:     e.Value,
+			Expire:    uint32(e.SetExpireTS),
+		}
+	}
+	res, commit := k.p.Store.CheckAndMutate(&storage.CheckAndMutate{
+		HashKey:          m.HashKey,
+		CheckSortKey:     m.CheckSortKey,
+		Check:            storage.CheckType(m.CheckType),
+		Operand:          m.CheckOperand,
+		Mutations:        mutations,
+		ReturnCheckValue: m.ReturnCheckValue,
+	}, k.r.Now)
+	return k.checked(dst, res, commit)
+}
+
+// checked appends the answer to a check_and_set or check_and_mutate.
+func (k *call) checked(dst []byte, res storage.CheckResult, commit storage.Commit) []byte {
+	return replyWrite(k, dst, wire.CheckResponse{
+		Error:              wire.Status(res.Status),
+		CheckValueReturned: res.CheckValueReturned,
+		CheckValueExist:    res.CheckValueExist,
+		CheckValue:         res.CheckValue,
+		Decree:             res.Decree,
+		Source:             k.source(),
+	}, commit)
+}

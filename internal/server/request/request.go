@@ -1,0 +1,142 @@
+// Package request is what connections and the roles of a server have in common:
+// a request on its way, and how it is carried out. A role knows no connection,
+// a connection no table.
+package request
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/storage"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Role carries out the requests to a node: as a meta server or as a replica
+// server. Its methods are called concurrently.
+type Role interface {
+	// Listens tells the address of the node, before the first request.
+	Listens(addr wire.Address)
+	// NewCall returns what carries out requests one after another.
+	NewCall() Call
+	// Page answers an HTTP request.
+	Page(path string, query url.Values) (status int, body string)
+	// Crashed says that what clients had open on the node is lost.
+	Crashed()
+}
+
+// Call carries out requests one after another. It remembers of a request that
+// was admitted what is needed to answer it.
+type Call interface {
+	// Admit decides on a request before it is carried out. A request that has
+	// waited is admitted again.
+	Admit(r *Request) Verdict
+	// Answer carries out the request that was admitted last, and appends the
+	// answer. It does so in r's frame, which it may keep until it returns.
+	Answer(r *Request, dst []byte) []byte
+}
+
+// Verdict is the decision on a request before it is carried out.
+type Verdict struct {
+	Code  wire.ErrorCode // if not empty, the answer
+	Drop  bool           // no answer
+	Delay time.Duration  // first
+	// Slow says that it may take long.
+	Slow bool
+	// Memory is about how many bytes it takes decoded, beside its frame.
+	Memory int
+}
+
+// Request is a request on its way through a server.
+type Request struct {
+	wire.Request
+	// Now is the time in seconds of the Pegasus epoch.
+	Now uint32
+	// Waited is set when throttling was gone through, which happens only once.
+	Waited bool
+
+	// Quick is set if other requests wait for this one. If it turns out to take
+	// long, Answer gives up, sets Long and appends what is thrown away: it is
+	// carried out once more, not quickly.
+	Quick, Long bool
+	// Pace is called from time to time by requests that take long. They end, with
+	// what they have, if it returns false. It is nil for quick requests.
+	Pace func() bool
+	// Room makes room for n more bytes of the answer, or returns false if there
+	// is none. Nil is no limit.
+	Room func(n int) bool
+
+	// Malformed is set by Answer if the body could not be decoded, which ends the
+	// connection.
+	Malformed bool
+
+	// Writes are those of the requests carried out that nobody has waited for.
+	Writes Writes
+}
+
+// Parse makes r the request in a frame, as delimited by wire.RequestSize. Writes
+// stay.
+func (r *Request) Parse(frame []byte) error {
+	r.Waited, r.Quick, r.Long, r.Malformed = false, false, false, false
+	return r.Request.Parse(frame)
+}
+
+// Undecodable reports, and notes, that the body could not be decoded.
+func (r *Request) Undecodable() bool {
+	r.Malformed = r.Arg.Err() != nil
+	return r.Malformed
+}
+
+// Fail appends an answer that only has an error.
+func (r *Request) Fail(dst []byte, code wire.ErrorCode) []byte {
+	task := r.Task[:min(len(r.Task), wire.MaxTaskCode)]
+	return wire.AppendErrorReply(dst, &r.Request, string(task)+wire.AckSuffix, code)
+}
+
+// Writes are writes that were carried out and answered, but may not be durable
+// yet. Their answers must not be sent before.
+type Writes []write
+
+type write struct {
+	commit storage.Commit
+	at     int // of the response in the buffer of answers
+}
+
+// Add adds a write whose response is going to be appended to dst, unless it is
+// as durable as it gets.
+func (w *Writes) Add(commit storage.Commit, dst []byte) {
+	if commit.Pending() {
+		*w = append(*w, write{commit, len(dst)})
+	}
+}
+
+// MoveTo appends w to other, whose answers are those of w from start on behind
+// the n bytes of its own, and leaves w empty.
+func (w *Writes) MoveTo(other *Writes, start, n int) {
+	for i, e := range *w {
+		*other = append(*other, write{e.commit, e.at - start + n})
+		(*w)[i] = write{}
+	}
+	*w = (*w)[:0]
+}
+
+// Wait waits until the writes with answers in out are durable, and leaves w
+// empty. The answer of a write that turns out not to be gets the status of an
+// I/O error.
+func (w *Writes) Wait(out []byte) {
+	for i, e := range *w {
+		if err := e.commit.Wait(); err != nil {
+			wire.SetStatus(out, e.at, wire.StatusIOError)
+		}
+		(*w)[i] = write{}
+	}
+	*w = (*w)[:0]
+}
+
+// Abandon waits for writes whose answers will not be sent, and leaves w empty.
+func (w *Writes) Abandon() {
+	for i, e := range *w {
+		_ = e.commit.Wait() // nobody is told
+		(*w)[i] = write{}
+	}
+	*w = (*w)[:0]
+}

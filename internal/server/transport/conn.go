@@ -1,0 +1,251 @@
+package transport
+
+import (
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// flushSize is how many bytes of answers are gathered, even if more requests
+// wait.
+const flushSize = 64 << 10
+
+// conn is one connection to a node. The fields that are not said to be shared
+// belong to the goroutine of serve.
+type conn struct {
+	hub *Hub
+	n   *Node
+	nc  net.Conn
+
+	framing wire.Framing
+	in      input
+	carrier        // of the request being handled
+	ready   []byte // answers of the requests handled since the last flush
+	round   held   // those of them that wait for their writes
+
+	// What is shared.
+	outbox  outbox
+	held    holder
+	share   share          // of the queue
+	jobs    sync.WaitGroup // goroutines beside serve
+	places  chan struct{}  // of jobs
+	ended   bool           // unregistered; under Node.mu
+	outside bool           // in code of the program around, see Node.outside; under Node.mu
+	closing atomic.Bool    // no more requests are read, and delayed ones are dropped
+	closeBy atomic.Int64   // Unix time in ns until when a client may take its last answers
+	broken  atomic.Bool    // the network connection is closed already
+	halt    chan struct{}  // closed with closing
+}
+
+// carrier carries out requests one after another.
+type carrier struct {
+	req  request.Request
+	call request.Call
+}
+
+func newConn(n *Node, nc net.Conn) *conn {
+	c := &conn{
+		hub: n.hub, n: n, nc: nc,
+		carrier: carrier{call: n.role.NewCall()},
+		places:  make(chan struct{}, maxJobs),
+		halt:    make(chan struct{}),
+	}
+	c.outbox.init(c)
+	c.held.init(c)
+	return c
+}
+
+// serve handles requests until the peer goes away, breaks the protocol, or the
+// node stops.
+func (c *conn) serve() {
+	defer c.n.unregister(c)
+	defer c.end()
+	c.in.init(c)
+	for {
+		goOn := c.handleArrived()
+		if !c.flush() || !goOn || !c.in.fill() {
+			return
+		}
+	}
+}
+
+// handleArrived handles the whole requests in the input. It returns false if the
+// connection is to be closed.
+func (c *conn) handleArrived() bool {
+	c.req.Now = 0
+	for {
+		frame, err := c.in.next(&c.framing)
+		switch {
+		case err != nil:
+			c.log("connection closed: not a request", "err", err)
+			return false
+		case c.framing == wire.FramingHTTP:
+			c.serveHTTP(c.in.rest())
+			return false
+		case frame == nil:
+			return true
+		case !c.handle(frame):
+			return false
+		case len(c.ready)+len(c.round.out) >= flushSize && !c.flush():
+			return false
+		}
+	}
+}
+
+// handle answers, puts off or drops one request. It returns false if the
+// connection is to be closed.
+func (c *conn) handle(frame []byte) bool {
+	r := &c.req
+	if err := r.Parse(frame); err != nil {
+		c.log("connection closed: malformed request", "err", err)
+		return false
+	}
+	if c.hub.disturbed.Load() != 0 {
+		if handled, goOn := c.disturb(frame); handled {
+			return goOn
+		}
+		r.Now = 0
+	}
+	v := c.call.Admit(r)
+	switch {
+	case v.Delay > 0:
+		return c.putOff(&job{delay: v.Delay, code: v.Code, waited: true}, frame)
+	case v.Drop:
+		return true
+	case v.Code != "":
+		c.ready = r.Fail(c.ready, v.Code)
+		return true
+	case v.Slow, v.Memory > flushSize:
+		return c.putOff(&job{waited: true}, frame)
+	}
+	if r.Now == 0 {
+		r.Now = c.hub.now()
+	}
+	r.Quick = true
+	start := len(c.ready)
+	c.ready = c.call.Answer(r, c.ready)
+	switch {
+	case r.Long:
+		c.ready = c.ready[:start]
+		return c.putOff(&job{waited: true}, frame)
+	case r.Malformed:
+		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
+		return false
+	case len(r.Writes) > 0:
+		c.round.add(c.ready[start:], start, &r.Writes)
+		c.ready = c.ready[:start]
+	}
+	return true
+}
+
+// flush lets go of the answers that there are. It returns false if the
+// connection is broken.
+func (c *conn) flush() bool {
+	c.req.Now = 0
+	if len(c.round.out) > 0 {
+		c.held.hold(&c.round)
+	}
+	if len(c.ready) == 0 {
+		return !c.broken.Load()
+	}
+	c.ready = c.outbox.sendRound(c.ready)
+	return !c.broken.Load()
+}
+
+// end waits for what goes on beside serve. Answers are still sent if the server
+// shuts down gracefully. A panic in a handler ends its connection only.
+func (c *conn) end() {
+	c.survive(recover(), &c.req)
+	c.round.writes.Abandon()
+	shutdown := c.closing.Load() && !c.broken.Load()
+	c.stop()
+	c.jobs.Wait()
+	c.held.end()
+	c.outbox.end()
+	if shutdown {
+		c.linger()
+	}
+	c.in.free()
+	c.nc.Close()
+}
+
+// survive breaks the connection if there was a panic, and lets the rest of the
+// process live.
+func (c *conn) survive(panicked any, r *request.Request) {
+	if panicked == nil {
+		return
+	}
+	c.hub.log.Error("handler panicked", "client", c.nc.RemoteAddr(), "task", string(r.Task),
+		"panic", panicked, "stack", string(debug.Stack()))
+	r.Writes.Abandon()
+	c.abort()
+}
+
+// abort breaks the connection.
+func (c *conn) abort() {
+	c.broken.Store(true)
+	c.stop()
+	c.nc.Close()
+}
+
+func (c *conn) stop() {
+	if c.closing.CompareAndSwap(false, true) {
+		close(c.halt)
+	}
+}
+
+// closeTime is the time that a client may take to accept its last answers when
+// the server shuts down.
+const closeTime = time.Second
+
+// shutdown lets serve answer what has arrived and then end.
+func (c *conn) shutdown() {
+	c.closeBy.CompareAndSwap(0, time.Now().Add(min(closeTime, c.hub.opts.Limits.AnswerTime)).UnixNano())
+	c.stop()
+	// Set after closing, so that await and write, which set theirs first and look
+	// at closing then, cannot undo it.
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	_ = c.nc.SetWriteDeadline(time.Unix(0, c.closeBy.Load()))
+}
+
+// lingerTime is the time that a client may take to close its side, or to show
+// that it goes on sending.
+const lingerTime = 100 * time.Millisecond
+
+// linger lets the last answers reach a client that sends more requests: closing
+// a connection with unread input makes TCP throw away what is on its way in the
+// other direction.
+func (c *conn) linger() {
+	if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+	}
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	b := make([]byte, firstBuffer)
+	if n, _ := c.nc.Read(b); n == 0 {
+		return
+	}
+	_ = c.nc.SetReadDeadline(time.Unix(0, c.closeBy.Load()))
+	for err := error(nil); err == nil; {
+		_, err = c.nc.Read(b)
+	}
+}
+
+// charge accounts for n more bytes of requests, or -n less. It returns false if
+// they are too many; they count all the same.
+func (c *conn) charge(n int64) bool {
+	if n == 0 || c.hub.buffered.Add(n) <= c.hub.opts.Limits.BufferedBytes || n < 0 {
+		return true
+	}
+	c.hub.log.Warn("connection closed: too much memory in requests", "client", c.nc.RemoteAddr())
+	return false
+}
+
+func (c *conn) log(msg string, args ...any) {
+	c.hub.log.Debug(msg, append(args, slog.Any("client", c.nc.RemoteAddr()))...)
+}

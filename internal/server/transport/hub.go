@@ -1,0 +1,94 @@
+// Package transport is the connections of a onebox: frames in, answers out. It
+// knows no table; what a request means is the business of the node's role.
+//
+// A connection has one goroutine that reads, and carries out on the way what is
+// quick. It waits for no disk, no turn and no request that takes long:
+//
+//   - the answer of a write that is not durable yet is held, beside reading on,
+//     until it is (held.go);
+//   - a request that may take long, or that is to be delayed, becomes a job,
+//     which waits in a queue for its turn (job.go, queue.go);
+//   - whatever the answer comes from, it goes through the outbox, which is
+//     written in one piece when there is something in it (outbox.go).
+//
+// What clients make a onebox keep is counted and limited. Beyond the limits a
+// connection is not read any further, or closed.
+package transport
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/onebox/limits"
+)
+
+// Options of a Hub. All fields but Advertise are needed.
+type Options struct {
+	// Listen opens a listener, whose address must be "ip:port" again.
+	Listen func(address string) (net.Listener, error)
+	// Advertise is the IPv4 address that clients are told instead of the one
+	// that is listened on.
+	Advertise netip.Addr
+	Clock     func() time.Time
+	Logger    *slog.Logger
+	Limits    limits.Limits
+}
+
+// Hub is what all nodes and connections of a onebox share.
+type Hub struct {
+	opts Options
+	log  *slog.Logger
+
+	connections atomic.Int64
+	full        atomic.Bool  // connections are being refused
+	buffered    atomic.Int64 // bytes of requests, see Limits.BufferedBytes
+	answers     answers
+	// disturbed counts the paused nodes and the interceptor: while it is 0
+	// requests need not ask for either.
+	disturbed   atomic.Int32
+	interceptor atomic.Pointer[func(Call) Action]
+	closing     atomic.Bool
+}
+
+// ErrClosed is what starting a node of a closed onebox returns.
+var ErrClosed = errors.New("server: closed")
+
+// NewHub returns a Hub without nodes.
+func NewHub(o Options) *Hub {
+	h := &Hub{opts: o, log: o.Logger}
+	h.answers.limit = o.Limits.AnswerBytes
+	return h
+}
+
+// Close refuses new connections. It returns false if that was so already.
+func (h *Hub) Close() bool { return h.closing.CompareAndSwap(false, true) }
+
+// now is the present in seconds of the Pegasus epoch.
+func (h *Hub) now() uint32 { return schema.EpochSeconds(h.opts.Clock()) }
+
+// Usage is what connections make a onebox keep.
+type Usage struct {
+	Connections   int
+	RequestBytes  int64 // see Limits.BufferedBytes
+	AnswerBytes   int64 // see Limits.AnswerBytes
+	AnswersUnsent int   // that count
+	Disturbances  int   // paused nodes and interceptors
+}
+
+// Usage returns what connections use now.
+func (h *Hub) Usage() Usage {
+	u := Usage{
+		Connections:  int(h.connections.Load()),
+		RequestBytes: h.buffered.Load(),
+		Disturbances: int(h.disturbed.Load()),
+	}
+	h.answers.mu.Lock()
+	defer h.answers.mu.Unlock()
+	u.AnswerBytes, u.AnswersUnsent = h.answers.bytes, h.answers.waiting.Len()
+	return u
+}

@@ -1,0 +1,227 @@
+package transport
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/onebox/limits"
+)
+
+var slow = request.Verdict{Slow: true}
+
+func until(n int32, first int32) []int32 {
+	var seqs []int32
+	for i := range n {
+		seqs = append(seqs, first+i)
+	}
+	return seqs
+}
+
+// Requests that take long hold up no quick one, however many there are, and of
+// them those of other connections have their share.
+func TestSlowRequestsHoldUpNobody(t *testing.T) {
+	var release chan struct{}
+	var begun atomic.Int32
+	r := role{
+		"QUICK": {},
+		"SLOW": {verdict: slow, do: func(*request.Request) {
+			begun.Add(1)
+			<-release
+		}},
+	}
+	bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
+		release = make(chan struct{})
+		greedy, modest := dial(), dial()
+		const many = 1000
+		greedy.send("SLOW", until(many, 1)...)
+		greedy.send("QUICK", 5000)
+		greedy.want(5000)
+		// Those that are in wait for a turn, which one has, for a time.
+		time.Sleep(time.Minute)
+		if n := begun.Load(); n != maxInShare {
+			t.Errorf("%d slow requests of one connection were begun, want %d", n, maxInShare)
+		}
+		modest.send("SLOW", 1)
+		time.Sleep(time.Minute)
+		if n := begun.Load(); n != maxInShare+1 {
+			t.Errorf("%d were begun, want one of the other connection", n)
+		}
+		modest.send("QUICK", 2)
+		modest.want(2)
+		close(release)
+		modest.want(1)
+		seen := make(map[int32]bool)
+		for range many {
+			seen[greedy.next()] = true
+		}
+		if len(seen) != many {
+			t.Errorf("%d different answers, want %d", len(seen), many)
+		}
+	})
+}
+
+// At most so many connections have requests in, and places are given in turns.
+func TestPlacesAreGivenInTurns(t *testing.T) {
+	var release chan struct{}
+	var begun atomic.Int32
+	r := role{"SLOW": {verdict: slow, do: func(*request.Request) {
+		begun.Add(1)
+		<-release
+	}}}
+	bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
+		release = make(chan struct{})
+		const connections = 2 * maxIn
+		var clients []*client
+		for range connections {
+			c := dial()
+			c.send("SLOW", until(2, 1)...)
+			clients = append(clients, c)
+		}
+		time.Sleep(time.Minute)
+		if n := begun.Load(); n != maxIn {
+			t.Errorf("%d were begun, want %d", n, maxIn)
+		}
+		close(release)
+		for _, c := range clients {
+			if a, b := c.next(), c.next(); a+b != 3 {
+				t.Errorf("answers %d and %d", a, b)
+			}
+		}
+	})
+}
+
+// Those that take long take turns, and end when their connection does.
+func TestPace(t *testing.T) {
+	var steps [2]atomic.Int32
+	work := func(i int) func(*request.Request) {
+		return func(r *request.Request) {
+			for r.Pace() {
+				steps[i].Add(1)
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	r := role{"A": {verdict: slow, do: work(0)}, "B": {verdict: slow, do: work(1)}}
+	for name, end := range map[string]func(*Node){"shutdown": (*Node).Shutdown, "crash": (*Node).Stop} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, r, limits.Limits{}, func(t *testing.T, n *Node, _ *Hub, dial func() *client) {
+				steps[0].Store(0)
+				steps[1].Store(0)
+				a, b := dial(), dial()
+				a.send("A", 1)
+				b.send("B", 1)
+				time.Sleep(time.Second + time.Microsecond)
+				if x, y := steps[0].Load(), steps[1].Load(); x+y < 999 || x-y > 1 || y-x > 1 {
+					t.Errorf("%d and %d steps in 1000 ms", x, y)
+				}
+				began := time.Now()
+				ended := make(chan struct{})
+				go func() {
+					end(n)
+					close(ended)
+				}()
+				want := int32(1) // with what it has
+				if name == "crash" {
+					want = -1
+				}
+				a.want(want)
+				b.want(want)
+				<-ended
+				if d := time.Since(began); d > 10*time.Millisecond+lingerTime {
+					t.Errorf("ended after %v", d)
+				}
+			})
+		})
+	}
+}
+
+// A connection of a client that does not accept its large answers has no more of
+// them made.
+func TestAnswersThatAreNotAccepted(t *testing.T) {
+	var begun atomic.Int32
+	r := role{"SLOW": {verdict: slow, answer: 2 * copyAtMost, do: func(*request.Request) { begun.Add(1) }}}
+	bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
+		deaf, other := dial(), dial()
+		const many = 100
+		deaf.send("SLOW", until(many, 1)...)
+		synctest.Wait()
+		if n := begun.Load(); n > maxInShare {
+			t.Errorf("%d answers were made, want %d at most", n, maxInShare)
+		}
+		other.send("SLOW", 1)
+		other.want(1)
+		for range many {
+			if deaf.next() < 0 {
+				t.Fatal("the connection ended")
+			}
+		}
+	})
+}
+
+// A request that takes more memory than there is, decoded, is refused; one that
+// takes as much as there is waits for nothing.
+func TestDecodedMemory(t *testing.T) {
+	var most atomic.Int64
+	var hub *Hub
+	r := role{
+		"SMALL": {verdict: request.Verdict{Memory: 1 << 20}, do: func(*request.Request) { most.Store(hub.Usage().RequestBytes) }},
+		"LARGE": {verdict: request.Verdict{Memory: 3 << 20}},
+	}
+	bubble(t, r, limits.Limits{BufferedBytes: 2 << 20}, func(t *testing.T, _ *Node, h *Hub, dial func() *client) {
+		hub = h
+		c := dial()
+		c.send("SMALL", 1)
+		c.want(1)
+		if n := most.Load(); n < 1<<20 {
+			t.Errorf("%d bytes were counted", n)
+		}
+		c.send("LARGE", 2)
+		c.want(-2)
+		c.send("SMALL", 3)
+		c.want(3)
+	})
+}
+
+// A quick request that turns out to take long becomes a job.
+func TestLong(t *testing.T) {
+	var tried, done atomic.Int32
+	r := role{"MAYBE": {do: func(r *request.Request) {
+		if r.Quick {
+			tried.Add(1)
+			r.Long = true
+			return
+		}
+		done.Add(1)
+	}}}
+	bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
+		c := dial()
+		c.send("MAYBE", 1)
+		c.want(1)
+		synctest.Wait()
+		if tried.Load() != 1 || done.Load() != 1 {
+			t.Errorf("tried %d times, done %d times", tried.Load(), done.Load())
+		}
+	})
+}
+
+// A handler that panics ends its connection and nothing else, whether others
+// wait for it or not.
+func TestPanic(t *testing.T) {
+	boom := func(*request.Request) { panic("boom") }
+	r := role{"QUICK": {do: boom}, "SLOW": {verdict: slow, do: boom}, "GOOD": {}}
+	bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
+		for _, task := range []string{"QUICK", "SLOW"} {
+			c := dial()
+			c.send("GOOD", 1)
+			c.want(1)
+			c.send(task, 2)
+			c.want(-1)
+		}
+		c := dial()
+		c.send("GOOD", 3)
+		c.want(3)
+	})
+}
