@@ -37,10 +37,7 @@ func (c *Catalog) StartSplit(table string, count int) error {
 			return Refuse(wire.ErrInvalidParameters, "a table has at most %d partitions", MaxPartitions)
 		}
 		err := c.change(t, func(r *record) error {
-			if r.Info.Envs == nil {
-				r.Info.Envs = make(map[string]string)
-			}
-			r.Info.Envs[envValidateHash] = "true"
+			r.envs()[envValidateHash] = "true"
 			return nil
 		})
 		if err == nil {

@@ -15,12 +15,12 @@ type Table struct {
 	ID   int32
 	view atomic.Pointer[View]
 
-	compaction atomic.Int32 // Compaction
-	moving     atomic.Bool  // a split is in its second phase
+	moving atomic.Bool // a split is in its second phase
 
 	// Under Catalog.mu.
-	moved    chan struct{} // closed when moving ends
-	stopCopy func()        // not nil while a split is carried out: ends its first phase
+	moved      chan struct{} // closed when moving ends
+	stopCopy   func()        // not nil while a split is carried out: ends its first phase
+	compaction compaction
 }
 
 // View returns the table as it is now.
