@@ -1,6 +1,7 @@
 package onebox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,12 @@ type Options struct {
 	// Dir is the directory of the data, made if it does not exist. One process
 	// at a time can use it. Default: in memory.
 	Dir string
+	// From is the directory of a backup that the data begins as a copy of. It
+	// stays as it is. There must be no Dir yet.
+	From string
+	// BackupDir is where backups are made that clients of the administration
+	// start: see [Server.Backup]. Default: they cannot.
+	BackupDir string
 	// Durability of acknowledged writes. Without Dir it does not matter.
 	// Default: Sync.
 	Durability Durability
@@ -239,6 +246,14 @@ func (o *Options) storage() storage.Options {
 	}
 }
 
+// open opens the store.
+func (o *Options) open() (*storage.DB, error) {
+	if o.From != "" {
+		return storage.Restore(context.Background(), o.From, o.storage())
+	}
+	return storage.Open(o.storage())
+}
+
 func (o *Options) server() (server.Options, error) {
 	metas, replicas, err := o.addresses()
 	if err != nil {
@@ -260,6 +275,7 @@ func (o *Options) server() (server.Options, error) {
 		Logger:              o.Logger,
 		ReadOnly:            o.ReadOnly,
 		Dir:                 o.Dir,
+		BackupDir:           o.BackupDir,
 		ClusterName:         o.ClusterName,
 		Limits:              o.Limits,
 	}, nil

@@ -23,12 +23,14 @@ const (
 	checkpointCaching = 4 * checkpointMemory
 )
 
+var everything = pebble.KeyRange{Start: []byte{0}, End: []byte{0xff}}
+
 // Checkpoint makes a store in dir of all that is in this one at a moment, and returns its size in bytes.
 // The store serves meanwhile. There must be no dir yet, else the error is ErrExists; it is there,
 // durably, when the copy is complete. Until then it is called dir.partial, which a process that dies
 // leaves behind.
 func (db *DB) Checkpoint(ctx context.Context, dir string) (int64, error) {
-	return db.checkpoint(ctx, dir, []pebble.KeyRange{{Start: []byte{0}, End: []byte{0xff}}})
+	return db.checkpoint(ctx, dir, []pebble.KeyRange{everything})
 }
 
 // CheckpointApp is Checkpoint for the records of one table, and those entries of the caller's meta data
@@ -42,6 +44,39 @@ func (db *DB) CheckpointApp(ctx context.Context, dir string, appID int32, meta .
 		ranges = append(ranges, pebble.KeyRange{Start: metaKey(name), End: append(metaKey(name), 0)})
 	}
 	return db.checkpoint(ctx, dir, ranges)
+}
+
+// Restore opens a store that begins as a copy of the one in from, which stays as it is and which nobody
+// else has open. On disk there must be no opts.Dir yet, else the error is ErrExists.
+func Restore(ctx context.Context, from string, opts Options) (*DB, error) {
+	source, err := Open(Options{
+		Dir: from, MustExist: true, FS: opts.FS, Logger: opts.Logger, SweepInterval: -1,
+		MemTableSize: checkpointMemory, CacheSize: checkpointCaching,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if opts.Dir != "" {
+		_, err := source.Checkpoint(ctx, opts.Dir)
+		if err := errors.Join(err, source.Close()); err != nil {
+			return nil, err
+		}
+		return Open(opts)
+	}
+	db, err := Open(opts)
+	if err != nil {
+		return nil, errors.Join(err, source.Close())
+	}
+	snapshot := source.pebble.NewSnapshot()
+	err = copyRange(ctx, db, snapshot, everything)
+	if err == nil {
+		err = db.recoverSplits()
+	}
+	if err = errors.Join(err, snapshot.Close(), source.Close()); err != nil {
+		return nil, errors.Join(fmt.Errorf("storage: restore from %q: %w", from, plain(err)), db.Close())
+	}
+	db.sweeper.note(1) // what expires is not known
+	return db, nil
 }
 
 func (db *DB) checkpoint(ctx context.Context, dir string, ranges []pebble.KeyRange) (size int64, err error) {

@@ -33,14 +33,14 @@ type Compacted struct {
 // of which there is one at a time. If ctx ends, or after a crash, a part of the records has been
 // handled; none is handled twice by one call.
 func (db *DB) CompactApp(ctx context.Context, appID int32, begin func() (Compaction, error)) (Compacted, error) {
-	done, err := db.compact(ctx, appID, begin)
+	done, err := db.compactApp(ctx, appID, begin)
 	if err != nil {
 		return done, fmt.Errorf("storage: compact table %d: %w", appID, err)
 	}
 	return done, nil
 }
 
-func (db *DB) compact(ctx context.Context, appID int32, begin func() (Compaction, error)) (done Compacted, err error) {
+func (db *DB) compactApp(ctx context.Context, appID int32, begin func() (Compaction, error)) (done Compacted, err error) {
 	release, err := db.reorganize(ctx, appID)
 	if err != nil {
 		return done, err

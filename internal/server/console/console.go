@@ -22,8 +22,10 @@ type Console struct {
 	Settings []Setting
 	// Counters returns what the server counts.
 	Counters func() Counters
-	// Pages are pages that only servers of this role have, by path.
-	Pages Pages
+	// Pages are pages that only servers of this role have, by path, Commands
+	// their commands.
+	Pages    Pages
+	Commands []Command
 }
 
 // Counters are what a server counts.
