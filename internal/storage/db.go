@@ -2,6 +2,13 @@
 // and writes of a partition as a Pegasus replica server does: expiry, scans that end where a real
 // server ends them, limits and their statuses, check-and-set. It knows keys (package schema) and
 // nothing of the wire.
+//
+// A table serves while it is split, compacted or copied. A copy is of a snapshot. A split or a compaction
+// walks over the records in short runs, during each of which the writers of one partition wait, so that
+// it changes what is there (walk.go). Of what a split has walked over, it has every write go to the new
+// partition as well, in the same batch (split.go). The other way, to copy a snapshot and catch up with
+// a log of the writes since, needs that log, bounds for it, and an end to catching up; this needs
+// nothing to be remembered but a key.
 package storage
 
 import (
