@@ -39,6 +39,7 @@ type DB struct {
 	sweeper  sweeper
 
 	compacting chan struct{} // holds as many as compactions run, one at most
+	runRecords int           // of walks; tests have less
 
 	// life is held shared by calls that use pebble without a partition's locks, exclusively by
 	// Close.
@@ -64,7 +65,7 @@ func Open(opts Options) (*DB, error) {
 	}
 	db := &DB{opts: opts, inMemory: opts.Dir == ""}
 	db.mu.partitions = make(map[partitionID]*Partition)
-	db.compacting = make(chan struct{}, 1)
+	db.compacting, db.runRecords = make(chan struct{}, 1), runRecords
 	db.mu.jobs = make(map[int32]chan struct{})
 	if db.inMemory {
 		err = db.openMemory()

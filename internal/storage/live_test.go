@@ -242,6 +242,7 @@ func TestSplitServes(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		t.Run("dir="+fmt.Sprint(dir != ""), func(t *testing.T) {
 			db := openDB(t, Options{Dir: dir, Durability: DurabilityOS, SweepInterval: -1, MemTableSize: 256 << 10, CacheSize: 4 << 20})
+			db.runRecords = 7
 			pad := string(make([]byte, 1000))
 			fillTable(t, db, 2, 1, 10, "other table")
 			table := startLive(t, db, 1, 1, 4, pad)
@@ -287,6 +288,7 @@ func TestSplitKilled(t *testing.T) {
 		fs.before = func() { states = table.states() }
 		opts := Options{Dir: "/db", FS: fs, Durability: durability, SweepInterval: -1, MemTableSize: 256 << 10, CacheSize: 4 << 20}
 		db := openDB(t, opts)
+		db.runRecords = 3
 		fillTable(t, db, 2, 1, 10, "other table")
 		table = startLive(t, db, 1, 2, 3, string(make([]byte, 300)))
 		table.await(40)

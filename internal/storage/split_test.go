@@ -3,8 +3,10 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"pgregory.net/rapid"
 )
 
 // fillTable writes n records to a table of count partitions, each where it belongs.
@@ -380,4 +383,116 @@ func (f *cuttingFile) SyncData() error {
 	err := f.File.SyncData()
 	f.cut()
 	return err
+}
+
+// TestSplitModel writes at random before, during and after a split and compares with a model. While the
+// split waits to be committed everything is copied, and what is written goes to two partitions.
+func TestSplitModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		db, err := Open(Options{Clock: testTime, SweepInterval: -1})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer db.Close()
+		db.runRecords = 2
+		m := newModel(db.opts.Limits)
+		count := rapid.Int32Range(1, 3).Draw(rt, "partitions")
+		write := func() {
+			hashKey := rapid.StringMatching("[a-d]{0,2}").Draw(rt, "hash key")
+			sortKeys := rapid.SliceOfN(rapid.StringMatching("[ab]{0,2}"), 1, 3).Draw(rt, "sort keys")
+			key, value := rawKeyOf(hashKey, sortKeys[0]), rapid.StringMatching("[1-9]{1,2}").Draw(rt, "value")
+			expire := rapid.SampledFrom([]uint32{0, 0, testNow, testNow + 9}).Draw(rt, "expire")
+			p := partition(t, db, 1, int32(schema.KeyHash(key)%uint64(count)))
+			var res WriteResult
+			var c Commit
+			switch kind := rapid.SampledFrom([]string{"put", "remove", "incr", "multi put", "multi remove", "mutate", "refused"}).Draw(rt, "write"); {
+			case kind == "put":
+				res, c = p.Put(key, []byte(value), expire, testNow)
+				m.put(string(key), value, expire, testNow)
+			case kind == "remove":
+				res, c = p.Remove(key)
+				m.remove(string(key))
+			case kind == "incr":
+				var r IncrResult
+				r, c = p.Incr(key, 7, int32(expire), testNow)
+				m.incr(string(key), 7, int32(expire), testNow)
+				res = r.WriteResult
+			case kind == "refused":
+				res, c = p.MultiPut([]byte(hashKey), nil, 0, testNow)
+				res.Status = OK
+			case hashKey == "": // those below go by the hash key alone
+				return
+			case kind == "multi put":
+				var kvs []KV
+				for _, s := range sortKeys {
+					kvs = append(kvs, KV{[]byte(s), []byte(value)})
+					m.put(string(rawKeyOf(hashKey, s)), value, expire, testNow)
+				}
+				res, c = p.MultiPut([]byte(hashKey), kvs, expire, testNow)
+			case kind == "multi remove":
+				var keys [][]byte
+				for _, s := range sortKeys {
+					keys = append(keys, []byte(s))
+					m.remove(string(rawKeyOf(hashKey, s)))
+				}
+				var r MultiRemoveResult
+				r, c = p.MultiRemove([]byte(hashKey), keys)
+				res = r.WriteResult
+			default:
+				var mutations []Mutation
+				for i, s := range sortKeys {
+					if raw := string(rawKeyOf(hashKey, s)); i%2 == 0 {
+						mutations = append(mutations, Mutation{SortKey: []byte(s), Value: []byte(value), Expire: expire})
+						m.put(raw, value, expire, testNow)
+					} else {
+						mutations = append(mutations, Mutation{Operation: MutateRemove, SortKey: []byte(s)})
+						m.remove(raw)
+					}
+				}
+				var r CheckResult
+				r, c = p.CheckAndMutate(&CheckAndMutate{HashKey: []byte(hashKey), Mutations: mutations}, testNow)
+				res = r.WriteResult
+			}
+			if err := c.Wait(); err != nil || res.Status != OK {
+				rt.Fatalf("status %d, %v", res.Status, err)
+			}
+		}
+		writes := func() {
+			for range rapid.IntRange(0, 15).Draw(rt, "writes") {
+				write()
+			}
+		}
+		writes()
+		for range rapid.IntRange(1, 2).Draw(rt, "splits") {
+			undone := rapid.Bool().Draw(rt, "undone")
+			err := db.SplitApp(t.Context(), 1, count, func(commit func(map[string][]byte) error) error {
+				writes()
+				if undone {
+					return nil
+				}
+				return commit(nil)
+			})
+			if undone != errors.Is(err, errNotCommitted) || !undone && err != nil {
+				rt.Fatal(err)
+			}
+			if !undone {
+				count *= 2
+			}
+			writes()
+		}
+		var got, want []string
+		for index := range 2 * count {
+			for _, r := range stored(t, partition(t, db, 1, index)) {
+				got = append(got, fmt.Sprintf("%d: %s", index, r))
+			}
+		}
+		for _, r := range m.records[1:] { // but for the empty one
+			want = append(want, fmt.Sprintf("%d: %x=%s@%d", schema.KeyHash([]byte(r.key))%uint64(count), r.key, r.value, r.expire))
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			rt.Fatalf("%d partitions have\n%q\nwant\n%q", count, got, want)
+		}
+	})
 }

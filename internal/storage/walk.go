@@ -74,7 +74,7 @@ func (p *Partition) visitRun(b *pebble.Batch, start []byte, visit func(b *pebble
 	}
 	records, size := 0, 0
 	for valid := it.First(); valid; valid = it.Next() {
-		if records == runRecords || size >= runBytes {
+		if records == p.db.runRecords || size >= runBytes {
 			next = append(next, it.Key()...)
 			break
 		}
