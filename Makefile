@@ -35,6 +35,10 @@ fuzz: ## every fuzz target for T=30s
 bench: ## measure client and onebox beside the floor; ARGS="-case get"
 	go -C bench run . $(ARGS)
 
+.PHONY: scale
+scale: ## simulate 1000 servers, 65536 partitions, 10000 callers, of which servers fail
+	go -C bench test -count=1 -v -timeout 30m ./scale | grep -v '^=== \|^ *--- PASS\|^PASS'
+
 .PHONY: cover
 cover: ## statements that the tests reach, in cover.out and in total
 	go test -coverpkg=./... -coverprofile=cover.out ./...

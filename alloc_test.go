@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -86,6 +87,46 @@ func TestAllocations(t *testing.T) {
 			})
 		}
 		cancel()
+		c.Close()
+	}
+}
+
+// A scan allocates the answer and a few things for each batch, and nothing for a
+// row.
+func TestScanAllocations(t *testing.T) {
+	for _, rows := range []int{1, 1000} {
+		const opened = 7
+		resp := wire.ScanResponse{ContextID: opened}
+		for i := range rows {
+			key := schema.AppendKey(nil, []byte("h"), fmt.Appendf(nil, "%08d", i))
+			resp.KVs = append(resp.KVs, wire.KeyValue{Key: key, Value: make([]byte, 100)})
+		}
+		c := NewClient(Config{
+			MetaServers: []string{"127.0.0.1:34601"},
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				return newEchoConnOf(wire.TaskScan, resp), nil
+			},
+		})
+		tb, err := c.OpenTable(t.Context(), "temp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := tb.GetScanner(t.Context(), []byte("h"), nil, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.(*scanner).cursor.context = opened
+		allocs := testing.AllocsPerRun(500, func() {
+			for range rows {
+				if done, _, _, _, err := s.Next(t.Context()); done || err != nil {
+					t.Fatal(done, err)
+				}
+			}
+		})
+		// Who has to wait, and has no deadline, needs a context that has one.
+		if allocs > 12 {
+			t.Errorf("%v allocations for a batch of %d rows, want at most 12", allocs, rows)
+		}
 		c.Close()
 	}
 }

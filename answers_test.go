@@ -248,7 +248,7 @@ func TestBatchGetAfterSplits(t *testing.T) {
 						}
 					}
 				}
-				if n := len(c.Requests(wire.TaskBatchGet)); n > 4+4+int(count) {
+				if n := len(c.Requests(wire.TaskBatchGet)); n > 4+2*int(count) {
 					t.Errorf("%d requests", n)
 				}
 			})

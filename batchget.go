@@ -5,17 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/pegasus-go/pegasus/internal/route"
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 var (
-	opBatchGet    = &operation{"BatchGet", wire.TaskBatchGet, read}
-	opBatchGetOne = &operation{"BatchGet", wire.TaskGet, read}
+	opBatchGet    = &operation{name: "BatchGet", task: wire.TaskBatchGet}
+	opBatchGetOne = &operation{name: "BatchGet", task: wire.TaskGet, take: takeValue}
 )
 
 const (
@@ -27,30 +27,29 @@ const (
 )
 
 func (t *table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, error) {
-	if err := validateBatchGet(keys); err != nil {
+	err := validateBatchGet(keys)
+	if err == nil {
+		err = t.ended()
+	}
+	if err == nil && ctx.Err() != nil {
+		err = rpc.ContextError(ctx)
+	}
+	if err != nil {
 		return nil, t.refuse(opBatchGet, err)
 	}
-	if t.closed.Load() || t.client.closed.Load() {
-		return nil, t.refuse(opBatchGet, ErrClosed)
+	ctx, cancel := t.client.bound(ctx)
+	defer cancel()
+	for {
+		x := exchange{op: opBatchGet}
+		snap, err := t.snapshot(ctx, &x)
+		if err != nil {
+			return make([][]byte, len(keys)), t.failure(&x, err)
+		}
+		b := &batchGet{table: t, ctx: ctx, keys: keys, values: make([][]byte, len(keys)), appID: snap.AppID}
+		if b.run(snap); !b.replaced {
+			return b.values, b.failure()
+		}
 	}
-	b := &batchGet{table: t, keys: keys, values: make([][]byte, len(keys))}
-	groups := b.groups()
-	errs := make([]error, len(groups))
-	if len(groups) == 1 {
-		errs[0] = b.get(ctx, groups[0])
-		return b.values, b.failure(errs)
-	}
-	slots := make(chan struct{}, batchGetParallel)
-	var wg sync.WaitGroup
-	for i, g := range groups {
-		slots <- struct{}{}
-		wg.Go(func() {
-			errs[i] = b.get(ctx, g)
-			<-slots
-		})
-	}
-	wg.Wait()
-	return b.values, b.failure(errs)
 }
 
 func validateBatchGet(keys []CompositeKey) error {
@@ -79,23 +78,21 @@ func inElement(element string, err error) error {
 	return err
 }
 
-// batchGet is one BatchGet under way. Its groups have no key in common, so
-// that they write to values at the same time.
+// batchGet reads keys from the table of one id. Its groups have no key in common,
+// so that they write to values at the same time.
 type batchGet struct {
 	table  *table
+	ctx    context.Context
 	keys   []CompositeKey
 	values [][]byte
-}
+	appID  int32
 
-// failure joins the errors of the groups: the error itself if there is only one.
-func (b *batchGet) failure(errs []error) error {
-	switch errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil }); len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	}
-	return b.table.refuse(opBatchGet, errors.Join(errs...))
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	todo     []group
+	workers  int
+	replaced bool // the name leads to another table by now
+	failures []keysFailed
 }
 
 // group is keys of one partition, by their index.
@@ -104,50 +101,132 @@ type group struct {
 	keys  []int
 }
 
-// groups divides the keys by their partition.
-func (b *batchGet) groups() []group {
-	snap := b.table.route.Snapshot()
+// run reads all keys, or as many as can be read.
+func (b *batchGet) run(snap *route.Snapshot) {
+	all := make([]int, len(b.keys))
+	for i := range all {
+		all[i] = i
+	}
+	b.workers = 1 // this goroutine
+	b.add(b.divide(snap, all))
+	b.work()
+	b.wg.Wait()
+}
+
+// divide groups keys by their partition.
+func (b *batchGet) divide(snap *route.Snapshot, keys []int) []group {
 	at := make(map[*route.Partition]int)
 	var groups []group
-	for i := range b.keys {
-		p := snap.Locate(schema.Hash(b.keys[i].HashKey))
+	for _, k := range keys {
+		p := snap.Locate(schema.Hash(b.keys[k].HashKey))
 		g, ok := at[p]
 		if !ok || len(groups[g].keys) == batchGetKeys {
 			g = len(groups)
 			at[p] = g
 			groups = append(groups, group{share: snap.Share(p)})
 		}
-		groups[g].keys = append(groups[g].keys, i)
+		groups[g].keys = append(groups[g].keys, k)
 	}
 	return groups
 }
 
-func (b *batchGet) get(ctx context.Context, g group) error {
-	if len(g.keys) == 1 || b.table.client.noBatchGet.Load() {
-		return b.getEach(ctx, g)
+// add adds to what is to be done, and sees to it that there are workers.
+func (b *batchGet) add(groups []group) {
+	if len(groups) == 0 {
+		return
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.todo = append(b.todo, groups...)
+	// Who calls this has its hands free for one of them.
+	for range min(len(b.todo)-1, batchGetParallel-b.workers) {
+		b.workers++
+		b.wg.Go(b.work)
+	}
+}
+
+// work does what is to be done, until there is nothing.
+func (b *batchGet) work() {
+	for {
+		b.mu.Lock()
+		last := len(b.todo) - 1
+		if last < 0 || b.replaced {
+			b.workers--
+			b.mu.Unlock()
+			return
+		}
+		g := b.todo[last]
+		b.todo = b.todo[:last]
+		b.mu.Unlock()
+		more, err := b.get(g)
+		b.add(more)
+		if err != nil {
+			b.fail(g, err)
+		}
+	}
+}
+
+// get reads the keys of a group, or says in which groups they can be read.
+func (b *batchGet) get(g group) (more []group, err error) {
+	if len(g.keys) == 1 {
+		return nil, b.getOne(g.keys[0])
+	}
+	t := b.table
+	x := exchange{op: opBatchGet, target: shareTarget(g.share, b.appID), bulk: true}
+	if snap := t.route.Snapshot(); snap != nil {
+		if p, err := x.locate(snap); err == nil && t.client.noBatchGet.has(p.Primary) {
+			return g.split(1), nil
+		}
+	}
+	data, err := b.getMany(&x, g)
+	switch {
+	case errors.Is(err, ErrHandlerNotFound):
+		t.client.noBatchGet.add(x.partition.Primary)
+		return g.split(1), nil
+	case errors.Is(err, ErrReplyTooLarge):
+		return g.split((len(g.keys) + 1) / 2), nil
+	case errors.Is(err, errDivided):
+		snap, err := t.snapshot(b.ctx, &x)
+		if err != nil {
+			return nil, t.failure(&x, err)
+		}
+		return b.divide(snap, g.keys), nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, b.fill(g, &x, data)
+}
+
+// split divides the group into such of up to n keys.
+func (g group) split(n int) []group {
+	groups := make([]group, 0, (len(g.keys)+n-1)/n)
+	for len(g.keys) > 0 {
+		n = min(n, len(g.keys))
+		groups = append(groups, group{g.share, g.keys[:n]})
+		g.keys = g.keys[n:]
+	}
+	return groups
+}
+
+func (b *batchGet) getOne(k int) (err error) {
+	key := b.keys[k]
+	x := exchange{op: opBatchGetOne, target: keyTarget(key.HashKey)}
+	x.appID = b.appID
+	b.values[k], err = b.table.get(b.ctx, &x, key.HashKey, key.SortKey)
+	return err
+}
+
+func (b *batchGet) getMany(x *exchange, g group) ([]wire.FullData, error) {
 	q := wire.BatchGetRequest{Keys: make([]wire.FullKey, len(g.keys))}
 	for i, k := range g.keys {
 		q.Keys[i] = wire.FullKey(b.keys[k])
 	}
-	x := exchange{op: opBatchGet, target: shareTarget(g.share)}
-	err := do(ctx, b.table, &x, &q)
-	switch {
-	case errors.Is(err, ErrHandlerNotFound):
-		b.table.client.noBatchGet.Store(true)
-		return b.getEach(ctx, g)
-	case errors.Is(err, errDivided), errors.Is(err, ErrReplyTooLarge):
-		return b.getEach(ctx, g)
-	case err != nil:
-		return err
-	}
 	var resp wire.BatchGetResponse
-	r := x.reader()
-	resp.Read(&r)
-	if err := b.table.check(&x, &r, resp.Error); err != nil {
-		return err
-	}
-	return b.fill(g, &x, resp.Data)
+	err := b.table.do(b.ctx, x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
+		resp.Read(r)
+		return resp.Error
+	})
+	return resp.Data, err
 }
 
 // fill assigns the records of an answer, which come in the order of the
@@ -167,23 +246,7 @@ func (b *batchGet) fill(g group, x *exchange, data []wire.FullData) error {
 	}
 	if len(data) > 0 {
 		err := fmt.Errorf("%w: record %q, %q was not asked for", ErrMalformed, data[0].HashKey, data[0].SortKey)
-		return b.table.broken(x, err)
+		return b.table.failure(x, err)
 	}
 	return nil
-}
-
-// getEach reads the keys of a group one by one.
-func (b *batchGet) getEach(ctx context.Context, g group) error {
-	var errs []error
-	for _, k := range g.keys {
-		v, err := b.table.get(ctx, opBatchGetOne, b.keys[k].HashKey, b.keys[k].SortKey)
-		b.values[k] = v
-		if err != nil {
-			errs = append(errs, err)
-			if ctx.Err() != nil {
-				break
-			}
-		}
-	}
-	return b.failure(errs)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-var opCheckAndSet = &operation{"CheckAndSet", wire.TaskCheckAndSet, once}
+var opCheckAndSet = &operation{name: "CheckAndSet", task: wire.TaskCheckAndSet, kind: once}
 
 func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, checkType CheckType,
 	checkOperand, setSortKey, setValue []byte, options *CheckAndSetOptions,
@@ -22,8 +22,8 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	if err != nil {
 		return nil, t.refuse(opCheckAndSet, err)
 	}
-	x := exchange{op: opCheckAndSet, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.CheckAndSetRequest{
+	x := exchange{op: opCheckAndSet, target: keyTarget(hashKey), large: len(checkOperand)+len(setValue) > bulkRequest}
+	q := wire.CheckAndSetRequest{
 		HashKey:          hashKey,
 		CheckSortKey:     checkSortKey,
 		CheckType:        int32(checkType),
@@ -33,23 +33,24 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 		SetValue:         setValue,
 		SetExpireTS:      expire,
 		ReturnCheckValue: opts.ReturnCheckValue,
-	}); err != nil {
-		return nil, err
 	}
-	var resp wire.CheckResponse
-	r := x.peek()
-	defer x.release()
-	resp.Read(&r)
-	passed := resp.Error != wire.StatusTryAgain
-	if passed || r.Err() != nil {
-		if err := t.check(&x, &r, resp.Error); err != nil {
-			return nil, err
+	res := new(CheckAndSetResult)
+	err = t.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
+		var resp wire.CheckResponse
+		resp.Read(r)
+		res.SetSucceed = resp.Error == wire.StatusOK
+		res.CheckValueReturned = resp.CheckValueReturned
+		if resp.CheckValueReturned && resp.CheckValueExist {
+			res.CheckValueExist = true
+			res.CheckValue = append([]byte{}, resp.CheckValue...) // not nil, even if empty
 		}
-	}
-	res := &CheckAndSetResult{SetSucceed: passed, CheckValueReturned: resp.CheckValueReturned}
-	if resp.CheckValueReturned && resp.CheckValueExist {
-		res.CheckValueExist = true
-		res.CheckValue = append([]byte{}, resp.CheckValue...) // not nil, even if empty
+		if resp.Error == wire.StatusTryAgain { // the check has failed
+			return wire.StatusOK
+		}
+		return resp.Error
+	})
+	if err != nil {
+		return nil, err
 	}
 	return res, nil
 }

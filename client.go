@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/rpc"
 )
@@ -15,13 +14,16 @@ import (
 // Client manages the connections to one cluster and the tables opened on it.
 // It is safe for concurrent use; a process needs one per cluster.
 type Client interface {
-	// OpenTable opens a table. If it was opened before, the same connector is
-	// returned and nothing is sent.
+	// OpenTable opens a table. Its connector is closed by itself; all connectors
+	// of a table share what the client knows of it, and any number of callers that
+	// open it at the same time share one question to the meta servers.
 	//
 	// It fails with ErrTableNotFound at once if the table does not exist. While
 	// no meta server answers it tries again until the deadline of ctx, or for
 	// Config.OperationTimeout if ctx has none; the error names the servers
-	// tried. A slow open delays neither other tables nor Close.
+	// tried. A table that is open already opens also while no meta server answers,
+	// a second later. A slow open delays neither other tables nor Close. It is a
+	// question to the meta servers each time: keep the connector.
 	OpenTable(ctx context.Context, tableName string) (TableConnector, error)
 
 	// Close closes the tables and connections. Pending operations fail with
@@ -46,20 +48,27 @@ func NewClient(cfg Config) Client {
 // New is NewClient for programs that want an error instead of a panic. The
 // error is an *ArgumentError that names the field of cfg.
 func New(cfg Config) (Client, error) {
-	if err := argument.Config(cfg.MetaServers, cfg.OperationTimeout, cfg.DialTimeout); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	var resolver route.Resolver = net.DefaultResolver
 	if cfg.Dial != nil {
 		resolver = nil
 	}
-	pool := rpc.NewPool(rpc.PoolOptions{Dial: cfg.Dial, DialTimeout: cfg.DialTimeout})
+	pool := rpc.NewPool(rpc.PoolOptions{
+		Dial:             cfg.Dial,
+		DialTimeout:      cfg.DialTimeout,
+		Connections:      cfg.ConnectionsPerServer,
+		RetriesPerSecond: cfg.RetryBudget,
+	})
 	c := &client{
 		pool:    pool,
 		meta:    route.NewMeta(pool, cfg.MetaServers, resolver),
 		timeout: cfg.OperationTimeout,
 		clock:   cfg.Clock,
-		tables:  make(map[string]*table),
+		retries: cfg.Retry.or(defaultPolicy),
+		watch:   cfg.Watch,
+		routes:  make(map[string]*sharedRoute),
 	}
 	if c.timeout == 0 {
 		c.timeout = defaultOperationTimeout
@@ -75,59 +84,22 @@ type client struct {
 	meta    *route.Meta
 	timeout time.Duration
 	clock   func() time.Time
+	retries RetryPolicy
+	watch   Watch
 	closed  atomic.Bool
-	// noBatchGet is set once a server turned out not to know batch_get.
-	noBatchGet atomic.Bool
-	// fullScan is set once a server turned out to know full_scan.
-	fullScan atomic.Bool
+	// noBatchGet has the servers that turned out not to know batch_get.
+	noBatchGet serverSet
+	// fullScan has the servers that turned out to know full_scan.
+	fullScan serverSet
 
 	mu     sync.Mutex
-	tables map[string]*table // open ones
-}
-
-func (c *client) OpenTable(ctx context.Context, tableName string) (TableConnector, error) {
-	if tableName == "" {
-		return nil, wrap(opOpenTable, "", argumentError("tableName", "must not be empty"))
-	}
-	if c.closed.Load() {
-		return nil, wrap(opOpenTable, tableName, ErrClosed)
-	}
-	c.mu.Lock()
-	t := c.tables[tableName]
-	c.mu.Unlock()
-	if t != nil {
-		return t, nil
-	}
-	// Concurrent opens of one table each ask; the first to finish is kept.
-	t = newTable(c, tableName)
-	if err := t.open(ctx); err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed.Load() {
-		return nil, wrap(opOpenTable, tableName, ErrClosed)
-	}
-	if first := c.tables[tableName]; first != nil {
-		return first, nil
-	}
-	c.tables[tableName] = t
-	return t, nil
-}
-
-// forget makes the next OpenTable open t's table anew.
-func (c *client) forget(t *table) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.tables[t.name] == t {
-		delete(c.tables, t.name)
-	}
+	routes map[string]*sharedRoute // of open tables, and of those being opened
 }
 
 func (c *client) Close() error {
 	c.mu.Lock()
 	c.closed.Store(true)
-	clear(c.tables)
+	clear(c.routes)
 	c.mu.Unlock()
 	c.pool.Close()
 	return nil

@@ -3,8 +3,11 @@ package pegasus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"time"
+
+	"github.com/pegasus-go/pegasus/internal/argument"
 )
 
 // Config is the configuration of pegasus client. The zero value of a field
@@ -25,6 +28,27 @@ type Config struct {
 	// JSON a text such as "500ms".
 	DialTimeout time.Duration `json:"dial_timeout,omitempty"`
 
+	// Retry says how operations are tried again. In JSON {"max_attempts": 3,
+	// "min_pause": "4ms", "max_pause": "200ms"}.
+	Retry RetryPolicy `json:"retry,omitzero"`
+
+	// RetryBudget is the number of requests per second that are sent again to a
+	// server because it has answered with an error that may pass, such as ErrBusy:
+	// by all callers together, while it gives no other answers. Each answer that
+	// is no error allows ten more, and what was not used lately ten seconds' worth
+	// at once. Who finds the budget spent waits. Default 10; negative: no limit.
+	RetryBudget int `json:"retry_budget,omitempty"`
+
+	// ConnectionsPerServer is the number of connections to a replica server for
+	// requests whose frames and answers are small: a hash key always takes the
+	// same. More than one is of use where a single core cannot carry what goes to
+	// one server. Default 1. Scans, batches and what is above 64 KiB have another
+	// connection, which is made when it is needed.
+	ConnectionsPerServer int `json:"connections_per_server,omitempty"`
+
+	// Watch is told what happens.
+	Watch Watch `json:"-"`
+
 	// Dial opens a connection to a server; it replaces the network in tests.
 	// Default: TCP. With a Dial of one's own, host names of meta servers are
 	// passed to it as they are.
@@ -37,6 +61,19 @@ type Config struct {
 }
 
 const defaultOperationTimeout = 10 * time.Second
+
+// validate reports the first field with an illegal value.
+func (c *Config) validate() error {
+	err := argument.Config(c.MetaServers, c.OperationTimeout, c.DialTimeout)
+	var ae *argument.Error
+	switch {
+	case errors.As(err, &ae):
+		return &ArgumentError{ae.Name, ae.Reason}
+	case c.ConnectionsPerServer < 0:
+		return argumentError("ConnectionsPerServer", "is %d, must not be negative", c.ConnectionsPerServer)
+	}
+	return err
+}
 
 // UnmarshalJSON decodes the JSON form. Unknown fields are ignored.
 func (c *Config) UnmarshalJSON(data []byte) error {
@@ -66,6 +103,28 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		OperationTimeout jsonDuration `json:"operation_timeout,omitempty"`
 		DialTimeout      jsonDuration `json:"dial_timeout,omitempty"`
 	}{plain(c), jsonDuration(c.OperationTimeout), jsonDuration(c.DialTimeout)})
+}
+
+// jsonPolicy is the JSON form of a RetryPolicy.
+type jsonPolicy struct {
+	MaxAttempts int          `json:"max_attempts,omitempty"`
+	MinPause    jsonDuration `json:"min_pause,omitempty"`
+	MaxPause    jsonDuration `json:"max_pause,omitempty"`
+}
+
+// UnmarshalJSON decodes the JSON form. Unknown fields are ignored.
+func (p *RetryPolicy) UnmarshalJSON(data []byte) error {
+	in := jsonPolicy{p.MaxAttempts, jsonDuration(p.MinPause), jsonDuration(p.MaxPause)}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	*p = RetryPolicy{in.MaxAttempts, time.Duration(in.MinPause), time.Duration(in.MaxPause)}
+	return nil
+}
+
+// MarshalJSON encodes what UnmarshalJSON decodes.
+func (p RetryPolicy) MarshalJSON() ([]byte, error) {
+	return json.Marshal(jsonPolicy{p.MaxAttempts, jsonDuration(p.MinPause), jsonDuration(p.MaxPause)})
 }
 
 // jsonDuration is a duration that reads as "1m30s" in JSON.

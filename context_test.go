@@ -32,8 +32,8 @@ func TestContextWithoutEnd(t *testing.T) {
 	}
 	for name, fault := range map[string]func(c *peer.Cluster){
 		"no answer":          func(c *peer.Cluster) { answerAll(c, peer.Silence) },
-		"busy":               func(c *peer.Cluster) { answerAll(c, peer.Code(ErrBusy)) },
-		"moved":              func(c *peer.Cluster) { answerAll(c, peer.Code(ErrInvalidState)) },
+		"busy":               func(c *peer.Cluster) { answerAll(c, peer.Code(wire.ErrBusy)) },
+		"moved":              func(c *peer.Cluster) { answerAll(c, peer.Code(wire.ErrInvalidState)) },
 		"no primary":         func(c *peer.Cluster) { noPrimary(c); c.Nodes[0].Stop() },
 		"no server":          func(c *peer.Cluster) { c.Nodes[0].Stop() },
 		"no server, no meta": func(c *peer.Cluster) { c.Nodes[0].Stop(); c.On(wire.TaskQueryConfig, peer.Silence) },
@@ -47,7 +47,7 @@ func TestContextWithoutEnd(t *testing.T) {
 			})
 		}
 	}
-	for name, h := range map[string]peer.Handler{"no answer": peer.Silence, "busy": peer.Code(ErrBusy)} {
+	for name, h := range map[string]peer.Handler{"no answer": peer.Silence, "busy": peer.Code(wire.ErrBusy)} {
 		t.Run(name+"/OpenTable", func(t *testing.T) {
 			bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, _ TableConnector) {
 				c.On(wire.TaskQueryConfig, h)
@@ -62,7 +62,7 @@ func TestContextWithoutEnd(t *testing.T) {
 	// A scanner fetches for as long as Config.OperationTimeout, and looks then.
 	t.Run("Next", func(t *testing.T) {
 		bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
-			c.On(wire.TaskGetScanner, peer.Code(ErrBusy))
+			c.On(wire.TaskGetScanner, peer.Code(wire.ErrBusy))
 			s := hashScan(t, tb, "h", 0)
 			wantEnd(t, 2*defaultOperationTimeout, func(ctx context.Context) error {
 				_, _, _, _, err := s.Next(ctx)
@@ -118,7 +118,7 @@ func TestContextUsedAgain(t *testing.T) {
 			_, err := tb.Get(ctx, []byte("h"), []byte{})
 			chain(t, err, context.Canceled)
 
-			c.On(wire.TaskGet, peer.Each(peer.Code(ErrBusy), success))
+			c.On(wire.TaskGet, peer.Each(peer.Code(wire.ErrBusy), success))
 			cancel := ctx.begin()
 			_, err = tb.Get(ctx, []byte("h"), []byte{})
 			must(t, "Get", err)

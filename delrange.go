@@ -7,7 +7,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-var opDelRange = &operation{"DelRange", wire.TaskMultiRemove, idempotent}
+var opDelRange = &operation{name: "DelRange", task: wire.TaskMultiRemove, kind: idempotent, take: takeStatus}
 
 // delRangeBatch is the number of entries, and delRangeBytes roughly the size of
 // the keys, that DelRange deletes at once.
@@ -25,7 +25,9 @@ func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSort
 		options = DefaultDelRangeOptions()
 	}
 	options.nextSortKey = nil
-	s, err := t.hashScanner(opDelRange.name, opDelRange.name, hashKey, startSortKey, stopSortKey, ScannerOptions{
+	ctx, cancel := t.client.bound(ctx)
+	defer cancel()
+	s, err := t.hashScanner(opDelRange, opDelRange.name, hashKey, startSortKey, stopSortKey, &ScannerOptions{
 		StartInclusive: options.StartInclusive,
 		StopInclusive:  options.StopInclusive,
 		SortKeyFilter:  options.SortKeyFilter,
@@ -36,47 +38,43 @@ func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSort
 	}
 	defer s.Close()
 
+	next := append([]byte{}, startSortKey...) // the first that is not deleted
+	if len(next) > 0 && !options.StartInclusive {
+		next = append(next, 0)
+	}
 	var batch [][]byte
-	size := 0
 	for {
-		done, _, sortKey, _, err := s.Next(ctx)
-		if err != nil {
-			options.nextSortKey = resumeAt(batch, s, startSortKey, options.StartInclusive)
-			return err
+		var done bool
+		batch, done, err = gather(ctx, s, batch[:0])
+		if err == nil && len(batch) > 0 {
+			tg := keyTarget(hashKey)
+			tg.appID = s.appID // of the table that the keys were found in
+			err = t.multiDel(ctx, opDelRange, tg, hashKey, batch)
 		}
-		if !done {
-			batch = append(batch, sortKey)
-			size += len(sortKey)
-		}
-		if len(batch) == 0 || (!done && len(batch) < delRangeBatch && size < delRangeBytes) {
-			if done {
-				return nil
+		switch {
+		case err != nil:
+			if len(batch) > 0 {
+				next = append([]byte{}, batch[0]...)
 			}
-			continue
-		}
-		if err := t.multiDel(ctx, opDelRange, hashKey, batch); err != nil {
-			options.nextSortKey = batch[0]
+			options.nextSortKey = next
 			return err
-		}
-		if done {
+		case done:
 			return nil
 		}
-		batch, size = batch[:0], 0
+		next = append(slices.Clone(batch[len(batch)-1]), 0)
 	}
 }
 
-// resumeAt returns the first sort key that is not deleted: the first of the
-// batch that was being gathered, or what follows the last key seen, or where
-// the range begins.
-func resumeAt(batch [][]byte, s *scanner, startSortKey []byte, inclusive bool) []byte {
-	if len(batch) > 0 {
-		return batch[0]
+// gather appends the sort keys that are to be deleted at once to batch. If it
+// fails it returns those it has. done is true if there are no more.
+func gather(ctx context.Context, s *scanner, batch [][]byte) (_ [][]byte, done bool, err error) {
+	for size := 0; len(batch) < delRangeBatch && size < delRangeBytes; {
+		done, _, sortKey, _, err := s.Next(ctx)
+		if done || err != nil {
+			return batch, done, err
+		}
+		batch = append(batch, sortKey)
+		size += len(sortKey)
 	}
-	if last := s.lastSortKey(); last != nil {
-		return append(slices.Clone(last), 0)
-	}
-	if len(startSortKey) > 0 && !inclusive {
-		return append(slices.Clone(startSortKey), 0)
-	}
-	return append([]byte{}, startSortKey...)
+	return batch, false, nil
 }

@@ -23,26 +23,46 @@
 //	value, err := table.Get(ctx, []byte("user_1"), []byte("name")) // nil if there is none
 //
 // Everything is safe for concurrent use unless it says otherwise. All
-// goroutines share one connection to each server; their requests travel
-// together, so that more goroutines cost less each.
+// goroutines share one connection to each server, and one for what is large; their
+// requests travel together, so that more goroutines cost less each.
+//
+// A connector is that of the table of its name. When the table was dropped, and the
+// name leads to another one, all partitions change over to that at one moment, and
+// Config.Watch is told; scans and other operations of several requests end with
+// ErrRepartitioned. When the name leads to none, operations fail with
+// ErrTableNotFound until it does again. Servers know tables by their ids, so that a
+// connector learns of this, and of a rename, when something fails, such as when a
+// primary moves, or when the table is opened again. It never goes with its table to
+// another name. Open the table by its new name, and close the old connector.
 //
 // # Time
 //
 // Every operation ends with its context. A context without a deadline gets
-// one: Config.OperationTimeout, 10 s by default.
+// one: Config.OperationTimeout, 10 s by default, for all that the operation is made
+// of.
 //
 // # Errors and retries
 //
 // Errors are of type *PError and are tested with errors.Is and errors.As.
-// Within its deadline an operation is tried again, after a pause of 4 ms that
-// doubles up to 200 ms, when the failure may pass:
+// Within its deadline an operation is tried again when the failure may pass:
 //
+//	no connection, connection lost, no primary        when there is one, or the partition is elsewhere
+//	the partition has moved meanwhile                 at once
 //	ERR_OBJECT_NOT_FOUND, ERR_INVALID_STATE, ERR_INACTIVE_STATE,
-//	ERR_PARENT_PARTITION_MISUSED                      the meta server is asked for the primary first
-//	no connection, connection lost, no primary        likewise
+//	ERR_PARENT_PARTITION_MISUSED                      when the partition is elsewhere, or after a pause
 //	ERR_BUSY, ERR_SPLITTING, ERR_NOT_ENOUGH_MEMBER,
-//	ERR_CAPACITY_EXCEEDED                             the same server is asked again
+//	ERR_CAPACITY_EXCEEDED                             after a pause
 //	everything else                                   reported at once
+//
+// The meta servers are asked for a new place meanwhile, beside all of that. Pauses
+// are of 4 ms, doubled up to 200 ms, and a server that gives nothing but errors is
+// sent 10 requests a second again, by all callers together: see Config.Retry,
+// Config.RetryBudget and WithRetryPolicy.
+//
+// A server that was found to hang (within 4 s, or 8 s if much is on its way to it) is
+// asked for a sign of life by one prober. Calls to it wait for that, or for news of
+// another primary, for a quarter of their time and 1 s at most, and fail with
+// ErrStalled then.
 //
 // A request whose connection broke before the answer came may have been
 // executed. Reads, Set, MultiSet, Del and MultiDel are sent again all the same;

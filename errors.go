@@ -16,6 +16,10 @@ var (
 	// ErrClosed: the client or the table was closed.
 	ErrClosed = rpc.ErrClosed
 
+	// ErrTableClosed: the connector of the table was closed. It is ErrClosed to
+	// errors.Is.
+	ErrTableClosed error = tableClosed{}
+
 	// ErrInvalidArgument: an argument was refused before anything was sent. The
 	// chain has an *ArgumentError that names it.
 	ErrInvalidArgument = argument.ErrInvalid
@@ -57,36 +61,46 @@ var (
 	ErrReplyTooLarge = wire.ErrReplyTooLarge
 )
 
+type tableClosed struct{}
+
+func (tableClosed) Error() string        { return "table is closed" }
+func (tableClosed) Is(target error) bool { return target == ErrClosed }
+
 // ErrorCode is an error of the cluster, such as ErrBusy: its value is the name
 // that a server sent, known here or not. Compare with errors.Is.
-type ErrorCode = wire.ErrorCode
+type ErrorCode string
+
+// Error returns the name.
+func (e ErrorCode) Error() string { return string(e) }
 
 // The error codes that operations report. Which of them are retried is listed
 // in the package documentation.
 const (
-	ErrUnknown            = wire.ErrUnknown
-	ErrTimeout            = wire.ErrTimeout
-	ErrBusy               = wire.ErrBusy
-	ErrObjectNotFound     = wire.ErrObjectNotFound
-	ErrHandlerNotFound    = wire.ErrHandlerNotFound
-	ErrServiceNotActive   = wire.ErrServiceNotActive
-	ErrForwardToOthers    = wire.ErrForwardToOthers
-	ErrInvalidParameters  = wire.ErrInvalidParameters
-	ErrInvalidState       = wire.ErrInvalidState
-	ErrInactiveState      = wire.ErrInactiveState
-	ErrInvalidData        = wire.ErrInvalidData
-	ErrCapacityExceeded   = wire.ErrCapacityExceeded
-	ErrNotEnoughMember    = wire.ErrNotEnoughMember
-	ErrOperationDisabled  = wire.ErrOperationDisabled
-	ErrACLDeny            = wire.ErrACLDeny
-	ErrSplitting          = wire.ErrSplitting
-	ErrParentMisused      = wire.ErrParentMisused
-	ErrDiskInsufficient   = wire.ErrDiskInsufficient
-	ErrDiskIOError        = wire.ErrDiskIOError
-	ErrBusyCreating       = wire.ErrBusyCreating
-	ErrBusyDropping       = wire.ErrBusyDropping
-	ErrUnderRecovery      = wire.ErrUnderRecovery
-	ErrReplicationFailure = wire.ErrReplicationFailure
+	ErrUnknown            ErrorCode = "ERR_UNKNOWN"
+	ErrServerTimeout      ErrorCode = "ERR_TIMEOUT" // between servers; the end of the caller's own time is context.DeadlineExceeded
+	ErrBusy               ErrorCode = "ERR_BUSY"
+	ErrObjectNotFound     ErrorCode = "ERR_OBJECT_NOT_FOUND"
+	ErrHandlerNotFound    ErrorCode = "ERR_HANDLER_NOT_FOUND"
+	ErrServiceNotActive   ErrorCode = "ERR_SERVICE_NOT_ACTIVE"
+	ErrForwardToOthers    ErrorCode = "ERR_FORWARD_TO_OTHERS"
+	ErrInvalidParameters  ErrorCode = "ERR_INVALID_PARAMETERS"
+	ErrInvalidState       ErrorCode = "ERR_INVALID_STATE"
+	ErrInactiveState      ErrorCode = "ERR_INACTIVE_STATE"
+	ErrInvalidData        ErrorCode = "ERR_INVALID_DATA"
+	ErrCapacityExceeded   ErrorCode = "ERR_CAPACITY_EXCEEDED"
+	ErrNotEnoughMember    ErrorCode = "ERR_NOT_ENOUGH_MEMBER"
+	ErrOperationDisabled  ErrorCode = "ERR_OPERATION_DISABLED"
+	ErrACLDeny            ErrorCode = "ERR_ACL_DENY"
+	ErrSplitting          ErrorCode = "ERR_SPLITTING"
+	ErrParentMisused      ErrorCode = "ERR_PARENT_PARTITION_MISUSED"
+	ErrDiskInsufficient   ErrorCode = "ERR_DISK_INSUFFICIENT"
+	ErrDiskIOError        ErrorCode = "ERR_DISK_IO_ERROR"
+	ErrBusyCreating       ErrorCode = "ERR_BUSY_CREATING"
+	ErrBusyDropping       ErrorCode = "ERR_BUSY_DROPPING"
+	ErrUnderRecovery      ErrorCode = "ERR_UNDER_RECOVERY"
+	ErrReplicationFailure ErrorCode = "ERR_REPLICATION_FAILURE"
+	ErrSessionReset       ErrorCode = "ERR_SESSION_RESET"
+	ErrUnauthenticated    ErrorCode = "ERR_UNAUTHENTICATED"
 )
 
 // StorageError is a storage status other than success, a RocksDB code, in a
@@ -120,9 +134,20 @@ func (e StorageError) Error() string {
 	return fmt.Sprintf("storage: status %d", int32(e))
 }
 
-// ArgumentError says which argument was refused, in its field Name, and why, in
-// its field Reason. It is ErrInvalidArgument to errors.Is.
-type ArgumentError = argument.Error
+// ArgumentError says which argument was refused, and why. It is
+// ErrInvalidArgument to errors.Is.
+type ArgumentError struct {
+	Name   string // of the argument, such as "hashKey" or "sortKeys[2]"
+	Reason string
+}
+
+// Error names the argument and the reason.
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("%v: %s %s", ErrInvalidArgument, e.Name, e.Reason)
+}
+
+// Is reports whether target is ErrInvalidArgument.
+func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
 
 // PError is the error of every operation: what was tried, where, and the cause
 // in Err, which errors.Is and errors.As see through.

@@ -3,15 +3,16 @@ package pegasus
 import (
 	"context"
 
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 var (
-	opGet          = &operation{"Get", wire.TaskGet, read}
-	opTTL          = &operation{"TTL", wire.TaskTTL, read}
-	opExist        = &operation{"Exist", wire.TaskTTL, read}
-	opSortKeyCount = &operation{"SortKeyCount", wire.TaskSortKeyCount, read}
+	opGet          = &operation{name: "Get", task: wire.TaskGet, take: takeValue}
+	opTTL          = &operation{name: "TTL", task: wire.TaskTTL, take: takeTTL}
+	opExist        = &operation{name: "Exist", task: wire.TaskTTL, take: takeTTL}
+	opSortKeyCount = &operation{name: "SortKeyCount", task: wire.TaskSortKeyCount, take: takeCount}
 )
 
 // TTL of an entry without expiry, and of none.
@@ -24,30 +25,28 @@ func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return nil, t.refuse(opGet, err)
 	}
-	return t.get(ctx, opGet, hashKey, sortKey)
+	x := exchange{op: opGet, target: keyTarget(hashKey)}
+	return t.get(ctx, &x, hashKey, sortKey)
 }
 
-func (t *table) get(ctx context.Context, o *operation, hashKey, sortKey []byte) ([]byte, error) {
-	x := exchange{op: o, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
+func (t *table) get(ctx context.Context, x *exchange, hashKey, sortKey []byte) ([]byte, error) {
+	err := t.do(ctx, x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
+	}, nil)
+	if err != nil {
 		return nil, err
 	}
+	return x.bytes, nil
+}
+
+func takeValue(a *rpc.Answer, r *wire.Reader) {
 	var resp wire.ReadResponse
-	r := x.peek()
-	defer x.release()
-	resp.ReadValue(&r)
+	resp.ReadValue(r)
 	if resp.Error == wire.StatusNotFound {
-		return nil, nil
+		return
 	}
-	if err := t.check(&x, &r, resp.Error); err != nil {
-		return nil, err
-	}
-	if !x.reply.Lent() && resp.Value != nil {
-		return resp.Value, nil
-	}
-	value := make([]byte, len(resp.Value)) // not nil, even if the server left it out
-	copy(value, resp.Value)
-	return value, nil
+	a.Status = resp.Error
+	a.Bytes = append(make([]byte, 0, len(resp.Value)), resp.Value...) // not nil
 }
 
 // keyTarget is the partition of a hash key, which is never empty here.
@@ -67,24 +66,27 @@ func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 		return 0, t.refuse(o, err)
 	}
 	x := exchange{op: o, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
+	err := t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
+	}, nil)
+	if err != nil {
 		return 0, err
 	}
+	return int(x.number), nil
+}
+
+func takeTTL(a *rpc.Answer, r *wire.Reader) {
 	var resp wire.TTLResponse
-	r := x.peek()
-	defer x.release()
-	resp.Read(&r)
-	if resp.Error == wire.StatusNotFound {
-		return ttlAbsent, nil
-	}
-	if err := t.check(&x, &r, resp.Error); err != nil {
-		return 0, err
-	}
-	if resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone {
+	resp.Read(r)
+	switch {
+	case resp.Error == wire.StatusNotFound:
+		a.Number = ttlAbsent
+	case resp.TTLSeconds < 0 && resp.TTLSeconds != ttlNone:
 		// Expiries after January 2084 come as 32 bits that look negative.
-		return int(uint32(resp.TTLSeconds)), nil
+		a.Status, a.Number = resp.Error, int64(uint32(resp.TTLSeconds))
+	default:
+		a.Status, a.Number = resp.Error, int64(resp.TTLSeconds)
 	}
-	return int(resp.TTLSeconds), nil
 }
 
 func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error) {
@@ -92,19 +94,20 @@ func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error)
 		return 0, t.refuse(opSortKeyCount, err)
 	}
 	x := exchange{op: opSortKeyCount, target: keyTarget(hashKey)}
-	arg := wire.Blob(hashKey)
-	if err := do(ctx, t, &x, &arg); err != nil {
+	err := t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.Blob(hashKey))
+	}, nil)
+	switch {
+	case err != nil:
 		return 0, err
+	case x.number < 0:
+		return 0, t.failure(&x, ErrCountUnknown)
 	}
+	return x.number, nil
+}
+
+func takeCount(a *rpc.Answer, r *wire.Reader) {
 	var resp wire.CountResponse
-	r := x.peek()
-	defer x.release()
-	resp.Read(&r)
-	if err := t.check(&x, &r, resp.Error); err != nil {
-		return 0, err
-	}
-	if resp.Count < 0 {
-		return 0, t.broken(&x, ErrCountUnknown)
-	}
-	return resp.Count, nil
+	resp.Read(r)
+	a.Status, a.Number = resp.Error, resp.Count
 }

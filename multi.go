@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	opMultiGet      = &operation{"MultiGet", wire.TaskMultiGet, read}
-	opMultiGetRange = &operation{"MultiGetRange", wire.TaskMultiGet, read}
-	opMultiSet      = &operation{"MultiSet", wire.TaskMultiPut, idempotent}
-	opMultiDel      = &operation{"MultiDel", wire.TaskMultiRemove, idempotent}
+	opMultiGet      = &operation{name: "MultiGet", task: wire.TaskMultiGet}
+	opMultiGetRange = &operation{name: "MultiGetRange", task: wire.TaskMultiGet}
+	opMultiSet      = &operation{name: "MultiSet", task: wire.TaskMultiPut, kind: idempotent, take: takeStatus}
+	opMultiDel      = &operation{name: "MultiDel", task: wire.TaskMultiRemove, kind: idempotent, take: takeStatus}
 )
 
 func (t *table) MultiGet(ctx context.Context, hashKey []byte, sortKeys [][]byte) ([]*KeyValue, bool, error) {
@@ -86,21 +86,36 @@ func (t *table) multiGet(ctx context.Context, o *operation, hashKey []byte, opti
 		Reverse:        options.Reverse,
 	}
 	what(&q)
-	x := exchange{op: o, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &q); err != nil {
+	x := exchange{op: o, target: keyTarget(hashKey), bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer, large: total(q.SortKeys) > bulkRequest}
+	var kvs []*KeyValue
+	all := true
+	err := t.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
+		var resp wire.MultiGetResponse
+		resp.Read(r)
+		kvs = keyValues(resp.KVs)
+		if resp.Error == wire.StatusIncomplete {
+			all = false
+			return wire.StatusOK
+		}
+		return resp.Error
+	})
+	if err != nil {
 		return nil, false, err
 	}
-	var resp wire.MultiGetResponse
-	r := x.reader()
-	resp.Read(&r)
-	all := resp.Error != wire.StatusIncomplete
-	if all || r.Err() != nil {
-		if err := t.check(&x, &r, resp.Error); err != nil {
-			return nil, false, err
-		}
-	}
-	return keyValues(resp.KVs), all, nil
+	return kvs, all, nil
 }
+
+// total returns the number of bytes in a list.
+func total(list [][]byte) int {
+	n := 0
+	for _, b := range list {
+		n += len(b)
+	}
+	return n
+}
+
+// bulkAnswer is the limit from which on an answer is bulk.
+const bulkAnswer = 1 << 20
 
 // limit converts an option to the wire's form, in which 0 is no limit.
 func limit(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) }
@@ -132,11 +147,10 @@ func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, value
 	for i := range kvs {
 		kvs[i] = wire.KeyValue{Key: sortKeys[i], Value: values[i]}
 	}
-	x := exchange{op: opMultiSet, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.MultiPutRequest{HashKey: hashKey, KVs: kvs, ExpireTS: expire}); err != nil {
-		return err
-	}
-	return t.updated(&x)
+	x := exchange{op: opMultiSet, target: keyTarget(hashKey), large: total(sortKeys)+total(values) > bulkRequest}
+	return t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.MultiPutRequest{HashKey: hashKey, KVs: kvs, ExpireTS: expire})
+	}, nil)
 }
 
 func (t *table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
@@ -163,17 +177,12 @@ func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte)
 	if err != nil {
 		return t.refuse(opMultiDel, err)
 	}
-	return t.multiDel(ctx, opMultiDel, hashKey, sortKeys)
+	return t.multiDel(ctx, opMultiDel, keyTarget(hashKey), hashKey, sortKeys)
 }
 
-func (t *table) multiDel(ctx context.Context, o *operation, hashKey []byte, sortKeys [][]byte) error {
-	x := exchange{op: o, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys}); err != nil {
-		return err
-	}
-	var resp wire.MultiRemoveResponse
-	r := x.peek()
-	defer x.release()
-	resp.Read(&r)
-	return t.check(&x, &r, resp.Error)
+func (t *table) multiDel(ctx context.Context, o *operation, tg target, hashKey []byte, sortKeys [][]byte) error {
+	x := exchange{op: o, target: tg, large: total(sortKeys) > bulkRequest}
+	return t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})
+	}, nil)
 }

@@ -66,7 +66,7 @@ var codes = []struct {
 	{code: ErrInvalidState, retry: true, refresh: true},
 	{code: ErrInactiveState, retry: true, refresh: true},
 	{code: ErrParentMisused, retry: true, refresh: true},
-	{code: wire.ErrSessionReset, retry: true, refresh: true, doubt: true},
+	{code: ErrSessionReset, retry: true, refresh: true, doubt: true},
 	{code: ErrBusy, retry: true},
 	{code: ErrSplitting, retry: true},
 	{code: ErrNotEnoughMember, retry: true},
@@ -76,10 +76,10 @@ var codes = []struct {
 	{code: ErrHandlerNotFound},
 	{code: ErrOperationDisabled},
 	{code: ErrACLDeny},
-	{code: wire.ErrUnauthenticated},
+	{code: ErrUnauthenticated},
 	{code: ErrDiskInsufficient},
 	{code: ErrDiskIOError},
-	{code: ErrTimeout, doubt: true},
+	{code: ErrServerTimeout, doubt: true},
 	{code: ErrReplicationFailure, doubt: true},
 	{code: ErrUnknown, doubt: true},
 	{code: "ERR_FROM_THE_FUTURE", doubt: true},
@@ -102,12 +102,12 @@ func TestErrorCodes(t *testing.T) {
 // testPassingCode expects success on the second attempt.
 func testPassingCode(t *testing.T, task string, code ErrorCode, refresh bool, call func(context.Context, TableConnector) error) {
 	bubble(t, 1, 4, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
-		c.On(task, peer.Each(peer.Code(code), success))
+		c.On(task, peer.Each(peer.Code(wire.ErrorCode(code)), success))
 		start := time.Now()
 		if err := call(t.Context(), tb); err != nil {
 			t.Error(err)
 		}
-		if d := time.Since(start); d > maxPause {
+		if d := time.Since(start); d > defaultPolicy.MaxPause {
 			t.Errorf("took %v", d)
 		}
 		if n := len(c.Requests(task)); n != 2 {
@@ -130,7 +130,7 @@ func testPassingCode(t *testing.T, task string, code ErrorCode, refresh bool, ca
 // one that may pass.
 func testLastingCode(t *testing.T, task string, code ErrorCode, retry, doubt bool, call func(context.Context, TableConnector) error) {
 	bubble(t, 1, 4, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
-		c.On(task, peer.Code(code))
+		c.On(task, peer.Code(wire.ErrorCode(code)))
 		start := time.Now()
 		err := call(within(t, time.Second), tb)
 		took := time.Since(start)
@@ -168,7 +168,7 @@ func TestLostConnection(t *testing.T) {
 				c.On(op.task, peer.Each(peer.Hangup, success))
 				start := time.Now()
 				err := op.call(t.Context(), tb)
-				if d := time.Since(start); d > maxPause {
+				if d := time.Since(start); d > defaultPolicy.MaxPause {
 					t.Errorf("took %v", d)
 				}
 				n := len(c.Requests(op.task))
@@ -361,7 +361,7 @@ func TestFailover(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					if after := time.Now(); !moved.IsZero() && before.Before(moved) && after.Sub(moved) > maxPause+150*time.Millisecond {
+					if after := time.Now(); !moved.IsZero() && before.Before(moved) && after.Sub(moved) > defaultPolicy.MaxPause+150*time.Millisecond {
 						t.Errorf("the first success came %v after the new configuration", after.Sub(moved))
 					}
 				}
@@ -391,7 +391,7 @@ func TestClusterMadeAnew(t *testing.T) {
 		if _, err := tb.Get(t.Context(), []byte("h"), []byte{}); err != nil {
 			t.Error(err)
 		}
-		if d := time.Since(start); d > maxPause {
+		if d := time.Since(start); d > defaultPolicy.MaxPause {
 			t.Errorf("took %v", d)
 		}
 	})
@@ -469,7 +469,7 @@ func TestNoMetaWhileOpen(t *testing.T) {
 				if _, err := tb.Get(t.Context(), []byte("h"), []byte{}); err != nil {
 					t.Fatal(err)
 				}
-				if d := time.Since(start); d > refreshPatience+2*time.Second {
+				if d := time.Since(start); d > 2*time.Second {
 					t.Errorf("took %v", d)
 				}
 			})

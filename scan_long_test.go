@@ -171,3 +171,44 @@ func TestOldServerLosesContext(t *testing.T) {
 		}
 	})
 }
+
+// Of servers of different versions, each is asked what it can do: that one knows
+// how to resume a scan says nothing about another.
+func TestOldServerAmongNewOnes(t *testing.T) {
+	bubble(t, 2, 2, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
+		p := serveScans(c, 2, someRows(40, 5))
+		for _, task := range []string{wire.TaskGetScanner, wire.TaskScan} {
+			h := p.open
+			if task == wire.TaskScan {
+				h = p.scan
+			}
+			c.On(task, func(r *peer.Request) {
+				p.mu.Lock()
+				p.old = r.Server == c.Nodes[1].Addr()
+				p.mu.Unlock()
+				h(r)
+			})
+		}
+		resume := func(s Scanner) (err error) {
+			for done := false; !done && err == nil; {
+				synctest.Wait()
+				p.lose()
+				done, _, _, _, err = s.Next(t.Context())
+			}
+			return err
+		}
+		all := fullScan(t, tb, 2, 10)
+		if err := resume(all[0]); err != nil {
+			t.Errorf("of the new server: %v", err)
+		}
+		chain(t, resume(all[1]), ErrCannotResume)
+		// It is upgraded.
+		c.On(wire.TaskGetScanner, p.open)
+		p.old = false
+		c.Nodes[1].Stop()
+		c.Nodes[1].Start(t)
+		if err := resume(all[1]); err != nil {
+			t.Errorf("after the upgrade: %v", err)
+		}
+	})
+}

@@ -4,14 +4,15 @@ import (
 	"context"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 var (
-	opSet    = &operation{"Set", wire.TaskPut, idempotent}
-	opSetTTL = &operation{"SetTTL", wire.TaskPut, idempotent}
-	opDel    = &operation{"Del", wire.TaskRemove, idempotent}
-	opIncr   = &operation{"Incr", wire.TaskIncr, once}
+	opSet    = &operation{name: "Set", task: wire.TaskPut, kind: idempotent, take: takeStatus}
+	opSetTTL = &operation{name: "SetTTL", task: wire.TaskPut, kind: idempotent, take: takeStatus}
+	opDel    = &operation{name: "Del", task: wire.TaskRemove, kind: idempotent, take: takeStatus}
+	opIncr   = &operation{name: "Incr", task: wire.TaskIncr, kind: once, take: takeSum}
 )
 
 func (t *table) Set(ctx context.Context, hashKey, sortKey, value []byte) error {
@@ -33,24 +34,21 @@ func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 	if err != nil {
 		return t.refuse(o, err)
 	}
-	x := exchange{op: o, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.UpdateRequest{
-		Key:      wire.Key{HashKey: hashKey, SortKey: sortKey},
-		Value:    value,
-		ExpireTS: expire,
-	}); err != nil {
-		return err
-	}
-	return t.updated(&x)
+	x := exchange{op: o, target: keyTarget(hashKey), large: len(value) > bulkRequest}
+	return t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.UpdateRequest{
+			Key:      wire.Key{HashKey: hashKey, SortKey: sortKey},
+			Value:    value,
+			ExpireTS: expire,
+		})
+	}, nil)
 }
 
-// updated decodes the answer of put, multi_put and remove.
-func (t *table) updated(x *exchange) error {
+// takeStatus decodes the answers of writes, which have their status in front.
+func takeStatus(a *rpc.Answer, r *wire.Reader) {
 	var resp wire.UpdateResponse
-	r := x.peek()
-	defer x.release()
-	resp.ReadError(&r)
-	return t.check(x, &r, resp.Error)
+	resp.ReadError(r)
+	a.Status = resp.Error
 }
 
 func (t *table) Del(ctx context.Context, hashKey, sortKey []byte) error {
@@ -58,10 +56,9 @@ func (t *table) Del(ctx context.Context, hashKey, sortKey []byte) error {
 		return t.refuse(opDel, err)
 	}
 	x := exchange{op: opDel, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.Key{HashKey: hashKey, SortKey: sortKey}); err != nil {
-		return err
-	}
-	return t.updated(&x)
+	return t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
+	}, nil)
 }
 
 func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int64) (int64, error) {
@@ -72,18 +69,20 @@ func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int
 		return 0, t.refuse(opIncr, argumentError("sortKey", "must not be empty"))
 	}
 	x := exchange{op: opIncr, target: keyTarget(hashKey)}
-	if err := do(ctx, t, &x, &wire.IncrRequest{
-		Key:       wire.Key{HashKey: hashKey, SortKey: sortKey},
-		Increment: increment,
-	}); err != nil {
+	err := t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.IncrRequest{
+			Key:       wire.Key{HashKey: hashKey, SortKey: sortKey},
+			Increment: increment,
+		})
+	}, nil)
+	if err != nil {
 		return 0, err
 	}
+	return x.number, nil
+}
+
+func takeSum(a *rpc.Answer, r *wire.Reader) {
 	var resp wire.IncrResponse
-	r := x.peek()
-	defer x.release()
-	resp.Read(&r)
-	if err := t.check(&x, &r, resp.Error); err != nil {
-		return 0, err
-	}
-	return resp.NewValue, nil
+	resp.Read(r)
+	a.Status, a.Number = resp.Error, resp.NewValue
 }

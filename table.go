@@ -2,14 +2,10 @@ package pegasus
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/route"
-	"github.com/pegasus-go/pegasus/internal/rpc"
-	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 // TableConnector is used to communicate with single Pegasus table. It is safe
@@ -172,8 +168,9 @@ type TableConnector interface {
 	// those that could, and nil in place of the others.
 	BatchGet(ctx context.Context, keys []CompositeKey) (values [][]byte, err error)
 
-	// Close releases the table. Later operations on the connector fail with
-	// ErrClosed; OpenTable opens the table anew. The error is always nil.
+	// Close releases the connector: operations that begin later, or would be
+	// tried again, fail with ErrTableClosed, and so do its scanners. Other connectors
+	// of the table stay open. Closing twice is allowed; the error is always nil.
 	Close() error
 }
 
@@ -187,75 +184,31 @@ type CompositeKey struct {
 	HashKey, SortKey []byte
 }
 
-const opOpenTable = "OpenTable"
-
+// table is a connector.
 type table struct {
-	name   string
-	client *client
-	route  *route.Table
-	closed atomic.Bool
+	name     string
+	client   *client
+	route    *route.Table
+	shared   *sharedRoute
+	isClosed atomic.Bool
+	closed   chan struct{}
 }
 
-func newTable(c *client, name string) *table {
-	return &table{name: name, client: c, route: route.NewTable(c.pool, c.meta, name)}
-}
-
-// open loads the routing. It tries again while the reason may pass.
-func (t *table) open(ctx context.Context) error {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(t.client.timeout)
-	}
-	// Also if ctx has one: it may be of a kind that does not end by itself.
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	var last error // that is not the end of ctx
-	for attempts := 1; ; attempts++ {
-		err := t.route.Refresh(ctx, nil, nil)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil {
-			last = err
-		}
-		if permanentMeta(err) || !pause(ctx, attempts) {
-			if ctx.Err() != nil && !permanentMeta(err) {
-				if last == nil {
-					last = &route.MetaError{Servers: t.client.meta.Servers()}
-				}
-				err = fmt.Errorf("%w; last failure: %w", rpc.ContextError(ctx), last)
-			}
-			return &PError{Op: opOpenTable, Table: t.name, Attempts: attempts, Err: err}
-		}
-	}
-}
-
-// permanentMeta reports whether there is no point in asking the meta servers
-// again after err.
-func permanentMeta(err error) bool {
-	var me *route.MetaError
+// ended returns why no operation may begin any more.
+func (t *table) ended() error {
 	switch {
-	case errors.Is(err, ErrTableNotFound), errors.Is(err, ErrClosed):
-		return true
-	case errors.As(err, &me):
-		// No Pegasus at any of the addresses will become one.
-		return me.AllMalformed()
-	case errors.Is(err, ErrMalformed):
-		return true
+	case t.isClosed.Load():
+		return ErrTableClosed
+	case t.client.closed.Load():
+		return ErrClosed
 	}
-	var code ErrorCode
-	if !errors.As(err, &code) {
-		return false
-	}
-	switch code {
-	case wire.ErrBusyCreating, wire.ErrServiceNotActive, wire.ErrUnderRecovery, wire.ErrForwardToOthers, wire.ErrBusy, wire.ErrTimeout:
-		return false
-	}
-	return true
+	return nil
 }
 
 func (t *table) Close() error {
-	t.closed.Store(true)
-	t.client.forget(t)
+	if !t.isClosed.Swap(true) {
+		close(t.closed)
+		t.client.release(t.name, t.shared)
+	}
 	return nil
 }

@@ -5,13 +5,12 @@ import (
 	"math"
 	"time"
 
-	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/schema"
 )
 
 // MaxHashKeyLength is the length of the longest hash key, in bytes: the length
 // travels in 16 bits, and servers reserve the highest number.
-const MaxHashKeyLength = schema.MaxHashKeyLen
+const MaxHashKeyLength = 65534
 
 // maxPart bounds each part of a request: a key, a value, a list, a pattern. No
 // request has more than five of them, so that its length fits the 32 bits it has
@@ -19,7 +18,7 @@ const MaxHashKeyLength = schema.MaxHashKeyLen
 const maxPart = 256 << 20
 
 func argumentError(name, format string, args ...any) error {
-	return argument.Errorf(name, format, args...)
+	return &ArgumentError{Name: name, Reason: fmt.Sprintf(format, args...)}
 }
 
 func validateHashKey(hashKey []byte) error {
@@ -108,8 +107,12 @@ func (c *client) expireTS(name string, ttl time.Duration) (int32, error) {
 	if ttl > math.MaxInt64-time.Second {
 		seconds = math.MaxInt64 / int64(time.Second)
 	}
-	ts := c.clock().Unix() - schema.Epoch + seconds
-	if ts > math.MaxInt32 {
+	now := c.clock()
+	ts := now.Unix() - schema.Epoch + seconds
+	switch {
+	case now.Unix() < schema.Epoch:
+		return 0, argumentError(name, "is %v, which needs a clock that is right: it says %s", ttl, now.UTC().Format(time.DateOnly))
+	case ts > math.MaxInt32:
 		return 0, argumentError(name, "is %v, which ends after the last expiry that can be stored, in January 2084", ttl)
 	}
 	return int32(ts), nil

@@ -53,11 +53,11 @@ type Level int32
 
 // Levels, from nothing to everything.
 const (
-	LevelStopped = Level(wire.MetaStopped)
-	LevelBlind   = Level(wire.MetaBlind)
-	LevelFreezed = Level(wire.MetaFreezed)
-	LevelSteady  = Level(wire.MetaSteady) // repairs, but does not balance
-	LevelLively  = Level(wire.MetaLively) // repairs and balances
+	LevelStopped Level = 100
+	LevelBlind   Level = 200
+	LevelFreezed Level = 300
+	LevelSteady  Level = 400 // repairs, but does not balance
+	LevelLively  Level = 500 // repairs and balances
 )
 
 // String returns the name that Pegasus uses, such as "steady".
@@ -94,7 +94,11 @@ func (c *Client) SetMetaLevel(ctx context.Context, level Level) (old Level, err 
 
 func (c *Client) controlMeta(ctx context.Context, op string, level wire.MetaFunctionLevel) (Level, error) {
 	var resp wire.ControlMetaResponse
-	err := ask(ctx, c, request{op: op, task: wire.TaskControlMeta}, &wire.ControlMetaRequest{Level: level},
+	r := request{op: op, task: wire.TaskControlMeta}
+	if level != wire.MetaInvalid {
+		r.kind = once // a second time it would return the wrong level
+	}
+	err := ask(ctx, c, r, &wire.ControlMetaRequest{Level: level},
 		&resp, func() (wire.ErrorCode, string) { return resp.Err, "" })
 	return Level(resp.OldLevel), err
 }

@@ -47,7 +47,7 @@ func (c *Client) StartCompact(ctx context.Context, table string, options Compact
 		req.MaxRunningCount = &n
 	}
 	var resp wire.HintResponse
-	return ask(ctx, c, request{op: op, table: table, task: wire.TaskStartManualCompact}, &req,
+	return ask(ctx, c, request{op: op, table: table, task: wire.TaskStartManualCompact, kind: once}, &req,
 		&resp, func() (wire.ErrorCode, string) { return resp.Err, resp.Hint })
 }
 

@@ -13,22 +13,27 @@
 //
 // # Time
 //
-// Every operation ends with its context. A context without a deadline gets
-// one: Config.OperationTimeout, 30 s by default.
+// Every operation ends with its context, and what it is made of ends with it. A
+// context without a deadline gets one: Config.OperationTimeout, 30 s by default. A
+// context that has ended sends nothing.
 //
 // # Errors and retries
 //
 // Errors are of type *Error and are tested with errors.Is: for an ErrorCode of
-// the meta server, for ErrTableNotFound, and so on.
+// the meta server, for ErrTableNotFound, and so on. Their text is one line.
 //
 // Meta servers are asked until one leads and answers. Within its deadline an
 // operation is tried again, after a pause of 20 ms that doubles up to a second,
 // when no meta server answers, and when the answer is ErrServiceNotActive,
 // ErrUnderRecovery, ErrBusyCreating or ErrBusyDropping. Everything else is
-// reported at once.
+// reported at once: also that the servers are no meta servers, or too old for the
+// operation.
 //
-// What must not be done twice (CreateTable without SuccessIfExist, DropTable,
-// RecallTable, RenameTable, the start and control of a split, MovePrimary and
-// RemoteCommand) is sent to one server at a time, and not again once a server
-// may have received it. If no answer comes then, the error has ErrInDoubt.
+// Changes are sent to one server at a time. Those that must not be done twice, or
+// return what was before (CreateTable without SuccessIfExist, DropTable, RecallTable,
+// RenameTable, SetReplicas, StartCompact, the start and control of a split,
+// MovePrimary, SetMetaLevel and RemoteCommand), are not sent again once a server may
+// have received them. The others (CreateTable with SuccessIfExist, SetEnvs, DelEnvs
+// and ClearEnvs) are. If no answer comes in the end, the error has ErrInDoubt; without
+// it, no server has received the change, or one has answered it.
 package admin

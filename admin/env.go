@@ -61,7 +61,7 @@ func (c *Client) updateEnvs(ctx context.Context, op string, req wire.UpdateAppEn
 		return refuse(op, req.AppName, err)
 	}
 	var resp wire.HintResponse
-	err := ask(ctx, c, request{op: op, table: req.AppName, task: wire.TaskUpdateAppEnv}, &req,
+	err := ask(ctx, c, request{op: op, table: req.AppName, task: wire.TaskUpdateAppEnv, kind: idempotent}, &req,
 		&resp, func() (wire.ErrorCode, string) { return resp.Err, resp.Hint })
 	var e *Error
 	if errors.As(err, &e) && e.Hint == hintNoTable {

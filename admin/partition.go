@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -74,14 +75,12 @@ const (
 )
 
 func (c *Client) waitForPrimaries(ctx context.Context, op, table string) error {
-	missing, count := 0, 0 // as of the last answer
+	why := ErrNoPrimary // as of the last answer
 	for wait := minPrimaryPause; ; wait = min(2*wait, maxPrimaryPause) {
 		partitions, err := c.partitions(ctx, op, table)
-		if err != nil && (missing == 0 || ctx.Err() == nil) {
-			return err
-		}
-		if err == nil {
-			missing, count = 0, len(partitions)
+		switch {
+		case err == nil:
+			missing := 0
 			for i := range partitions {
 				if partitions[i].Primary == "" {
 					missing++
@@ -90,9 +89,14 @@ func (c *Client) waitForPrimaries(ctx context.Context, op, table string) error {
 			if missing == 0 {
 				return nil
 			}
+			why = fmt.Errorf("%w: %d of %d partitions", ErrNoPrimary, missing, len(partitions))
+		case ctx.Err() == nil:
+			return err
+		case why == ErrNoPrimary: // nothing was heard
+			return refuse(op, table, fmt.Errorf("%w is known: %w", ErrNoPrimary, errors.Unwrap(err)))
 		}
 		if !rpc.Pause(ctx, wait) {
-			return refuse(op, table, fmt.Errorf("%w: %w: %d of %d partitions", ctx.Err(), ErrNoPrimary, missing, count))
+			return refuse(op, table, fmt.Errorf("%w; last failure: %w", rpc.ContextError(ctx), why))
 		}
 	}
 }
@@ -140,7 +144,7 @@ func (c *Client) MovePrimary(ctx context.Context, table string, partition int, n
 		BalanceType: &balance,
 	}
 	var resp wire.ErrResponse
-	return ask(ctx, c, request{op: op, table: table, task: wire.TaskProposeBalancer, once: true},
+	return ask(ctx, c, request{op: op, table: table, task: wire.TaskProposeBalancer, kind: once},
 		&req, &resp, func() (wire.ErrorCode, string) { return resp.Err, "" })
 }
 

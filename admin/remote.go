@@ -25,38 +25,49 @@ func (c *Client) RemoteCommand(ctx context.Context, node, command string, args .
 	}
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
-	out, err := c.remoteCommand(ctx, node, wire.Command{Cmd: command, Arguments: args})
+	e := &Error{Op: op, Server: node}
+	if ctx.Err() != nil {
+		e.Err = rpc.ContextError(ctx)
+		return "", e
+	}
+	out, received, err := c.remoteCommand(ctx, node, wire.Command{Cmd: command, Arguments: args})
 	if err == nil {
 		return out, nil
 	}
-	var re *rpc.Error
-	if errors.As(err, &re) && re.Sent {
-		err = fmt.Errorf("%w: %w", ErrInDoubt, err)
+	if e.Err = rpc.WithoutAddr(err); received {
+		e.Err = fmt.Errorf("%w: %w", ErrInDoubt, e.Err)
 	}
-	return "", refuse(op, "", err)
+	return "", e
 }
 
-func (c *Client) remoteCommand(ctx context.Context, node string, command wire.Command) (string, error) {
+// remoteCommand sends a command. With an error it returns whether the server may have
+// received it without refusing it.
+func (c *Client) remoteCommand(ctx context.Context, node string, command wire.Command) (out string, received bool, err error) {
 	conn, err := c.pool.Node(node).Conn(ctx)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	deadline, _ := ctx.Deadline()
 	h := wire.RequestHeader{TimeoutMs: rpc.TimeoutMs(time.Until(deadline))}
 	arg := wire.Of(&command)
-	var reply rpc.Reply
-	if err := rpc.Call(ctx, conn, deadline, &h, wire.TaskRemoteCommand, &arg, &reply); err != nil {
-		return "", err
+	reply, err := rpc.Send(ctx, conn, time.Time{}, h, wire.TaskRemoteCommand, &arg)
+	if err != nil {
+		var re *rpc.Error
+		return "", errors.As(err, &re) && re.Sent, err
 	}
-	if reply.Err != wire.ErrOK {
-		return "", fmt.Errorf("%s: %w", node, reply.Err)
+	switch code := reply.Err; {
+	case !reply.Answers(wire.TaskRemoteCommand):
+		return "", true, fmt.Errorf("%w: answer %q to %s", wire.ErrMalformed, reply.Task, wire.TaskRemoteCommand)
+	case code == wire.ErrHandlerNotFound, code == wire.ErrACLDeny, code == wire.ErrUnauthenticated:
+		return "", false, code
+	case code != wire.ErrOK:
+		return "", true, code
 	}
 	r := reply.ResultReader(wire.TypeString)
-	out := string(r.Blob())
+	out = string(r.Blob())
 	if err := r.Err(); err != nil {
-		err = fmt.Errorf("%s: %w", node, err)
 		conn.Fail(err)
-		return "", err
+		return "", true, err
 	}
-	return out, nil
+	return out, false, nil
 }

@@ -13,11 +13,11 @@ type SplitStatus int32
 
 // States of one partition's split.
 const (
-	NotSplit  = SplitStatus(wire.NotSplit)
-	Splitting = SplitStatus(wire.Splitting)
-	Pausing   = SplitStatus(wire.Pausing)
-	Paused    = SplitStatus(wire.Paused)
-	Canceling = SplitStatus(wire.Canceling)
+	NotSplit  SplitStatus = 0
+	Splitting SplitStatus = 1
+	Pausing   SplitStatus = 2
+	Paused    SplitStatus = 3
+	Canceling SplitStatus = 4
 )
 
 // String names the state, such as "splitting".
@@ -64,7 +64,7 @@ func (c *Client) StartSplit(ctx context.Context, table string, newPartitions int
 		return refuse(op, table, argumentError("newPartitions", "is %d, must be a positive number of 31 bits", newPartitions))
 	}
 	var resp wire.HintResponse
-	return ask(ctx, c, request{op: op, table: table, task: wire.TaskStartPartitionSplit, once: true},
+	return ask(ctx, c, request{op: op, table: table, task: wire.TaskStartPartitionSplit, kind: once},
 		&wire.StartPartitionSplitRequest{AppName: table, NewPartitionCount: int32(newPartitions)},
 		&resp, func() (wire.ErrorCode, string) { return resp.Err, resp.Hint })
 }
@@ -131,7 +131,7 @@ func (c *Client) controlSplit(ctx context.Context, op string, req wire.ControlPa
 		return refuse(op, req.AppName, argumentError("partition", "is %d, must be an index or AllPartitions", req.ParentIndex))
 	}
 	var resp wire.OptionalHintResponse
-	return ask(ctx, c, request{op: op, table: req.AppName, task: wire.TaskControlPartitionSplit, once: true},
+	return ask(ctx, c, request{op: op, table: req.AppName, task: wire.TaskControlPartitionSplit, kind: once},
 		&req, &resp, func() (wire.ErrorCode, string) { return resp.Err, text(resp.Hint) })
 }
 

@@ -17,11 +17,11 @@ type TableStatus int32
 // States of a table. AnyStatus selects all tables in Tables.
 const (
 	AnyStatus      TableStatus = 0
-	TableAvailable TableStatus = TableStatus(wire.AppAvailable)
-	TableCreating  TableStatus = TableStatus(wire.AppCreating)
-	TableDropping  TableStatus = TableStatus(wire.AppDropping)
-	TableDropped   TableStatus = TableStatus(wire.AppDropped) // and can be recalled
-	TableRecalling TableStatus = TableStatus(wire.AppRecalling)
+	TableAvailable TableStatus = 1
+	TableCreating  TableStatus = 2
+	TableDropping  TableStatus = 4
+	TableDropped   TableStatus = 6 // and can be recalled
+	TableRecalling TableStatus = 7
 )
 
 // String names the state, such as "available".
@@ -118,8 +118,9 @@ const (
 //
 // The name consists of letters, digits and the characters _ . : since clients
 // of Pegasus accept no others. If ctx ends during the wait the error has
-// ErrNoPrimary, the id is valid, and the table stays. If the table exists the
-// error has ErrAppExist; servers before 2.4 answer ErrInvalidParameters.
+// ErrNoPrimary, the id is valid, and the table stays: that it was made is not in
+// doubt. If the table exists the error has ErrAppExist; servers before 2.4 answer
+// ErrInvalidParameters.
 func (c *Client) CreateTable(ctx context.Context, table string, options CreateOptions) (id int, err error) {
 	const op = "CreateTable"
 	if options.Partitions == 0 {
@@ -144,8 +145,12 @@ func (c *Client) CreateTable(ctx context.Context, table string, options CreateOp
 			Envs:           maps.Clone(options.Envs),
 		},
 	}
+	r := request{op: op, table: table, task: wire.TaskCreateApp, kind: once}
+	if options.SuccessIfExist {
+		r.kind = idempotent
+	}
 	var resp wire.CreateAppResponse
-	err = ask(ctx, c, request{op: op, table: table, task: wire.TaskCreateApp, once: !options.SuccessIfExist},
+	err = ask(ctx, c, r,
 		&req, &resp, func() (wire.ErrorCode, string) { return resp.Err, "" })
 	if err != nil {
 		return 0, err
@@ -209,7 +214,7 @@ func (c *Client) DropTable(ctx context.Context, table string, reserve time.Durat
 		req.Options.ReserveSeconds = &seconds
 	}
 	var resp wire.DropAppResponse
-	return ask(ctx, c, request{op: op, table: table, task: wire.TaskDropApp, once: true},
+	return ask(ctx, c, request{op: op, table: table, task: wire.TaskDropApp, kind: once},
 		&req, &resp, func() (wire.ErrorCode, string) { return resp.Err, "" })
 }
 
@@ -233,7 +238,7 @@ func (c *Client) RecallTable(ctx context.Context, id int, newName string) (Table
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
 	var resp wire.RecallAppResponse
-	err := ask(ctx, c, request{op: op, table: newName, task: wire.TaskRecallApp, once: true},
+	err := ask(ctx, c, request{op: op, table: newName, task: wire.TaskRecallApp, kind: once},
 		&wire.RecallAppRequest{AppID: int32(id), NewAppName: newName}, &resp,
 		func() (wire.ErrorCode, string) { return resp.Err, "" })
 	if err != nil {
@@ -243,8 +248,13 @@ func (c *Client) RecallTable(ctx context.Context, id int, newName string) (Table
 	return t, c.waitForPrimaries(ctx, op, t.Name)
 }
 
-// RenameTable changes the name of a table; servers know it since 2.5. Clients
-// that have the table open keep using it.
+// RenameTable changes the name of a table; servers know it since 2.5.
+//
+// A client that has the table open under its old name goes on with it, since servers
+// know tables by their ids, until it has reason to ask the meta servers, such as a
+// partition that moved. They know tables by their names: the client's operations
+// fail with ErrTableNotFound then, or go to another table that has got the name
+// meanwhile. Open the table under its new name before that, and close the old one.
 //
 // The error has ErrTableNotFound if there is no such table, and
 // ErrInvalidParameters if the new name is in use.
@@ -257,7 +267,7 @@ func (c *Client) RenameTable(ctx context.Context, table, newName string) error {
 		return refuse(op, table, err)
 	}
 	var resp wire.HintResponse
-	return ask(ctx, c, request{op: op, table: table, task: wire.TaskRenameApp, once: true},
+	return ask(ctx, c, request{op: op, table: table, task: wire.TaskRenameApp, kind: once},
 		&wire.RenameAppRequest{OldAppName: table, NewAppName: newName}, &resp,
 		func() (wire.ErrorCode, string) { return resp.Err, resp.Hint })
 }
@@ -319,7 +329,8 @@ func (c *Client) Replicas(ctx context.Context, table string) (int, error) {
 
 // SetReplicas changes the number of copies of each partition of a table, 1 to
 // 5, and returns the number before; servers know it since 2.4. The cluster adds
-// and removes copies in the background.
+// and removes copies in the background. After an error with ErrInDoubt Replicas tells
+// whether it was carried out.
 func (c *Client) SetReplicas(ctx context.Context, table string, replicas int) (old int, err error) {
 	const op = "SetReplicas"
 	if err := validateName("table", table); err != nil {
@@ -329,7 +340,7 @@ func (c *Client) SetReplicas(ctx context.Context, table string, replicas int) (o
 		return 0, refuse(op, table, argumentError("replicas", "is %d, must be 1 to %d", replicas, maxReplicas))
 	}
 	var resp wire.MaxReplicaCountResponse
-	err = ask(ctx, c, request{op: op, table: table, task: wire.TaskSetMaxReplicaCount},
+	err = ask(ctx, c, request{op: op, table: table, task: wire.TaskSetMaxReplicaCount, kind: once},
 		&wire.SetMaxReplicaCountRequest{AppName: table, MaxReplicaCount: int32(replicas)},
 		&resp, func() (wire.ErrorCode, string) { return resp.Err, resp.Hint })
 	return int(resp.MaxReplicaCount), err

@@ -10,6 +10,10 @@
 //	fsync   one writer that appends to a file and syncs it, on the same disk
 //	redis   rueidis against redis-server, if that is installed
 //
+// Callers of variants with +d make a context with a deadline for each call, which
+// ends with it; those of floor+c make one and pass on another. What the client
+// takes beside its floor, with contexts and without, is printed below the case.
+//
 // Each server has a process of its own. The variants of a case take turns,
 // several rounds, so that what else the machine does hits all of them. The
 // result of a variant is the median of its rounds; ratios are the medians of

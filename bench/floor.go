@@ -42,7 +42,7 @@ func (c *floorConn) work(callers int) work {
 	for i := range done {
 		done[i] = make(chan struct{}, 1)
 	}
-	return func(_ context.Context, caller, _ int) error {
+	return func(ctx context.Context, caller, _ int) error {
 		ch := done[caller]
 		c.mu.Lock()
 		idle := len(c.out) == 0
@@ -55,8 +55,16 @@ func (c *floorConn) work(callers int) work {
 			default:
 			}
 		}
-		<-ch
-		return nil
+		if ctx.Done() == nil {
+			<-ch
+			return nil
+		}
+		select {
+		case <-ch:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err() // the end of the measurement
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type sample struct {
 	CPUNsPerOp  float64 // user and system time of this process / operations
 	AllocsPerOp float64
 	BytesPerOp  float64
+	StackBytes  float64       // in use at the end of the round / callers; 0 with few callers
 	P50, P99    time.Duration // of one operation, with one caller in 16 timed
 }
 
@@ -76,6 +77,7 @@ func measure(ctx context.Context, callers int, d time.Duration, f work) (sample,
 	began := time.Now()
 	close(start)
 	time.Sleep(d) // the length of the measurement, not a wait for something
+	stack := stackInUse(callers)
 	stop.Store(true)
 	wg.Wait()
 	elapsed := time.Since(began)
@@ -95,9 +97,21 @@ func measure(ctx context.Context, callers int, d time.Duration, f work) (sample,
 		CPUNsPerOp:  float64(cpu.Nanoseconds()) / n,
 		AllocsPerOp: float64(after.Mallocs-before.Mallocs) / n,
 		BytesPerOp:  float64(after.TotalAlloc-before.TotalAlloc) / n,
+		StackBytes:  stack,
 		P50:         quantile(times, 0.50),
 		P99:         quantile(times, 0.99),
 	}, nil
+}
+
+// stackInUse returns the size of the stacks per caller. The sizes of stacks are
+// powers of two, and what does not fit into 4 KiB any more gets slower.
+func stackInUse(callers int) float64 {
+	if callers < 1000 {
+		return 0 // they are not most of the goroutines
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.StackInuse) / float64(callers)
 }
 
 func quantile(sorted []time.Duration, q float64) time.Duration {

@@ -23,9 +23,11 @@ func (b *bench) runOnebox(ctx context.Context, only *regexp.Regexp) error {
 	}{
 		{"onebox/get-beside-sync", b.getBesideSync},
 		{"onebox/get-beside-slow", b.getBesideSlow},
-		{"onebox/multiget", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "multiget", 2) }},
-		{"onebox/multiset", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "multiset", 1.5) }},
-		{"onebox/batchget", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "batchget", 1.5) }},
+		{"onebox/multiget", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "multiget", 16, "wanted: 2") }},
+		{"onebox/multiset", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "multiset", 16, "wanted: 1.5") }},
+		{"onebox/batchget", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "batchget", 16, "wanted: 1.5") }},
+		{"onebox/get", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "get", 256, "for comparison") }},
+		{"onebox/set", func(ctx context.Context) (string, error) { return b.besideEngine(ctx, "set", 256, "for comparison") }},
 	} {
 		if !only.MatchString(c.name) {
 			continue
@@ -183,12 +185,12 @@ func (b *bench) getBesideSlow(ctx context.Context) (string, error) {
 // besideEngine measures the CPU time that the process of a onebox takes for an
 // operation, and that of the engine alone for the same work. It is the CPU time
 // because the client is on the same machine.
-func (b *bench) besideEngine(ctx context.Context, op string, wanted float64) (string, error) {
+func (b *bench) besideEngine(ctx context.Context, op string, callers int, wanted string) (string, error) {
 	p, err := b.peer("onebox", "mem", "-")
 	if err != nil {
 		return "", err
 	}
-	c := &testCase{op: op, value: 100, callers: 16, partitions: 1}
+	c := &testCase{op: op, value: 100, callers: callers, partitions: 1}
 	tables, stop, err := openTables(ctx, p.addr, []string{"bench1"})
 	if err != nil {
 		return "", err
@@ -203,7 +205,7 @@ func (b *bench) besideEngine(ctx context.Context, op string, wanted float64) (st
 		return "", err
 	}
 	defer e.close()
-	var server, engine, ratios []float64
+	var server, engine, client, ratios []float64
 	for range b.opts.rounds * besideRounds {
 		before := p.cpu()
 		s, err := measure(context.WithoutCancel(ctx), c.callers, b.opts.each, work)
@@ -211,6 +213,7 @@ func (b *bench) besideEngine(ctx context.Context, op string, wanted float64) (st
 			return "", err
 		}
 		perOp := float64(p.cpu()-before) / float64(s.Ops)
+		client = append(client, s.CPUNsPerOp)
 		s, err = measure(context.WithoutCancel(ctx), 1, b.opts.each, e.work(op))
 		if err != nil {
 			return "", err
@@ -218,11 +221,13 @@ func (b *bench) besideEngine(ctx context.Context, op string, wanted float64) (st
 		server, engine = append(server, perOp), append(engine, s.CPUNsPerOp)
 		ratios = append(ratios, perOp/s.CPUNsPerOp)
 	}
-	s, _ := median(server)
-	e1, _ := median(engine)
+	in := func(values []float64) time.Duration {
+		mid, _ := median(values)
+		return time.Duration(mid)
+	}
 	ratio, spread := median(ratios)
-	return fmt.Sprintf("CPU time of 100 rows: onebox %v, the engine alone %v: %.2f times ± %.0f %% (wanted: %.1f)",
-		time.Duration(s).Round(100), time.Duration(e1).Round(100), ratio, 100*spread, wanted), nil
+	return fmt.Sprintf("CPU time of an operation: onebox %v, the engine alone %v: %.2f times ± %.0f %% (%s); the client %v",
+		in(server), in(engine), ratio, 100*spread, wanted, in(client)), nil
 }
 
 // cpu returns the CPU time that the peer has used, 0 if unknown.

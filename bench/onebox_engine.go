@@ -101,7 +101,14 @@ func (e *engine) work(op string) work {
 			return e.iterate(lower, upper)
 		}
 	case "batchget":
-		return func(_ context.Context, _, n int) error { return e.gets(n) }
+		return func(_ context.Context, _, n int) error { return e.gets(n, rowCount) }
+	case "get":
+		return func(_ context.Context, _, n int) error { return e.gets(n, 1) }
+	case "set":
+		return func(_ context.Context, _, n int) error {
+			lower = e.key(lower, hashKeys[pick(0, n)], sortKey)
+			return e.db.Set(lower, value, pebble.NoSync)
+		}
 	}
 	panic("no such operation: " + op)
 }
@@ -127,16 +134,15 @@ func (e *engine) iterate(lower, upper []byte) error {
 	return it.Close()
 }
 
-func (e *engine) gets(n int) error {
-	var key []byte
+func (e *engine) gets(n, count int) error {
 	e.out = e.out[:0]
-	for i := range rowCount {
-		key = e.key(key, hashKeys[pick(0, n+i)], sortKey)
-		v, closer, err := e.db.Get(key)
+	for i := range count {
+		e.rows[0] = e.key(e.rows[0], hashKeys[pick(0, n+i)], sortKey)
+		v, closer, err := e.db.Get(e.rows[0])
 		if err != nil {
 			return err
 		}
-		e.out = append(append(e.out, key...), v...)
+		e.out = append(append(e.out, e.rows[0]...), v...)
 		if err := closer.Close(); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -49,17 +50,18 @@ func throughput(s sample) float64 { return 1 / s.NsPerOp }
 func (r *result) print(w io.Writer) {
 	fmt.Fprintln(w, r.Case)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(tw, "\tns/op\t±\tCPU ns/op\tallocs/op\tB/op\tp50\tp99\tthroughput/floor\tCPU/floor\tthroughput/null\t\n")
-	floor, null := r.index("floor"), r.index("null")
+	fmt.Fprint(tw, "\tns/op\t±\tCPU ns/op\tallocs/op\tB/op\tstack\tp50\tp99\tthroughput/floor\tCPU/floor\tthroughput/null\t\n")
 	for i := range r.Variants {
 		v := &r.Variants[i]
+		floor, null := r.base(v, "floor"), r.base(v, "null")
 		ns, spread := v.median(nsPerOp)
 		cpu, _ := v.median(cpuPerOp)
 		allocs, _ := v.median(func(s sample) float64 { return s.AllocsPerOp })
 		bytes, _ := v.median(func(s sample) float64 { return s.BytesPerOp })
+		stack, _ := v.median(func(s sample) float64 { return s.StackBytes })
 		p50, _ := v.median(func(s sample) float64 { return float64(s.P50) })
 		p99, _ := v.median(func(s sample) float64 { return float64(s.P99) })
-		fmt.Fprintf(tw, "%s\t%.0f\t%.0f%%\t%.0f\t%.1f\t%.0f\t%v\t%v\t", v.Name, ns, 100*spread, cpu, allocs, bytes,
+		fmt.Fprintf(tw, "%s\t%.0f\t%.0f%%\t%.0f\t%.1f\t%.0f\t%.0f\t%v\t%v\t", v.Name, ns, 100*spread, cpu, allocs, bytes, stack,
 			time.Duration(p50).Round(100*time.Nanosecond), time.Duration(p99).Round(100*time.Nanosecond))
 		writeRatio(tw, r, v, floor, throughput)
 		writeRatio(tw, r, v, floor, cpuPerOp)
@@ -71,6 +73,15 @@ func (r *result) print(w io.Writer) {
 		fmt.Fprintln(w, "  "+n)
 	}
 	fmt.Fprintln(w)
+}
+
+// base returns the index of the variant that v is compared with: the one whose
+// calls, too, end with a deadline, or the one whose calls do not.
+func (r *result) base(v *variant, name string) int {
+	if strings.HasSuffix(v.Name, withDeadline) {
+		name += withDeadline
+	}
+	return r.index(name)
 }
 
 func writeRatio(w io.Writer, r *result, v *variant, base int, of func(sample) float64) {

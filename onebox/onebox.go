@@ -34,7 +34,8 @@ type Server struct {
 
 // Start starts a cluster. Clients can connect when it returns. Errors are an
 // *OptionError, wrap one of the errors above, or come from the network or the
-// disk.
+// disk. A disk that is full is no error: tables that there are can be read, and
+// Options.Logger is told of those that could not be made.
 func Start(opts Options) (*Server, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -60,8 +61,12 @@ func Start(opts Options) (*Server, error) {
 			ReplicaCount: t.ReplicaCount,
 			Envs:         t.Envs,
 		})
-		if err != nil {
+		switch cause := db.Health(); {
+		case err == nil:
+		case cause == nil:
 			return nil, errors.Join(fmt.Errorf("onebox: make table %q: %w", t.Name, err), s.Close())
+		case opts.Logger != nil: // the data can be read all the same
+			opts.Logger.Error("table not made", "table", t.Name, "err", cause)
 		}
 	}
 	return s, nil
@@ -106,9 +111,10 @@ func (s *Server) Backup(ctx context.Context, dir, table string) (int64, error) {
 }
 
 // Close stops the cluster: requests that have arrived are answered, further
-// ones are not, and the data is on disk when it returns. Closing twice is
-// harmless.
+// ones are not, and the data is on disk when it returns, or the error says why
+// writes have failed. Closing twice is harmless.
 func (s *Server) Close() error {
+	s.db.StopWaiting() // or requests could wait for the disk for ever
 	if err := errors.Join(s.srv.Close(), s.db.Close()); err != nil {
 		return fmt.Errorf("onebox: %w", err)
 	}

@@ -39,7 +39,12 @@ const replicaPortOffset = 200
 // meta and one replica server on free ports of 127.0.0.1.
 type Options struct {
 	// Dir is the directory of the data, made if it does not exist. One process
-	// at a time can use it. Default: in memory.
+	// at a time can write to it. Default: in memory.
+	//
+	// When less than 256 MiB of the disk, or a tenth, are free, writes are refused
+	// with ERR_DISK_INSUFFICIENT, those that only delete when less than a quarter
+	// of that is; a smaller CacheSize makes it less. Dropped and deleted data
+	// makes room within seconds.
 	Dir string
 	// From is the directory of a backup that the data begins as a copy of. It
 	// stays as it is. There must be no Dir yet.
@@ -80,7 +85,9 @@ type Options struct {
 	Tables []Table
 	// ReadOnly refuses all changes of data and tables with
 	// ERR_OPERATION_DISABLED, and deletes nothing that has expired. Tables must
-	// be empty, and a store must be in Dir, if that is set.
+	// be empty, and a store must be in Dir, if that is set; nothing in Dir is
+	// changed, which may be on a read-only file system. Several servers can read
+	// a Dir at the same time, and none while another writes to it.
 	ReadOnly bool
 
 	// Clock tells the time for everything that expires. Default: time.Now.
@@ -235,7 +242,7 @@ func (o *Options) storage() storage.Options {
 		sweep = -1
 	}
 	return storage.Options{
-		MustExist:     o.ReadOnly,
+		ReadOnly:      o.ReadOnly && o.Dir != "",
 		Dir:           o.Dir,
 		Durability:    storage.Durability(o.Durability),
 		Clock:         o.Clock,

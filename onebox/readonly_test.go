@@ -38,9 +38,10 @@ func TestReadOnlyDir(t *testing.T) {
 		with := func(opts onebox.Options, ahead time.Duration, f func(pegasus.TableConnector)) int64 {
 			t.Helper()
 			opts.Dir, opts.ListenFunc = dir, network.Listen
-			opts.Clock = func() time.Time { return time.Now().Add(ahead) }
+			// A bubble begins in 2000, times to live in 2016.
+			opts.Clock = func() time.Time { return time.Now().AddDate(30, 0, 0).Add(ahead) }
 			s := start(t, opts)
-			client := pegasus.NewClient(pegasus.Config{MetaServers: s.MetaServers(), Dial: network.Dial})
+			client := pegasus.NewClient(pegasus.Config{MetaServers: s.MetaServers(), Dial: network.Dial, Clock: opts.Clock})
 			table, err := client.OpenTable(t.Context(), "t")
 			if err != nil {
 				t.Fatal(err)

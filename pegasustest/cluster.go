@@ -52,6 +52,11 @@ func Start(t testing.TB, options ...Option) *Cluster {
 	}
 	if c.clock == nil {
 		c.clock = time.Now
+		if time.Now().Year() < 2016 {
+			// A bubble of testing/synctest begins in 2000, when there was no time to
+			// live yet.
+			c.AdvanceClock(bubbleAhead)
+		}
 	}
 	c.options.Clock = c.Now
 	c.listeners.listen = func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
@@ -142,6 +147,9 @@ func (c *Cluster) Onebox() *onebox.Server { return c.onebox.Load() }
 
 // Now tells the time of the servers and of the clients.
 func (c *Cluster) Now() time.Time { return c.clock().Add(time.Duration(c.advanced.Load())) }
+
+// bubbleAhead is how far the clock of a cluster is ahead of that of its bubble.
+const bubbleAhead = 30 * 365 * 24 * time.Hour
 
 // AdvanceClock puts the clock of the servers, and of clients with the
 // configuration of Config, forward: entries whose time to live ends in that

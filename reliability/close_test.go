@@ -48,7 +48,7 @@ func TestCloseUnderLoad(t *testing.T) {
 		}
 		synctest.Wait()
 		// The cluster's own client has asked a meta server. No other connection is left.
-		if n := goroutines("created by github.com/pegasus-go/pegasus/internal/rpc."); n != 2 {
+		if n := goroutines("internal/rpc.(*Conn).run.func"); n != 2 {
 			t.Errorf("%d goroutines of connections", n)
 		}
 		for range 2 {

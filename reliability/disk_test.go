@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -56,6 +57,7 @@ func boot(t *testing.T, w *writers, fs vfs.FS, durability storage.Durability) *m
 // shutDown returns the error of closing the store.
 func (m *machine) shutDown() error {
 	m.client.Close()
+	m.db.StopWaiting()
 	if err := m.srv.Close(); err != nil {
 		m.t.Error(err)
 	}
@@ -91,42 +93,98 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
-// The disk fails in the middle of writes. From then on writes are refused with
-// an error that does not claim too much, reads go on, and the onebox closes. On
-// a sound disk everything is there that was acknowledged.
+// The disk fails in the middle of writes, so that its log cannot be trusted any
+// more. From then on writes are refused with an error that does not claim too
+// much, reads go on, and the onebox closes. On a sound disk everything is there
+// that was acknowledged.
 func TestDiskFails(t *testing.T) {
 	for name, fails := range map[string]func(errorfs.Op) bool{
 		"log":        func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".log") },
-		"tables":     func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".sst") },
 		"everything": func(errorfs.Op) bool { return true },
 	} {
 		for durability, d := range durabilities {
 			t.Run(name+"/"+durability, func(t *testing.T) {
 				disk := vfs.NewMem()
-				var broken atomic.Bool
-				failing := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-					if broken.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpRemove && fails(op) {
-						return syscall.EIO
-					}
-					return nil
-				}))
+				broken, failing := failingDisk(disk, syscall.EIO, fails)
 				testBadDisk(t, failing, disk, d, func() { broken.Store(true) })
 			})
 		}
 	}
 }
 
+// failingDisk returns a disk whose files that fails says cannot be written while
+// broken is on.
+func failingDisk(disk vfs.FS, err error, fails func(errorfs.Op) bool) (broken *atomic.Bool, failing vfs.FS) {
+	broken = new(atomic.Bool)
+	return broken, errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if broken.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpRemove && fails(op) {
+			return err
+		}
+		return nil
+	}))
+}
+
 var durabilities = map[string]storage.Durability{"sync": storage.DurabilitySync, "os": storage.DurabilityOS}
 
-// A disk that is full is one that fails, in the middle of a write.
-func TestNoSpaceLeft(t *testing.T) {
+// The disk fails in the middle of writes, and is well again later: tables could
+// not be written, there were no descriptors, or no room. Writes are refused or
+// wait meanwhile, reads go on, and then everything goes on without a restart.
+func TestDiskFailsAndHeals(t *testing.T) {
 	for durability, d := range durabilities {
-		t.Run(durability, func(t *testing.T) {
-			disk := vfs.NewMem()
-			small := &smallDisk{FS: disk}
+		for name, fault := range map[string]struct {
+			err   error
+			fails func(errorfs.Op) bool
+		}{
+			"tables": {syscall.EIO, func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".sst") }},
+			"descriptors": {syscall.EMFILE, func(op errorfs.Op) bool {
+				return op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite
+			}},
+		} {
+			t.Run(name+"/"+durability, func(t *testing.T) {
+				broken, failing := failingDisk(vfs.NewMem(), fault.err, fault.fails)
+				testHealing(t, failing, d, func() { broken.Store(true) }, func() { broken.Store(false) })
+			})
+		}
+		t.Run("no space left/"+durability, func(t *testing.T) {
+			small := &smallDisk{FS: vfs.NewMem()}
 			small.left.Store(1 << 40)
-			testBadDisk(t, small, disk, d, func() { small.left.Store(rand.Int64N(500_000)) })
+			testHealing(t, small, d, func() { small.left.Store(rand.Int64N(500_000)) }, func() { small.left.Store(1 << 40) })
 		})
+	}
+}
+
+func testHealing(t *testing.T, disk vfs.FS, durability storage.Durability, breakDisk, heal func()) {
+	w := newWriters(t, 16)
+	m := boot(t, w, disk, durability)
+	w.start(m.table, 300)
+	w.broken.Store(true)
+	breakDisk()
+	for m.db.Health() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	for _, one := range w.all {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if v, err := m.table.Get(ctx, one.hashKey, logKey(1)); err != nil || version(v) != 1 {
+			t.Errorf("Get while the disk is broken: version %d, %v", version(v), err)
+		}
+		cancel()
+	}
+	heal()
+	for m.db.Health() != nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := m.table.Set(t.Context(), []byte("late"), []byte("late"), []byte("late")); err != nil {
+		t.Errorf("Set afterwards: %v", err)
+	}
+	makeTable(t, m, "late", nil)
+	w.finish()
+	if err := m.shutDown(); err != nil {
+		t.Errorf("closing the store afterwards: %v", err)
+	}
+	m = boot(t, w, disk, durability)
+	t.Logf("%d writes acknowledged, %d values compared", w.acknowledged.Load(), w.check(m.table))
+	if err := m.shutDown(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -147,25 +147,6 @@ func checkRefusal(t *testing.T, dir, user, want string) {
 	}
 }
 
-// Another process on the same directory is told so, and does no harm. When the
-// first is dead, however it died, the next one takes over.
-func TestSecondProcess(t *testing.T) {
-	dir := makeData(t)
-	first := startOnebox(t, "--dir", dir)
-	testRefused(t, dir, "", "in use")
-	if err := checkStored(t, first.meta); err != nil {
-		t.Error(err)
-	}
-	store(t, first.meta)
-	if status := first.end(t, os.Kill); status != -1 {
-		t.Errorf("status %d", status)
-	}
-	next := startOnebox(t, "--dir", dir)
-	if err := checkStored(t, next.meta); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestNotADirectory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {

@@ -44,7 +44,12 @@ type running struct {
 // the end of the test, unless it has ended.
 func startOnebox(t *testing.T, args ...string) *running {
 	t.Helper()
-	cmd := pegasus(append([]string{"onebox", "--listen", "127.0.0.1:0"}, args...)...)
+	return start(t, pegasus(append([]string{"onebox", "--listen", "127.0.0.1:0"}, args...)...))
+}
+
+// start is startOnebox with a command line of one's own.
+func start(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
 	r := &running{cmd: cmd, stderr: new(bytes.Buffer)}
 	cmd.Stderr = r.stderr
 	out, err := cmd.StdoutPipe()
@@ -61,7 +66,7 @@ func startOnebox(t *testing.T, args ...string) *running {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		_ = cmd.Wait()
-		t.Fatalf("pegasus onebox %q: %v: %s", args, cmd.ProcessState, r.stderr)
+		t.Fatalf("%q: %v: %s", cmd.Args, cmd.ProcessState, r.stderr)
 	}
 	r.meta = strings.TrimSpace(strings.TrimPrefix(line, "meta server"))
 	return r

@@ -42,6 +42,7 @@ func TestStatus(t *testing.T) {
 		{[]string{"onebox", "--table", "a:0"}, exitUsage, "not a number of partitions"},
 		{[]string{"onebox", "--table", "a:1000000"}, exitUsage, "--table: partitions: 1000000"},
 		{[]string{"onebox", "--table", "a", "--read-only"}, exitUsage, "--read-only"},
+		{[]string{"onebox", "--listen", "127.0.0.1:0", "--dir", ""}, exitUsage, "--dir: is empty"},
 		{[]string{"onebox", "--read-only"}, exitUsage, "--read-only needs --dir"},
 		{[]string{"onebox", "--read-only", "--dir", filepath.Join(t.TempDir(), "none"), "--listen", "127.0.0.1:0"}, exitFailed, "there is no store"},
 		{[]string{"onebox", "--listen", "127.0.0.1:0", "--meta-servers", "6"}, exitUsage, "--meta-servers: 6"},

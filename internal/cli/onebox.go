@@ -41,14 +41,21 @@ func newOneboxCommand(streams Streams) *cobra.Command {
 		Use:   "onebox",
 		Short: "Run a whole Pegasus in this process, until interrupted",
 		Long: `Run a whole Pegasus in this process: a meta server and replica servers that
-speak the Pegasus protocol, over one embedded store. It runs until interrupted.
+speak the Pegasus protocol, over one embedded store. It runs until interrupted,
+and exits with status 1 if its data could not be written. Every server answers
+GET /health on its port, with status 503 when no more writes are taken.
 
 There is no authentication. Servers listen on this machine only unless
 --allow-remote says otherwise.`,
 		Example: `  pegasus onebox                                  # in memory, table "temp"
   pegasus onebox --dir ./data --table users:16    # durable`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runOnebox(cmd.Context(), o, streams) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.dir == "" && cmd.Flags().Changed("dir") {
+				return &usageError{"--dir: is empty; leave it out to keep the data in memory"}
+			}
+			return runOnebox(cmd.Context(), o, streams)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "dir", "", "`directory` of the data, made if there is none (default in memory)")

@@ -41,9 +41,11 @@ type Cluster struct {
 	table    Table
 	handlers map[string]Handler
 	seen     []Seen
+	hung     map[string][]*Request    // what servers that hang have received
+	away     map[string]chan struct{} // servers that have vanished; closed when they return
 }
 
-// Seen is a request that a replica server has received.
+// Seen is a request that a server has received.
 type Seen struct {
 	Server, Task string
 	wire.RequestHeader
@@ -54,8 +56,13 @@ type Seen struct {
 // test.
 func Start(t testing.TB, nodes, partitions int) *Cluster {
 	t.Helper()
-	c := &Cluster{handlers: make(map[string]Handler), table: Table{Name: "temp", AppID: AppID}}
-	c.Meta = Serve(t, c.Net.Listen, MetaAddr, c.handleMeta)
+	c := &Cluster{
+		table:    Table{Name: "temp", AppID: AppID},
+		handlers: make(map[string]Handler),
+		hung:     make(map[string][]*Request),
+		away:     make(map[string]chan struct{}),
+	}
+	c.Meta = Serve(t, c.Net.Listen, MetaAddr, c.handle)
 	for i := range nodes {
 		addr := fmt.Sprintf("10.0.1.%d:34801", i+1)
 		c.Nodes = append(c.Nodes, Serve(t, c.Net.Listen, addr, c.handle))
@@ -81,8 +88,8 @@ func (c *Cluster) Update(change func(*Table)) {
 	change(&c.table)
 }
 
-// Requests returns the requests that replica servers have received so far,
-// of the given RPCs, or of all.
+// Requests returns the requests that servers have received so far, of the given
+// RPCs, or of all.
 func (c *Cluster) Requests(tasks ...string) []Seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,27 +105,23 @@ func (c *Cluster) Requests(tasks ...string) []Seen {
 // Queries returns how often the configuration of the table was asked for.
 func (c *Cluster) Queries() int { return len(c.Requests(wire.TaskQueryConfig)) }
 
-func (c *Cluster) note(r *Request) Handler {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen = append(c.seen, Seen{Server: r.Server, Task: r.Name(), RequestHeader: r.RequestHeader})
-	return c.handlers[r.Name()]
-}
-
 func (c *Cluster) handle(r *Request) {
-	if h := c.note(r); h != nil {
-		h(r)
-		return
+	c.mu.Lock()
+	c.seen = append(c.seen, Seen{Server: r.Server, Task: r.Name(), RequestHeader: r.RequestHeader})
+	c.mu.Unlock()
+	if !c.hold(r) {
+		c.answer(r)
 	}
-	r.Fail(wire.ErrHandlerNotFound)
 }
 
-func (c *Cluster) handleMeta(r *Request) {
-	h := c.note(r)
+func (c *Cluster) answer(r *Request) {
+	c.mu.Lock()
+	h := c.handlers[r.Name()]
+	c.mu.Unlock()
 	switch {
 	case h != nil:
 		h(r)
-	case r.Name() == wire.TaskQueryConfig:
+	case r.Server == MetaAddr && r.Name() == wire.TaskQueryConfig:
 		c.AnswerQuery(r)
 	default:
 		r.Fail(wire.ErrHandlerNotFound)

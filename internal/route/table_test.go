@@ -28,12 +28,12 @@ func snapshot(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tb.snap.Store(s)
+	tb.install(tb.snap.Load(), s)
 	return s
 }
 
 func unconnected(t *testing.T) *Table {
-	return NewTable(newPool(t, nil), nil, "temp")
+	return NewTable(newPool(t, nil), nil, "temp", nil)
 }
 
 // indexes tells which partition each index stands for.
@@ -164,7 +164,7 @@ func TestBallotsGoBackSlowly(t *testing.T) {
 	tb := unconnected(t)
 	snapshot(t, tb, config(5, 5))
 	s := snapshot(t, tb, config(4, 6))
-	if a, b := s.Locate(0).Ballot, s.Locate(1).Ballot; a != 5 || b != 6 {
+	if a, b := s.Locate(0).ballot, s.Locate(1).ballot; a != 5 || b != 6 {
 		t.Errorf("ballots %d, %d", a, b)
 	}
 	again := config(1, 1)
@@ -173,7 +173,7 @@ func TestBallotsGoBackSlowly(t *testing.T) {
 		again.Partitions[i].PID.AppID = 3
 	}
 	s = snapshot(t, tb, again)
-	if a := s.Locate(0); a.Ballot != 1 || a.AppID != 3 {
+	if a := s.Locate(0); a.ballot != 1 || a.AppID != 3 {
 		t.Errorf("partition %+v", a)
 	}
 	// A child that was known is not taken for its parent again.
@@ -199,20 +199,20 @@ func TestBallotsGoBackSlowly(t *testing.T) {
 		for _, ballot := range tc.answers {
 			snapshot(t, tb, config(ballot))
 		}
-		if got := tb.Snapshot().Locate(0).Ballot; got != tc.want {
+		if got := tb.Snapshot().Locate(0).ballot; got != tc.want {
 			t.Errorf("after the ballots %d it is %d, want %d", tc.answers, got, tc.want)
 		}
 	}
 }
 
-// Snapshots have the same Partition while nothing of it changes.
+// Snapshots have the same Partition while its place is the same.
 func TestUnchangedPartitionsAreShared(t *testing.T) {
 	tb := unconnected(t)
 	before := snapshot(t, tb, config(3, 3, 3))
 	moved := config(3, 4, 3)
 	moved.Partitions[2].Primary = peer.Address("10.0.1.2:34801")
 	after := snapshot(t, tb, moved)
-	for i, same := range []bool{true, false, false} {
+	for i, same := range []bool{true, true, false} {
 		if got := before.Locate(uint64(i)) == after.Locate(uint64(i)); got != same {
 			t.Errorf("partition %d is the same: %v", i, got)
 		}
@@ -250,166 +250,220 @@ func TestMalformedConfiguration(t *testing.T) {
 	}
 }
 
-// All who see the same snapshot share one question, and one who is late gets
-// its result for nothing.
-func TestRefreshIsSingleFlight(t *testing.T) {
+// answering returns a table whose meta server answers with what config returns,
+// a while after it was asked. asked are the times of the questions.
+func answering(t *testing.T, took time.Duration, config func() wire.QueryConfigResponse) (tb *Table, p *rpc.Pool, asked *[]time.Time) {
+	t.Helper()
+	var n memnet.Network
+	asked = new([]time.Time)
+	p = newPool(t, n.Dial)
+	tb = NewTable(p, NewMeta(p, metas(t, &n, func(r *peer.Request) {
+		if r.Name() != wire.TaskQueryConfig {
+			r.Fail(wire.ErrHandlerNotFound)
+			return
+		}
+		*asked = append(*asked, time.Now())
+		time.AfterFunc(took, func() { answerWith(config())(r) })
+	}), nil), "temp", nil)
+	return tb, p, asked
+}
+
+func always(c wire.QueryConfigResponse) func() wire.QueryConfigResponse {
+	return func() wire.QueryConfigResponse { return c }
+}
+
+func loaded(t *testing.T, tb *Table) *Snapshot {
+	t.Helper()
+	if err := tb.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return tb.Snapshot()
+}
+
+func TestLoadsAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var n memnet.Network
-		var questions int
-		p := newPool(t, n.Dial)
-		tb := NewTable(p, NewMeta(p, metas(t, &n, func(r *peer.Request) {
-			questions++
-			time.AfterFunc(100*time.Millisecond, func() { answerWith(config(3))(r) })
-		}), nil), "temp")
+		tb, _, asked := answering(t, 100*time.Millisecond, always(config(3)))
 		for round := 1; round <= 3; round++ {
-			seen := tb.Snapshot()
 			var wg sync.WaitGroup
-			for range 100 {
-				wg.Go(func() {
-					if err := tb.Refresh(t.Context(), seen, nil); err != nil {
-						t.Error(err)
-					}
-				})
+			for range 1000 {
+				wg.Go(func() { loaded(t, tb) })
 			}
-			tb.RefreshSoon(seen, nil)
 			wg.Wait()
-			if err := tb.Refresh(t.Context(), seen, nil); err != nil {
-				t.Error(err)
-			}
-			tb.RefreshSoon(seen, nil)
-			if questions != round || tb.Snapshot() == seen {
-				t.Errorf("%d questions in %d rounds", questions, round)
+			if len(*asked) != round {
+				t.Errorf("%d questions in %d rounds", len(*asked), round)
 			}
 		}
 	})
 }
 
-// While refreshes bring nothing new for a partition there are fewer and fewer,
-// whoever asks how often.
-func TestRefreshIsPutOff(t *testing.T) {
+// While there are complaints the meta servers are asked again and again, but more
+// and more rarely, whoever complains how often.
+func TestComplaints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var n memnet.Network
-		var questions []time.Time
-		now := config(3, 3)
-		p := newPool(t, n.Dial)
-		tb := NewTable(p, NewMeta(p, metas(t, &n, func(r *peer.Request) {
-			questions = append(questions, time.Now())
-			answerWith(now)(r)
-		}), nil), "temp")
-		refresh := func(hash uint64) time.Duration {
-			start := time.Now()
-			s := tb.Snapshot()
-			if err := tb.Refresh(t.Context(), s, s.Locate(hash)); err != nil {
-				t.Error(err)
-			}
-			return time.Since(start)
-		}
-		if err := tb.Refresh(t.Context(), nil, nil); err != nil {
-			t.Fatal(err)
-		}
+		tb, _, asked := answering(t, 0, always(config(3, 3)))
+		s := loaded(t, tb)
 		start := time.Now()
+		*asked = nil
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {
 				for time.Since(start) < 10*time.Second {
-					refresh(0)
-					time.Sleep(time.Duration(i) * time.Millisecond)
+					stop := tb.Complain(s.Locate(0), 0)
+					time.Sleep(time.Duration(i+1) * time.Millisecond)
+					stop()
 				}
 			})
 		}
 		wg.Wait()
-		asked := questions[1:]
-		if asked[0] != start {
-			t.Errorf("first asked after %v", asked[0].Sub(start))
+		synctest.Wait()
+		all := *asked
+		if all[0] != start {
+			t.Errorf("first asked after %v", all[0].Sub(start))
 		}
-		for i := range asked[1:] {
-			failing, pause := asked[i].Sub(start), asked[i+1].Sub(asked[i])
-			if want := max(failing/refreshShare, minRefreshPause); pause < want && pause < maxRefreshPause || pause > want+100*time.Millisecond {
-				t.Errorf("asked again after %v, %v after the start", pause, failing)
+		for i := range all[1:] {
+			lasted, pause := all[i].Sub(start), all[i+1].Sub(all[i])
+			if want := failing.after(lasted); pause != want && i < len(all)-2 {
+				t.Errorf("asked again after %v, %v after the start, want %v", pause, lasted, want)
 			}
 		}
-		if len(asked) > 120 {
-			t.Errorf("asked %d times in 10 s", len(asked))
+		if len(all) > 120 {
+			t.Errorf("asked %d times in 10 s", len(all))
 		}
 
-		// One that has just begun to fail need not wait, and others profit.
-		wg.Go(func() {
-			if d := refresh(0); d != time.Millisecond {
-				t.Errorf("joined for %v", d)
-			}
-		})
+		// What has just begun to fail need not wait, and nobody asks when nobody
+		// complains.
 		time.Sleep(time.Millisecond)
-		if d := refresh(1); d != 0 {
-			t.Errorf("another partition waited for %v", d)
+		*asked = nil
+		stop := tb.Complain(s.Locate(1), 0)
+		synctest.Wait()
+		stop()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(*asked) != 1 {
+			t.Errorf("%d questions", len(*asked))
 		}
-		wg.Wait()
-
-		// What is new is not the old failure any more, and neither is one that
-		// comes much later.
-		now = config(4, 3)
-		refresh(0)
-		time.Sleep(time.Millisecond)
-		if d := refresh(0); d != 0 {
-			t.Errorf("waited for %v after a change", d)
-		}
-		time.Sleep(time.Millisecond)
-		if d := refresh(0); d != minRefreshPause-time.Millisecond {
-			t.Errorf("then waited for %v", d)
-		}
-		time.Sleep(forgetFailure + time.Millisecond)
-		if d := refresh(0); d != 0 {
-			t.Errorf("waited for %v after a long time", d)
+		// A suspicion waits; others may be more certain.
+		*asked = nil
+		start = time.Now()
+		defer tb.Complain(s.Locate(0), time.Second)()
+		time.Sleep(100 * time.Millisecond)
+		defer tb.Complain(s.Locate(0), 200*time.Millisecond)()
+		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
+		if len(*asked) == 0 || (*asked)[0] != start.Add(300*time.Millisecond) {
+			t.Errorf("asked at %v after %v", *asked, start)
 		}
 	})
 }
 
-// Close ends a refresh that was put off.
-func TestClosedWhilePutOff(t *testing.T) {
+// A server that is silent may just be busy.
+func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var n memnet.Network
-		p := newPool(t, n.Dial)
-		tb := NewTable(p, NewMeta(p, metas(t, &n, answerWith(config(3))), nil), "temp")
-		for range 3 {
-			var failed *Partition
-			if s := tb.Snapshot(); s != nil {
-				failed = s.Locate(0)
-			}
-			if err := tb.Refresh(t.Context(), tb.Snapshot(), failed); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Millisecond)
+		tb, p, asked := answering(t, 0, always(config(3)))
+		loaded(t, tb)
+		*asked = nil
+		over := tb.Silent(p.Node("10.0.1.1:34801"))
+		time.Sleep(10 * time.Second)
+		over()
+		synctest.Wait()
+		n := len(*asked)
+		if n < 5 || n > 20 {
+			t.Errorf("asked %d times in 10 s", n)
 		}
-		time.AfterFunc(time.Millisecond, p.Close)
-		start := time.Now()
-		err := tb.Refresh(t.Context(), tb.Snapshot(), tb.Snapshot().Locate(0))
-		if d := time.Since(start); !errors.Is(err, rpc.ErrClosed) || d != time.Millisecond {
-			t.Errorf("after %v: %v", d, err)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(*asked) > n {
+			t.Error("asked on")
 		}
 	})
 }
 
-// A failed refresh leaves the snapshot and allows another one.
-func TestRefreshFails(t *testing.T) {
-	var n memnet.Network
-	p := newPool(t, n.Dial)
-	busy := wire.QueryConfigResponse{Err: wire.ErrBusyDropping}
-	gone := wire.QueryConfigResponse{Err: wire.ErrObjectNotFound}
-	tb := NewTable(p, NewMeta(p, metas(t, &n, peer.Each(answerWith(config(3)), answerWith(busy), answerWith(gone), answerWith(config(4)))), nil), "temp")
-	if err := tb.Refresh(t.Context(), nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	seen := tb.Snapshot()
-	if err := tb.Refresh(t.Context(), seen, nil); !errors.Is(err, wire.ErrBusyDropping) || tb.Snapshot() != seen {
-		t.Errorf("error %v", err)
-	}
-	if err := tb.Refresh(t.Context(), seen, nil); !errors.Is(err, ErrTableNotFound) || tb.Snapshot() != seen {
-		t.Errorf("error %v", err)
-	}
-	if err := tb.Refresh(t.Context(), seen, nil); err != nil || tb.Snapshot().Locate(0).Ballot != 4 {
-		t.Errorf("error %v", err)
-	}
-	p.Close()
-	if err := tb.Refresh(t.Context(), tb.Snapshot(), nil); !errors.Is(err, rpc.ErrClosed) {
-		t.Errorf("after Close: %v", err)
-	}
+// Whoever waits for another place of a partition learns it with the answer that
+// tells it, and not before.
+func TestChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := config(3, 3)
+		tb, _, _ := answering(t, 0, func() wire.QueryConfigResponse { return now })
+		s := loaded(t, tb)
+		happened := func(c <-chan struct{}) bool {
+			select {
+			case <-c:
+				return true
+			default:
+				return false
+			}
+		}
+		first, second := tb.Changed(s, s.Locate(0)), tb.Changed(s, s.Locate(1))
+		loaded(t, tb)
+		if tb.Snapshot() != s || happened(first) || happened(second) {
+			t.Error("nothing has changed")
+		}
+		now = config(4, 3) // another ballot is no other place
+		loaded(t, tb)
+		if tb.Snapshot() != s || happened(first) || happened(second) {
+			t.Error("the places are the same")
+		}
+		now = config(5, 3)
+		now.Partitions[0].Primary = peer.Address("10.0.1.2:34801")
+		next := loaded(t, tb)
+		if !happened(first) || happened(second) {
+			t.Errorf("changed: %v, %v", happened(first), happened(second))
+		}
+		if !happened(tb.Changed(s, s.Locate(1))) {
+			t.Error("who comes with an old snapshot has to look again")
+		}
+		if happened(tb.Changed(next, next.Locate(0))) {
+			t.Error("the new place has not changed")
+		}
+		now = wire.QueryConfigResponse{Err: wire.ErrObjectNotFound}
+		if err := tb.Load(t.Context()); !errors.Is(err, ErrTableNotFound) || tb.Snapshot() != nil {
+			t.Errorf("%v, %v", err, tb.Snapshot())
+		}
+		if !happened(second) {
+			t.Error("the table is gone")
+		}
+	})
+}
+
+// Close ends what waits for a question, and what was to be asked later.
+func TestClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb, p, asked := answering(t, time.Minute, always(config(3)))
+		time.AfterFunc(time.Second, p.Close)
+		if err := tb.Load(t.Context()); !errors.Is(err, rpc.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+		if err := tb.Load(t.Context()); !errors.Is(err, rpc.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+		defer tb.Silent(p.Node("10.0.1.1:34801"))()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(*asked) != 1 {
+			t.Errorf("%d questions", len(*asked))
+		}
+	})
+}
+
+// A failed question leaves the snapshot and allows another one, unless the answer
+// is that there is no such table.
+func TestLoadFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var now wire.QueryConfigResponse
+		tb, _, _ := answering(t, 0, func() wire.QueryConfigResponse { return now })
+		now = config(3)
+		seen := loaded(t, tb)
+		now = wire.QueryConfigResponse{Err: wire.ErrBusyDropping}
+		if err := tb.Load(t.Context()); !errors.Is(err, wire.ErrBusyDropping) || tb.Snapshot() != seen || !errors.Is(tb.Failure(), wire.ErrBusyDropping) {
+			t.Errorf("error %v", err)
+		}
+		now = wire.QueryConfigResponse{Err: wire.ErrObjectNotFound}
+		if err := tb.Load(t.Context()); !errors.Is(err, ErrTableNotFound) || tb.Snapshot() != nil {
+			t.Errorf("error %v", err)
+		}
+		now = config(4)
+		if loaded(t, tb).Locate(0).ballot != 4 || tb.Failure() != nil {
+			t.Errorf("failure %v", tb.Failure())
+		}
+	})
 }

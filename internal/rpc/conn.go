@@ -2,9 +2,9 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -23,6 +23,9 @@ type Options struct {
 	// before it is asked for a sign of life, and again how long it may take to
 	// give one before the connection counts as dead. Default 2 s.
 	ProbeAfter time.Duration
+	// SilentAfter is how long a server may be silent while calls are pending
+	// before their listeners are told. Default an eighth of ProbeAfter.
+	SilentAfter time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -35,58 +38,71 @@ func (o Options) withDefaults() Options {
 	if o.ProbeAfter <= 0 {
 		o.ProbeAfter = 2 * time.Second
 	}
+	if o.SilentAfter <= 0 {
+		o.SilentAfter = o.ProbeAfter / 8
+	}
 	return o
 }
 
 // Conn is a connection to one server. All methods may be called concurrently.
 type Conn struct {
 	addr string
+	node *Node // nil in tests
 	nc   net.Conn
 	opts Options
 	kick chan struct{} // capacity 1: mu.out has something for the writer
 	dead chan struct{} // closed when the connection failed
 	wg   sync.WaitGroup
-	// idle are calls to use again. They are not shared between connections,
-	// because a channel belongs to the bubble of testing/synctest, or to none,
-	// in which it was made.
-	idle sync.Pool
+	full atomic.Bool // mu.out has more than MaxBuffered
+
+	progress int64 // bytes that the writer has written without telling
 
 	mu struct {
 		sync.Mutex
-		out     []byte    // frames that the writer has not taken yet
-		calls   callTable // whoever takes a call off the table completes it
-		writing int32     // calls with an id before this one are written
-		sent    int32     // calls with an id before this one may have been written
-		err     error     // why the connection is dead; set once
-		space   chan struct{}
+		out   outgoing  // frames that the writer has not taken yet
+		calls callTable // whoever takes a call off the table completes it
+		sent  int32     // calls with an id before this one may have been written
+		err   error     // why the connection is dead; set once
+		space chan struct{}
 
-		// The watch: a timer that runs while answers are owed, and only then.
-		watch   *time.Timer
-		watchAt time.Time // when it fires; zero if it is not running
-		probeAt time.Time // when the server is due to be probed, or to have answered
-		probed  bool      // a probe is under way
-		owing   bool      // a call was given up since the server was last heard
-		// The latest probe.
-		probe      int32         // its id
-		probePause time.Duration // no probe again before, unless somebody calls
-		notBefore  time.Time     // the end of that
+		// Positions in the stream of all bytes sent.
+		queued   int64 // where the next frame begins
+		written  int64 // what the network has taken
+		received int64 // what the server is known to have, by its answers
+
+		watch watch
 	}
 }
 
 // NewConn starts a connection to addr on nc, which it owns from now on.
-func NewConn(addr string, nc net.Conn, opts Options) *Conn {
+func NewConn(addr string, nc net.Conn, opts Options) *Conn { return newConn(nil, addr, nc, opts) }
+
+func newConn(node *Node, addr string, nc net.Conn, opts Options) *Conn {
 	c := &Conn{
 		addr: addr,
+		node: node,
 		nc:   nc,
 		opts: opts.withDefaults(),
 		kick: make(chan struct{}, 1),
 		dead: make(chan struct{}),
-		idle: sync.Pool{New: newCall},
 	}
-	c.wg.Add(2)
-	go c.writeLoop()
-	go c.readLoop()
+	c.run(c.writeLoop)
+	c.run(c.readLoop)
 	return c
+}
+
+// run runs a loop that ends when the connection is dead. Close of the
+// connection waits for it, and so does Close of its pool.
+func (c *Conn) run(loop func()) {
+	if c.node != nil {
+		c.node.pool.wg.Add(1) // by a goroutine that the pool waits for
+	}
+	c.wg.Go(func() {
+		loop()
+		if c.node != nil {
+			c.node.pool.wg.Done()
+		}
+	})
 }
 
 // Addr returns the address of the server, "host:port".
@@ -112,56 +128,81 @@ func (c *Conn) Fail(err error) {
 	}
 	c.mu.err = err
 	sent := c.mu.sent
-	calls := c.mu.calls.takeAll()
-	c.mu.out = nil
-	if c.mu.watch != nil {
-		c.mu.watch.Stop()
-	}
+	calls := c.mu.calls.takeIf(func(*Call) bool { return true })
+	c.mu.out = outgoing{}
+	over := c.mu.watch.stop()
 	c.mu.Unlock()
 
+	if c.node != nil && err == ErrStalled {
+		c.node.hung.Store(true)
+	}
 	close(c.dead)
 	c.nc.Close()
 	for _, cl := range calls {
-		cl.err = &Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: err}
-		cl.done <- struct{}{}
+		cl.complete(&Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: err})
+	}
+	over.run()
+}
+
+// Recall gives back, with ErrMoved, the movable calls of partitions that have
+// moved to another server.
+func (c *Conn) Recall(moved func(wire.GPID) bool) {
+	c.mu.Lock()
+	sent := c.mu.sent
+	calls := c.mu.calls.takeIf(func(cl *Call) bool { return cl.Movable && moved(cl.gpid) })
+	if len(calls) > 0 {
+		c.mu.watch.owing = true
+	}
+	c.mu.Unlock()
+	for _, cl := range calls {
+		cl.complete(&Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: ErrMoved})
 	}
 }
 
-// Call sends a request and sets reply to the reply to it. It ends with the
-// context; if that has no deadline it ends at deadline, which must be set.
+// Do sends a request and waits for its reply. It ends with the context, and
+// with ErrTimeout at the deadline if that is not zero: a context that has a
+// deadline needs no other one. Nothing is sent once the context has ended.
 // Errors are of type *Error.
-func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h *wire.RequestHeader, task string, arg *M, reply *Reply) error {
-	reply.call = nil // of a reply before this one
-	done := ctx.Done()
-	cl := c.idle.Get().(*call)
-	if _, ok := ctx.Deadline(); ok && done != nil {
-		cl.deadline = time.Time{}
-	} else {
-		cl.deadline = deadline
+func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.RequestHeader, encode Encode) error {
+	cl.deadline = deadline
+	cl.gpid = h.GPID
+	var large []byte
+	if cl.Large {
+		if c.full.Load() {
+			if err := c.waitForSpace(ctx, deadline); err != nil {
+				return &Error{Addr: c.addr, Err: err}
+			}
+		}
+		large = encode(nil)
 	}
 
 	c.mu.Lock()
-	if len(c.mu.out) > c.opts.MaxBuffered || c.mu.err != nil {
-		if err := c.waitForSpaceLocked(ctx, deadline); err != nil {
-			c.mu.Unlock()
-			c.recycle(cl)
+	for c.mu.out.size > c.opts.MaxBuffered || c.mu.err != nil { // others were faster
+		c.mu.Unlock()
+		if err := c.waitForSpace(ctx, deadline); err != nil {
 			return &Error{Addr: c.addr, Err: err}
 		}
+		c.mu.Lock()
 	}
 	c.mu.calls.add(cl)
 	seq := cl.seq
-	idle := len(c.mu.out) == 0
-	c.mu.out = wire.AppendRequest(c.mu.out, *h, task, seq, *arg)
-	if c.mu.watchAt.IsZero() || (!cl.deadline.IsZero() && cl.deadline.Before(c.mu.watchAt)) {
-		c.startWatchLocked(cl.deadline)
+	before := c.mu.out.size
+	c.mu.out.call(cl, h, encode, large)
+	if c.mu.out.size > c.opts.MaxBuffered {
+		c.full.Store(true)
+	}
+	c.mu.queued += int64(c.mu.out.size - before)
+	cl.end = c.mu.queued
+	if w := &c.mu.watch; w.at.IsZero() || (!deadline.IsZero() && deadline.Before(w.at)) {
+		c.startWatchLocked(deadline)
 	}
 	c.mu.Unlock()
-	if idle {
+	if before == 0 {
 		c.wakeWriter()
 	}
 
 	// A receive from one channel is cheaper than a select of two.
-	if done == nil {
+	if done := ctx.Done(); done == nil {
 		<-cl.done
 	} else {
 		select {
@@ -173,43 +214,23 @@ func Call[M wire.Message](ctx context.Context, c *Conn, deadline time.Time, h *w
 		}
 	}
 	err := cl.err
-	reply.Reply = cl.reply
-	if cl.lent {
-		reply.conn, reply.call = c, cl
-	} else {
-		c.recycle(cl)
-	}
+	cl.err = nil
 	return err
 }
 
 // abandon takes the call off the table because of err. If its reply is coming
 // at this very moment it waits for that, and returns nil.
-func (c *Conn) abandon(cl *call, seq int32, err error) error {
+func (c *Conn) abandon(cl *Call, seq int32, err error) error {
 	c.mu.Lock()
 	if c.mu.calls.take(seq) == nil {
 		c.mu.Unlock()
 		<-cl.done
 		return nil
 	}
-	c.mu.owing = true
+	c.mu.watch.owing = true
 	c.mu.Unlock()
-	c.recycle(cl)
 	// What the writer has not taken yet it is about to take.
 	return &Error{Addr: c.addr, Sent: true, Err: err}
-}
-
-// Send sends a request that is never answered. It does not wait, and drops
-// the request if the connection is dead or has too much to write.
-func Send[M wire.Message](c *Conn, h wire.RequestHeader, task string, arg M) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.err != nil || len(c.mu.out) > c.opts.MaxBuffered {
-		return
-	}
-	// An id of its own, in case the server refuses the request with an answer.
-	c.mu.out = wire.AppendRequest(c.mu.out, h, task, c.mu.calls.next, arg)
-	c.mu.calls.next++
-	c.wakeWriter()
 }
 
 func (c *Conn) wakeWriter() {
@@ -219,42 +240,38 @@ func (c *Conn) wakeWriter() {
 	}
 }
 
-// waitForSpaceLocked returns when the writer has taken enough of the outgoing
-// buffer, or with an error when the connection is dead or the call may not wait
-// any longer. It unlocks the mutex meanwhile.
-func (c *Conn) waitForSpaceLocked(ctx context.Context, deadline time.Time) error {
-	var timer *time.Timer
-	for len(c.mu.out) > c.opts.MaxBuffered && c.mu.err == nil {
-		if timer == nil {
-			timer = time.NewTimer(time.Until(deadline))
-			defer timer.Stop()
+// waitForSpace returns when the writer has taken the outgoing buffer, or with an
+// error when the connection is dead or the call may not wait any longer. Callers
+// that wait are let in one after the other, until the buffer is full again.
+func (c *Conn) waitForSpace(ctx context.Context, deadline time.Time) error {
+	var expired <-chan time.Time
+	if !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	for {
+		c.mu.Lock()
+		if c.mu.err != nil || c.mu.out.size <= c.opts.MaxBuffered {
+			err := c.mu.err
+			c.mu.Unlock()
+			return err
 		}
 		if c.mu.space == nil {
 			c.mu.space = make(chan struct{})
 		}
 		space := c.mu.space
 		c.mu.Unlock()
-		var err error
 		select {
 		case <-space:
 		case <-c.dead:
 		case <-ctx.Done():
-			err = ContextError(ctx)
-		case <-timer.C:
-			err = errors.Join(ErrTimeout, context.DeadlineExceeded)
+			return ContextError(ctx)
+		case <-expired:
+			return ErrTimeout
 		}
-		c.mu.Lock()
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ContextError(ctx)
 		}
 	}
-	return c.mu.err
-}
-
-// TimeoutMs returns d in the form of the request header: milliseconds, rounded
-// up, at least 1 and at most what 31 bits hold.
-func TimeoutMs(d time.Duration) int32 {
-	const most = 1<<31 - 1
-	d = min(d, most*time.Millisecond) // or rounding up would overflow
-	return int32(max((d+time.Millisecond-1)/time.Millisecond, 1))
 }

@@ -153,7 +153,7 @@ func TestBackpressure(t *testing.T) {
 		}
 		synctest.Wait()
 		c.mu.Lock()
-		if n := cap(c.mu.out); n > 4*limit {
+		if n := cap(c.mu.out.buf); n > 4*limit {
 			t.Errorf("%d bytes are buffered, limit %d", n, limit)
 		}
 		waiting := callers - c.mu.calls.n
@@ -304,18 +304,18 @@ func TestCloseFailsCallsAndWaits(t *testing.T) {
 			t.Errorf("call after Close: %v", err)
 		}
 		c.Close()
-		Send(c, wire.RequestHeader{}, wire.TaskClearScanner, wire.ContextID(1)) // dropped
+		c.Tell(wire.RequestHeader{}, wire.TaskClearScanner, wire.ContextID(1)) // dropped
 		c.mu.Lock()
-		if len(c.mu.out) != 0 {
+		if c.mu.out.size != 0 {
 			t.Error("a request was buffered after Close")
 		}
 		c.mu.Unlock()
 	})
 }
 
-// Send waits for nothing, and its answers, which should not come, disturb
+// Tell waits for nothing, and its answers, which should not come, disturb
 // nobody.
-func TestSend(t *testing.T) {
+func TestTell(t *testing.T) {
 	got := make(chan int64, 1)
 	c, _ := connect(t, Options{}, func(r *peer.Request) {
 		if r.Name() == wire.TaskClearScanner {
@@ -326,7 +326,7 @@ func TestSend(t *testing.T) {
 		}
 		echo(r)
 	})
-	Send(c, wire.RequestHeader{}, wire.TaskClearScanner, wire.ContextID(-77))
+	c.Tell(wire.RequestHeader{}, wire.TaskClearScanner, wire.ContextID(-77))
 	if id := <-got; id != -77 {
 		t.Errorf("context id %d", id)
 	}
@@ -366,7 +366,7 @@ func TestLargeRequestsDoNotStay(t *testing.T) {
 	big := bytes.Repeat([]byte("v"), 8<<20)
 	for range 3 {
 		h := wire.RequestHeader{TimeoutMs: 1000}
-		if err := Call(t.Context(), c, time.Now().Add(time.Minute), &h, wire.TaskPut, &wire.UpdateRequest{Value: big}, new(Reply)); err != nil {
+		if _, err := Send(t.Context(), c, time.Time{}, h, wire.TaskPut, &wire.UpdateRequest{Value: big}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -377,7 +377,7 @@ func TestLargeRequestsDoNotStay(t *testing.T) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n := cap(c.mu.out); n > 2*keepBuffer {
+	if n := cap(c.mu.out.buf); n > 2*keepBuffer {
 		t.Errorf("an outgoing buffer of %d bytes is kept", n)
 	}
 }

@@ -12,9 +12,6 @@ import (
 
 const (
 	readBuffer = 64 << 10
-	// keepBuffer is the largest outgoing buffer that is kept for the next
-	// round; a larger one served an unusual burst.
-	keepBuffer = 1 << 20
 	// firstChunk is what is allocated for a reply that is not there yet. The
 	// rest follows as its bytes do, so that a length alone costs no memory.
 	firstChunk = 1 << 20
@@ -27,8 +24,7 @@ const (
 
 // writeLoop sends what the calls have appended, until the connection dies.
 func (c *Conn) writeLoop() {
-	defer c.wg.Done()
-	var buf []byte
+	var out outgoing
 	for {
 		select {
 		case <-c.kick:
@@ -36,48 +32,56 @@ func (c *Conn) writeLoop() {
 			return
 		}
 		for {
-			// Callers that are about to append get their turn first: one system
-			// call for many frames costs less than anything else here.
+			// Callers that are about to append get their turn first, and those whom
+			// they wake: one system call for many frames costs less than anything
+			// else here.
 			runtime.Gosched()
-			buf = c.takeOutgoing(buf)
-			if len(buf) == 0 {
+			runtime.Gosched()
+			if c.takeOutgoing(&out); out.size == 0 {
 				break
 			}
-			for rest := buf; len(rest) > 0; {
-				n, err := c.nc.Write(rest[:min(len(rest), piece)])
-				if err != nil {
-					c.Fail(err)
-					return
-				}
-				if rest = rest[n:]; len(rest) > 0 {
-					c.wrote()
-				}
+			if err := out.each(c.write); err != nil {
+				c.Fail(err)
+				return
 			}
 		}
 	}
 }
 
-// takeOutgoing swaps the outgoing buffer with the one written last.
-func (c *Conn) takeOutgoing(last []byte) []byte {
-	if cap(last) > keepBuffer {
-		last = nil
+// write writes b piece by piece.
+func (c *Conn) write(b []byte) error {
+	for len(b) > 0 {
+		n, err := c.nc.Write(b[:min(len(b), piece)])
+		if err != nil {
+			return err
+		}
+		if b = b[n:]; len(b) > 0 {
+			c.wrote(n)
+		} else {
+			c.progress += int64(n)
+		}
 	}
+	return nil
+}
+
+// takeOutgoing swaps what is to be written with what was written last.
+func (c *Conn) takeOutgoing(last *outgoing) {
+	last.reset()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wroteLocked()
-	buf := c.mu.out
-	c.mu.out = last[:0]
-	c.mu.writing, c.mu.sent = c.mu.sent, c.mu.calls.next
+	c.mu.out, *last = *last, c.mu.out
+	c.mu.sent = c.mu.calls.next
+	c.wroteLocked(c.progress)
+	c.progress = 0
+	c.full.Store(false)
 	if c.mu.space != nil {
 		close(c.mu.space)
 		c.mu.space = nil
 	}
-	return buf
 }
 
 // readLoop hands the replies to their calls, until the connection dies.
 func (c *Conn) readLoop() {
-	defer c.wg.Done()
 	c.Fail(c.readReplies())
 }
 
@@ -86,7 +90,7 @@ func (c *Conn) readReplies() error {
 		buf     = make([]byte, readBuffer)
 		w       int // buf[:w] is read and not decoded yet
 		replies [batch]wire.Reply
-		waiters [batch]*call
+		waiters [batch]*Call
 	)
 	for {
 		n, err := c.nc.Read(buf[w:])
@@ -202,8 +206,7 @@ func (c *Conn) skipReply(buf []byte, w int, tooLarge error) (r, end int, err err
 	cl := c.mu.calls.take(reply.Seq)
 	c.mu.Unlock()
 	if cl != nil {
-		cl.err = &Error{Addr: c.addr, Sent: true, Err: tooLarge}
-		cl.done <- struct{}{}
+		cl.complete(&Error{Addr: c.addr, Sent: true, Err: tooLarge})
 	}
 	for w < size {
 		size -= w
@@ -226,21 +229,25 @@ func brokenOff(err error) error {
 // deliver completes the calls of the replies. A reply without a call came too
 // late and is dropped. The replies are in the read buffer, or in memory of their
 // own.
-func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*call, own bool) {
+func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool) {
 	c.mu.Lock()
-	c.heardLocked()
+	over := c.mu.watch.heard()
 	for i := range replies {
-		waiters[i] = c.mu.calls.take(replies[i].Seq)
+		cl := c.mu.calls.take(replies[i].Seq)
+		switch {
+		case cl != nil:
+			c.mu.received = max(c.mu.received, cl.end)
+		case replies[i].Seq == c.mu.watch.probe:
+			c.mu.received = max(c.mu.received, c.mu.watch.probeEnd)
+		}
+		waiters[i] = cl
 	}
 	c.mu.Unlock()
+	over.run()
 	for i := range replies {
 		if cl := waiters[i]; cl != nil {
-			if own {
-				cl.reply = replies[i]
-			} else {
-				cl.take(replies[i])
-			}
-			cl.done <- struct{}{}
+			cl.take(&replies[i], own)
+			cl.complete(nil)
 			waiters[i] = nil
 		}
 		replies[i] = wire.Reply{}

@@ -59,8 +59,8 @@ func get(ctx context.Context, c *Conn, key string) (string, error) {
 
 func getBy(ctx context.Context, c *Conn, deadline time.Time, key string) (string, error) {
 	h := wire.RequestHeader{GPID: wire.GPID{AppID: 2}, TimeoutMs: 1000}
-	var reply Reply
-	if err := Call(ctx, c, deadline, &h, wire.TaskGet, &wire.Key{HashKey: []byte(key)}, &reply); err != nil {
+	reply, err := Send(ctx, c, deadline, h, wire.TaskGet, &wire.Key{HashKey: []byte(key)})
+	if err != nil {
 		return "", err
 	}
 	if reply.Err != wire.ErrOK {

@@ -122,13 +122,13 @@ func TestRedialAfterLoss(t *testing.T) {
 			if err != nil {
 				t.Fatalf("dial %d: %v", i, err)
 			}
-			if node.Live() != c {
+			if node.Live(0) != c {
 				t.Error("the connection is not live")
 			}
 			synctest.Wait() // it is accepted
 			s.Disconnect()
 			<-c.Dead()
-			if node.Live() != nil {
+			if node.Live(0) != nil {
 				t.Error("a dead connection is live")
 			}
 		}
@@ -257,7 +257,7 @@ func TestPoolCloseWaits(t *testing.T) {
 	}
 	ran := false
 	p.Go(func(ctx context.Context) {
-		err := Call(ctx, c, time.Time{}, &wire.RequestHeader{}, wire.TaskGet, &wire.Key{}, new(Reply))
+		_, err := Send(ctx, c, time.Time{}, wire.RequestHeader{}, wire.TaskGet, &wire.Key{})
 		if !errors.Is(err, ErrClosed) && !errors.Is(err, context.Canceled) {
 			t.Errorf("pending call: %v", err)
 		}

@@ -286,26 +286,49 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// A Reply that is used again has nothing left of the one before.
-func TestReplyIsUsedAgain(t *testing.T) {
-	sizes := map[byte]int{'s': 1, 'l': largestLoan}
+// A Call that is sent again has nothing left of the answer before. What Take has
+// kept is not in the read buffer; a whole reply is the caller's.
+func TestCallIsSentAgain(t *testing.T) {
+	value := byte('a')
 	c, _ := connect(t, Options{}, func(r *peer.Request) {
-		r.Reply(wire.ReadResponse{Value: make([]byte, sizes[hashKey(r)[0]])})
+		if value == 'c' {
+			r.Fail(wire.ErrBusy)
+			return
+		}
+		r.Reply(wire.ReadResponse{Error: wire.Status(value), Value: []byte{value}})
 	})
-	var reply Reply
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, tc := range []struct {
-		ctx  context.Context
-		key  string
-		lent bool
-	}{{t.Context(), "s", true}, {t.Context(), "l", false}, {t.Context(), "s", true}, {ended, "s", false}} {
-		err := Call(tc.ctx, c, time.Now().Add(time.Minute), &wire.RequestHeader{}, wire.TaskGet, &wire.Key{HashKey: []byte(tc.key)}, &reply)
-		if tc.ctx != ended && err != nil {
-			t.Fatal(err)
+	cl := (*Pool)(nil).Call(wire.TaskGet)
+	cl.Take = func(a *Answer, r *wire.Reader) {
+		var resp wire.ReadResponse
+		resp.Read(r)
+		a.Status, a.Bytes = resp.Error, bytes.Clone(resp.Value)
+	}
+	do := func() {
+		t.Helper()
+		h := wire.RequestHeader{}
+		err := c.Do(t.Context(), cl, time.Time{}, &h, func(dst []byte) []byte { return wire.AppendArgument(dst, wire.Key{}) })
+		if err != nil || cl.Malformed != nil {
+			t.Fatal(err, cl.Malformed)
 		}
-		if lent := reply.Lent(); lent != tc.lent && (tc.ctx != ended || err != nil) {
-			t.Errorf("after %s, %v: lent: %v", tc.key, err, lent)
-		}
+	}
+	do()
+	first := cl.Answer
+	value = 'b'
+	do()
+	if string(first.Bytes) != "a" || string(cl.Bytes) != "b" || cl.Status != 'b' || cl.Reply.Size() != 0 {
+		t.Errorf("first %+v, second %+v", first, cl.Answer)
+	}
+	value = 'c'
+	do()
+	if cl.Code != wire.ErrBusy || cl.Bytes != nil || cl.Status != 0 {
+		t.Errorf("third %+v", cl.Answer)
+	}
+	value, cl.Take = 'd', nil
+	do()
+	whole := cl.Reply
+	value = 'e'
+	do()
+	if r := whole.ResultReader(wire.TypeStruct); cl.Code != wire.ErrOK || !bytes.Contains(r.Rest(), []byte("d")) {
+		t.Errorf("whole reply %+v", whole)
 	}
 }

@@ -1,13 +1,15 @@
 package server
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/pegasus-go/pegasus/internal/server/console"
+	"github.com/pegasus-go/pegasus/internal/storage"
 )
 
 // console returns the console of a server with that role.
-func (s *Server) console(role string) *console.Console {
+func (s *Server) console(role string, db *storage.DB) *console.Console {
 	o := &s.opts
 	return &console.Console{
 		Role:    role,
@@ -27,6 +29,15 @@ func (s *Server) console(role string) *console.Console {
 				Description: "longest time of a read of many records, 0 is no limit",
 				Value:       strconv.FormatInt(max(0, o.Limits.IterationTime.Milliseconds()), 10),
 			},
+		},
+		Health: func() (state, reason string, failed bool) {
+			switch err := db.Health(); {
+			case errors.Is(err, storage.ErrFailed):
+				return "failed", err.Error(), true
+			case err != nil:
+				return "writes refused", err.Error(), false
+			}
+			return "ok", "", false
 		},
 		Counters: func() console.Counters {
 			return console.Counters{

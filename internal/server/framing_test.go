@@ -134,6 +134,7 @@ func TestHTTP(t *testing.T) {
 		status int
 		want   string // as JSON, at least; or the text
 	}{
+		{"/health", 200, `{"status":"ok"}`},
 		{"/version", 200, `{"Version":"2.5.0"}`},
 		{"/recentStartTime", 200, `{"RecentStartTime":"` + started.Format(time.DateTime) + `"}`},
 		{"/configs", 200, `{"cluster_name":{"name":"cluster_name","type":"FV_STRING","tags":"","value":"test cluster"}}`},

@@ -96,7 +96,7 @@ func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*repl
 	// the connections.
 	slowMeta, slowReplica := transport.NewQueue(16), transport.NewQueue(runtime.GOMAXPROCS(0)-1)
 	for i, addr := range o.MetaAddrs {
-		r := &meta.Role{Console: s.console("meta"), Index: i, ClusterName: o.ClusterName, ReadOnly: o.ReadOnly}
+		r := &meta.Role{Console: s.console("meta", db), Index: i, ClusterName: o.ClusterName, ReadOnly: o.ReadOnly}
 		if o.BackupDir != "" {
 			r.Console.Commands = []console.Command{s.backups.command(func() *catalog.Catalog { return s.catalog })}
 		}
@@ -110,7 +110,7 @@ func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*repl
 			Scans: s.scans, DB: db, Clock: o.Clock, Logger: o.Logger, Index: i, Dir: o.Dir,
 			ReadOnly: o.ReadOnly, WriteSize: o.Limits.WriteSize, ReplySize: o.Limits.ReplySize,
 		})
-		r.Console = s.console("replica")
+		r.Console = s.console("replica", db)
 		r.Console.Pages = console.Pages{"replica/data_version": r.DataVersion}
 		replicas = append(replicas, r)
 		s.replicas = append(s.replicas, &Node{replica: r, Node: transport.NewNode(transport.NodeOptions{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -21,6 +22,7 @@ const (
 	checkpointChunk   = 1 << 20    // bytes of a batch
 	checkpointMemory  = 8 << 20    // of memtable
 	checkpointCaching = 4 * checkpointMemory
+	flushPatience     = 50 * time.Millisecond // until the disk is looked at
 )
 
 var everything = pebble.KeyRange{Start: []byte{0}, End: []byte{0xff}}
@@ -50,7 +52,7 @@ func (db *DB) CheckpointApp(ctx context.Context, dir string, appID int32, meta .
 // else has open. On disk there must be no opts.Dir yet, else the error is ErrExists.
 func Restore(ctx context.Context, from string, opts Options) (*DB, error) {
 	source, err := Open(Options{
-		Dir: from, MustExist: true, FS: opts.FS, Logger: opts.Logger, SweepInterval: -1,
+		Dir: from, ReadOnly: true, FS: opts.FS, Logger: opts.Logger,
 		MemTableSize: checkpointMemory, CacheSize: checkpointCaching,
 	})
 	if err != nil {
@@ -124,10 +126,29 @@ func (db *DB) copyTo(ctx context.Context, dir string, ranges []pebble.KeyRange) 
 			return 0, errors.Join(err, to.Close())
 		}
 	}
-	if err := to.Close(); err != nil {
+	if err := errors.Join(to.flushAll(ctx), to.Close()); err != nil {
 		return 0, err
 	}
 	return to.dirSize()
+}
+
+// flushAll moves all that was written to tables, or says why that is not possible now. Close would be
+// content with logs.
+func (db *DB) flushAll(ctx context.Context) error {
+	flushed, err := db.pebble.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-flushed:
+			return db.failure()
+		case <-time.After(flushPatience):
+			if err := errors.Join(ctx.Err(), db.guard.stalled(-1)); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 func copyRange(ctx context.Context, to *DB, from *pebble.Snapshot, r pebble.KeyRange) (err error) {
@@ -164,12 +185,12 @@ func copyRange(ctx context.Context, to *DB, from *pebble.Snapshot, r pebble.KeyR
 // dirSize returns the size of the files of a store on disk.
 func (db *DB) dirSize() (size int64, err error) {
 	fs := db.opts.FS
-	names, err := fs.List(db.opts.Dir)
+	names, err := fs.List(db.dir)
 	if err != nil {
 		return 0, err
 	}
 	for _, name := range names {
-		info, err := fs.Stat(fs.PathJoin(db.opts.Dir, name))
+		info, err := fs.Stat(fs.PathJoin(db.dir, name))
 		if err != nil {
 			return 0, err
 		}

@@ -23,8 +23,8 @@ type Commit struct {
 func (c Commit) Pending() bool { return c.batch != nil }
 
 // Wait waits until the write is as durable as Options.Durability says. It must be called exactly
-// once. With an error, ErrFailed or ErrClosed, the write must not be acknowledged: it may have
-// been lost, or may be found by the next Open. All writes that wait at the same time share one
+// once. With ErrFailed or ErrClosed the write must not be acknowledged: it may have been lost, or
+// may be found by the next Open. With ErrFull, ErrStalled or ErrReadOnly it was not carried out. All writes that wait at the same time share one
 // sync.
 func (c Commit) Wait() error {
 	if c.batch == nil {
@@ -48,13 +48,28 @@ func (c Commit) Wait() error {
 	return nil
 }
 
-// apply makes a batch visible and takes it over, also when it fails.
-func (db *DB) apply(b *pebble.Batch) (Commit, error) {
-	if db.failed() {
-		_ = b.Close()
-		return Commit{err: ErrFailed}, ErrFailed
+// refuses returns why the store takes no writes. Pebble would make a writer wait for a disk that
+// takes no tables when its memtables are full.
+func (db *DB) refuses() error {
+	switch {
+	case db.opts.ReadOnly:
+		return ErrReadOnly
+	case db.failed():
+		return ErrFailed
+	case db.guard == nil:
+		return nil
 	}
-	var err error
+	return db.stalled(db.opts.MemTableSize / 2)
+}
+
+// apply makes a batch visible and takes it over, also when it fails. With ErrFull or ErrStalled
+// nothing was written, and it may be tried again.
+func (db *DB) apply(b *pebble.Batch) (Commit, error) {
+	err := db.refuses()
+	if err != nil {
+		_ = b.Close()
+		return Commit{err: err}, err
+	}
 	if db.inMemory {
 		if err = db.pebble.Apply(b, pebble.NoSync); err == nil {
 			err = b.Close()
@@ -123,7 +138,7 @@ func (p *Partition) commitLocked(b *pebble.Batch, expire uint32) (WriteResult, C
 		_ = b.Close()
 		return WriteResult{Status: IOError, Decree: p.nextDecreeLocked()}, Commit{err: ErrClosed}
 	}
-	decree := p.nextDecreeLocked()
+	decree, before := p.nextDecreeLocked(), p.mu.reserved
 	reserved := p.reserveLocked(b, decree)
 	if m := p.mu.move; m != nil {
 		m.child.mu.Lock()
@@ -132,6 +147,7 @@ func (p *Partition) commitLocked(b *pebble.Batch, expire uint32) (WriteResult, C
 	}
 	c, err := p.db.apply(b)
 	if err != nil {
+		p.mu.reserved = before // the next write makes the reservation
 		return WriteResult{Status: IOError, Decree: decree}, c
 	}
 	p.db.sweeper.note(expire)
@@ -153,13 +169,14 @@ func (p *Partition) refuseLocked(status Status) (WriteResult, Commit) {
 		return res, Commit{}
 	}
 	b := p.db.pebble.NewBatch()
-	p.mu.reserved = max(p.mu.reserved, decree+decreeReserve)
-	addReservation(b, p.appID, p.index, p.mu.reserved)
+	reserved := max(p.mu.reserved, decree+decreeReserve)
+	addReservation(b, p.appID, p.index, reserved)
 	c, err := p.db.apply(b)
 	if err != nil {
 		return WriteResult{Status: IOError, Decree: decree}, c
 	}
-	c.partition, c.reserved = p, p.mu.reserved
+	p.mu.reserved = reserved
+	c.partition, c.reserved = p, reserved
 	return res, c
 }
 

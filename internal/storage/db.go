@@ -16,12 +16,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // DB is an open store. Its methods may be called concurrently.
@@ -29,14 +27,20 @@ import (
 // Lock order: life, mu, then a partition's mu (several in index order), then its gate, then its
 // scanners.
 type DB struct {
-	opts     Options
-	inMemory bool
-	pebble   *pebble.DB
-	lock     *pebble.Lock // nil in memory
-	guard    *guardFS     // nil in memory
-	broken   atomic.Bool  // Pebble reported an error that it calls fatal
-	flushes  atomic.Int64 // of memtables
-	sweeper  sweeper
+	opts      Options
+	inMemory  bool
+	pebble    *pebble.DB
+	dir       string       // Options.Dir, wherever the process goes
+	lock      *pebble.Lock // nil in memory
+	release   func()       // of the claim to dir; nil without one
+	guard     *guardFS     // nil in memory, and if nothing is written
+	space     space
+	small     bool         // the disk is so small that memtables are
+	broken    atomic.Bool  // Pebble reported an error that it calls fatal
+	flushes   atomic.Int64 // of memtables
+	full      atomic.Bool  // Pebble makes writers wait, as there are too many memtables or tables
+	sweeper   sweeper
+	reclaimer reclaimer
 
 	compacting chan struct{} // holds as many as compactions run, one at most
 	runRecords int           // of walks; tests have less
@@ -57,7 +61,8 @@ type partitionID struct{ appID, index int32 }
 
 // Open opens the store in opts.Dir, or makes one. Errors wrap ErrLocked, ErrNewerFormat, ErrForeign
 // and ErrNoStore; a directory that cannot be opened is left as it is. A partition split that a crash
-// interrupted is completed or undone.
+// interrupted is completed or undone. A store that there is no room for on the disk opens all the
+// same, and takes no writes: see Health.
 func Open(opts Options) (*DB, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -70,71 +75,40 @@ func Open(opts Options) (*DB, error) {
 	if db.inMemory {
 		err = db.openMemory()
 	} else {
-		err = db.openDir(opts.Dir)
+		err = db.openDir()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("storage: open %q: %w", opts.Dir, plain(err))
 	}
-	if err := db.recoverSplits(); err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("storage: open %q: recover partition split: %w", opts.Dir, plain(err))
+	if !opts.ReadOnly {
+		db.reclaimer.start(db)
+	}
+	if db.refuses() == nil {
+		if err := db.recoverSplits(); err != nil {
+			_ = db.Close()
+			return nil, fmt.Errorf("storage: open %q: recover partition split: %w", opts.Dir, plain(err))
+		}
 	}
 	db.sweeper.start(db)
 	return db, nil
 }
 
-func (db *DB) openMemory() error {
-	var err error
-	db.pebble, err = pebble.Open("", db.pebbleOptions(vfs.NewMem()))
-	return err
-}
-
-func (db *DB) openDir(dir string) error {
-	fs := db.opts.FS
-	if _, err := fs.Stat(fs.PathJoin(dir, formatFile)); db.opts.MustExist && errors.Is(err, os.ErrNotExist) {
-		return ErrNoStore
+// StopWaiting says that the store is about to be closed: writes that wait for the disk fail, and
+// no operation that fails is tried again.
+func (db *DB) StopWaiting() {
+	if db.guard != nil {
+		db.guard.stopWaiting()
 	}
-	if err := makeDir(dir, fs); err != nil {
-		return err
-	}
-	if fs == vfs.Default {
-		var err error
-		if dir, err = canonicalDir(dir); err != nil {
-			return err
-		}
-	}
-	lock, created, err := prepareDir(dir, fs)
-	if err != nil {
-		return err
-	}
-	guard := newGuardFS(fs, db.opts.Durability == DurabilityOS, db.opts.Logger)
-	db.lock, db.guard = lock, guard
-	po := db.pebbleOptions(guard)
-	po.Lock = lock
-	po.ErrorIfNotExists = !created  // else a lost manifest would count as an empty store
-	po.ErrorIfNotPristine = created // else a foreign database would become ours
-	db.pebble, err = pebble.Open(dir, po)
-	if err == nil && created {
-		if err = writeFormat(dir, fs); err != nil {
-			_ = db.pebble.Close()
-		}
-	}
-	if err != nil {
-		_ = lock.Close()
-		if errors.Is(err, pebble.ErrDBNotPristine) {
-			return fmt.Errorf("%w: %w", ErrForeign, err)
-		}
-		return err
-	}
-	guard.armed.Store(true)
-	return nil
 }
 
 // Close waits for operations under way, ends open scans, moves what is in logs to tables and
-// closes the store. Operations started later have status IOError or ErrClosed. Commits not waited for yet can still be waited for.
-// Closing twice is harmless.
+// closes the store. Operations started later have status IOError or ErrClosed. Commits not waited for
+// yet can still be waited for. What cannot be moved stays in logs, which is no error. Closing twice is
+// harmless.
 func (db *DB) Close() error {
+	db.StopWaiting()
 	db.sweeper.stop()
+	db.reclaimer.stop()
 	db.life.Lock()
 	defer db.life.Unlock()
 	if db.closed {
@@ -148,19 +122,13 @@ func (db *DB) Close() error {
 	clear(db.mu.partitions)
 	db.mu.Unlock()
 	var err error
-	if !db.inMemory {
+	if !db.inMemory && !db.opts.ReadOnly {
 		// Damage to a table is found when it is read. Where a log is damaged looks as if a crash
 		// had cut it there, so none is left when there was no crash.
 		err = db.pebble.Flush()
 	}
-	err = errors.Join(err, db.pebble.Close())
-	if db.lock != nil {
-		err = errors.Join(err, db.lock.Close())
-	}
-	if err == nil && db.failed() {
-		err = ErrFailed
-	}
-	if err != nil {
+	err = errors.Join(err, db.pebble.Close(), db.unlock())
+	if err = errors.Join(err, db.failure()); err != nil {
 		return fmt.Errorf("storage: close: %w", err)
 	}
 	return nil
@@ -182,6 +150,22 @@ func (db *DB) leave() { db.life.RUnlock() }
 // failed reports whether the store takes no more writes.
 func (db *DB) failed() bool {
 	return db.guard != nil && db.guard.frozen.Load() || db.broken.Load()
+}
+
+// failure returns nil, or an error that wraps ErrFailed and tells the cause. It is none if all that
+// was acknowledged has been written.
+func (db *DB) failure() error {
+	if !db.failed() {
+		return nil
+	}
+	if db.guard != nil && !db.broken.Load() {
+		if f := db.guard.cause.Load(); f != nil && f.kept {
+			return nil
+		} else if f != nil {
+			return fmt.Errorf("%w: %s %s: %w", ErrFailed, f.op, f.file, f.err)
+		}
+	}
+	return ErrFailed
 }
 
 // commitNow applies and closes a batch, and returns when it is as durable as writes get.
@@ -248,13 +232,16 @@ func (db *DB) reservedDecree(appID, index int32) (int64, error) {
 }
 
 // DropApp deletes all records of a table for good, in the same instant as entries of the caller's meta
-// data, and ends its scans. Handles of its partitions stop working: reads and writes have status
-// IOError.
+// data, and ends its scans. Their disk space is given back within seconds. It waits while the disk takes
+// no writes. Handles of its partitions stop working: reads and writes have status IOError.
 func (db *DB) DropApp(appID int32, meta ...string) error {
 	if err := db.enter(); err != nil {
 		return err
 	}
 	defer db.leave()
+	if err := db.awaitDisk(); err != nil {
+		return err
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for id, p := range db.mu.partitions {
@@ -273,7 +260,21 @@ func (db *DB) DropApp(appID int32, meta ...string) error {
 	for _, key := range meta {
 		_ = b.Delete(metaKey(key), nil)
 	}
-	return db.commitNow(b)
+	if err := db.commitNow(b); err != nil {
+		return err
+	}
+	db.reclaimer.dropped(appID, 0)
+	return nil
+}
+
+// awaitDisk waits while the disk takes no writes, unless the store is being closed.
+func (db *DB) awaitDisk() error {
+	for err := db.refuses(); errors.Is(err, ErrFull) || errors.Is(err, ErrStalled); err = db.refuses() {
+		if !db.guard.pause(maxPause) {
+			return err
+		}
+	}
+	return nil
 }
 
 // readStatus logs an error of Pebble's and turns it into a status.

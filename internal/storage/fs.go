@@ -1,11 +1,13 @@
 package storage
 
 import (
-	"io"
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -14,53 +16,102 @@ import (
 //
 // Pebble gives up on the process when the log or the manifest cannot be written: it calls
 // Logger.Fatalf or panics, partly in goroutines of its own, and it retries a failed flush without
-// a pause. A library must not do that to its host. So Pebble never sees such an error: at the
-// first write that fails the guard freezes. From then on nothing on disk changes any more, which
-// leaves the disk as a crash at that moment would have: what was acknowledged is in the log and is
-// found by the next Open. Pebble goes on with files in memory, so that reads, and writers that
-// were already under way, do not hang. The DB refuses new writes and does not acknowledge those
-// under way (see DB.failed), so what goes to memory is bounded by what was in flight.
+// a pause. A library must not do that to its host. So what fails is told apart (see essential and
+// table):
+//
+// A table that cannot be written is no loss: its records are in the log, or in the tables that it
+// was to replace. Pebble gets the error after a pause, and tries again.
+//
+// The log, the manifest, and the directory itself cannot be done without. Where an operation on
+// them did nothing for want of room or of a descriptor, it is tried again until it succeeds. After
+// any other failure they are not to be trusted, and the guard freezes. From then on nothing on disk
+// changes any more, which leaves the disk as a crash at that moment would have: what was
+// acknowledged is in the log and is found by the next Open. Pebble goes on with files in memory, so
+// that reads, and writers that were already under way, do not hang. The DB refuses new writes and
+// does not acknowledge those under way (see DB.failed), so what goes to memory is bounded by what
+// was in flight; compactions get no files any more.
 //
 // With noLogSync, syncs of the log do nothing until it is closed. A commit that asks Pebble for a
 // sync then waits until its data was handed to the operating system, which Pebble offers no other
 // way to do, and no longer.
 type guardFS struct {
 	vfs.FS
+	dir       string // files elsewhere are none of the store's
 	noLogSync bool
 	logger    *slog.Logger
-	armed     atomic.Bool // Open is done; before that errors go to Pebble, which returns them
+	memory    *vfs.MemFS    // files made since the freeze
+	leave     chan struct{} // closed when the store is about to be closed: nothing is waited for
+	leaving   sync.Once
+	opened    atomic.Bool
 	frozen    atomic.Bool
-	memory    *vfs.MemFS // files made since the freeze
+	cause     atomic.Pointer[failure] // of the freeze
+	logged    atomic.Int64            // bytes written to logs
+
+	waiting           waiting // operations that cannot be done without, and are tried again
+	flush, compaction trouble
 }
 
-func newGuardFS(fs vfs.FS, noLogSync bool, logger *slog.Logger) *guardFS {
-	return &guardFS{FS: fs, noLogSync: noLogSync, logger: logger, memory: vfs.NewMem()}
+// failure is an operation that failed.
+type failure struct {
+	op, file string
+	err      error
+	kept     bool // in the log: a table was not written when the store was about to be closed
 }
 
-// freeze is called with the error of a write and reports whether the guard is frozen, that is
-// whether the error must be kept from Pebble.
-func (g *guardFS) freeze(op, name string, err error) bool {
-	if !g.armed.Load() {
-		return false
+func newGuardFS(fs vfs.FS, dir string, noLogSync bool, logger *slog.Logger) *guardFS {
+	return &guardFS{FS: fs, dir: dir, noLogSync: noLogSync, logger: logger, memory: vfs.NewMem(), leave: make(chan struct{})}
+}
+
+// freeze is called with the failure of an operation that is not tried again.
+func (g *guardFS) freeze(f failure) {
+	if g.frozen.Load() {
+		return
 	}
+	g.cause.CompareAndSwap(nil, &f)
 	if g.frozen.CompareAndSwap(false, true) {
-		g.logger.Error("disk write failed, no more writes are taken", "op", op, "file", name, "err", err)
+		g.logger.Error("disk write failed, no more writes are taken", "op", f.op, "file", f.file, "err", f.err)
 	}
-	return true
 }
 
-// isLog reports whether name is a file that Pebble writes and does not read back while it runs:
-// a write-ahead log or a manifest. Writes to these can be dropped when the guard is frozen; a
-// table has to be written anew, in memory.
-func isLog(base string) (wal, unread bool) {
-	wal = strings.HasSuffix(base, ".log")
-	return wal, wal || strings.HasPrefix(base, "MANIFEST-")
+// foreign reports whether a file is not in the store's directory, as those of a checkpoint.
+func (g *guardFS) foreign(name string) bool { return g.PathDir(name) != g.dir }
+
+func isTable(base string) bool {
+	return strings.HasSuffix(base, ".sst") || strings.HasSuffix(base, ".blob")
 }
 
-// wrap puts a guardFile around a file on disk that was opened for writing.
-func (g *guardFS) wrap(f vfs.File, name string) vfs.File {
-	wal, unread := isLog(g.PathBase(name))
-	return &guardFile{File: f, fs: g, name: name, unread: unread, noSync: wal && g.noLogSync}
+func isLog(base string) bool { return strings.HasSuffix(base, ".log") }
+
+// create makes a file by open, or in memory when the guard is frozen.
+func (g *guardFS) create(name string, category vfs.DiskWriteCategory, open func() (vfs.File, error)) (f vfs.File, err error) {
+	if g.foreign(name) {
+		return open()
+	}
+	do := func() error {
+		if f, err = open(); err != nil {
+			f = nil
+		}
+		return err
+	}
+	base := g.PathBase(name)
+	var t *trouble
+	if isTable(base) {
+		t = g.troubleOf(category)
+		err = g.table("create", name, t, do)
+	} else {
+		err = g.essential("create", name, true, do)
+	}
+	if g.frozen.Load() && (err != nil || f == nil) {
+		if t == &g.compaction {
+			return nil, ErrFailed
+		}
+		return g.inMemory(name, category)
+	}
+	if err != nil {
+		return nil, err
+	}
+	wal := isLog(base)
+	return &guardFile{File: f, fs: g, name: name, table: t, log: wal, noSync: wal && g.noLogSync}, nil
 }
 
 // inMemory makes a file in memory, for use after the freeze.
@@ -73,32 +124,20 @@ func (g *guardFS) inMemory(name string, category vfs.DiskWriteCategory) (vfs.Fil
 
 // Create implements vfs.FS.
 func (g *guardFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if g.frozen.Load() {
-		return g.inMemory(name, category)
-	}
-	f, err := g.FS.Create(name, category)
-	if err != nil {
-		if g.freeze("create", name, err) {
-			return g.inMemory(name, category)
-		}
-		return nil, err
-	}
-	return g.wrap(f, name), nil
+	return g.create(name, category, func() (vfs.File, error) { return g.FS.Create(name, category) })
 }
 
 // ReuseForWrite implements vfs.FS.
 func (g *guardFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if g.frozen.Load() {
-		return g.inMemory(newname, category)
-	}
-	f, err := g.FS.ReuseForWrite(oldname, newname, category)
-	if err != nil {
-		if g.freeze("reuse", newname, err) {
-			return g.inMemory(newname, category)
+	again := false
+	return g.create(newname, category, func() (vfs.File, error) {
+		f, err := g.FS.ReuseForWrite(oldname, newname, category)
+		if again && errors.Is(err, os.ErrNotExist) { // it was renamed, but not opened
+			f, err = g.FS.OpenReadWrite(newname, category)
 		}
-		return nil, err
-	}
-	return g.wrap(f, newname), nil
+		again = true
+		return f, err
+	})
 }
 
 // Open implements vfs.FS.
@@ -114,10 +153,10 @@ func (g *guardFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 // OpenDir implements vfs.FS.
 func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 	f, err := g.FS.OpenDir(name)
-	if err != nil {
-		return nil, err
+	if err != nil || name != g.dir {
+		return f, err
 	}
-	return &guardFile{File: f, fs: g, name: name, unread: true}, nil
+	return &guardFile{File: f, fs: g, name: name}, nil
 }
 
 // Stat implements vfs.FS.
@@ -132,11 +171,12 @@ func (g *guardFS) Stat(name string) (vfs.FileInfo, error) {
 
 // Rename implements vfs.FS.
 func (g *guardFS) Rename(oldname, newname string) error {
+	if g.foreign(newname) {
+		return g.FS.Rename(oldname, newname)
+	}
+	err := g.essential("rename", newname, true, func() error { return g.FS.Rename(oldname, newname) })
 	if !g.frozen.Load() {
-		err := g.FS.Rename(oldname, newname)
-		if err == nil || !g.freeze("rename", newname, err) {
-			return err
-		}
+		return err
 	}
 	if err := g.memory.Rename(oldname, newname); err != nil && !os.IsNotExist(err) {
 		return err
@@ -146,15 +186,15 @@ func (g *guardFS) Rename(oldname, newname string) error {
 
 // Link implements vfs.FS.
 func (g *guardFS) Link(oldname, newname string) error {
-	if g.frozen.Load() {
-		return ErrFailed // only ingestion links, which the store does not use
+	if g.frozen.Load() && !g.foreign(newname) {
+		return ErrFailed // only ingestion links within the store, which it does not use
 	}
 	return g.FS.Link(oldname, newname)
 }
 
 // Remove implements vfs.FS. A failing Remove does not freeze: Pebble keeps the file and goes on.
 func (g *guardFS) Remove(name string) error {
-	if !g.frozen.Load() {
+	if !g.frozen.Load() || g.foreign(name) {
 		return g.FS.Remove(name)
 	}
 	if err := g.memory.Remove(name); err != nil && !os.IsNotExist(err) {
@@ -165,7 +205,7 @@ func (g *guardFS) Remove(name string) error {
 
 // RemoveAll implements vfs.FS.
 func (g *guardFS) RemoveAll(name string) error {
-	if g.frozen.Load() {
+	if g.frozen.Load() && !g.foreign(name) {
 		return nil
 	}
 	return g.FS.RemoveAll(name)
@@ -174,94 +214,18 @@ func (g *guardFS) RemoveAll(name string) error {
 // Unwrap implements vfs.FS.
 func (g *guardFS) Unwrap() vfs.FS { return g.FS }
 
-// A guardFile is a file or directory on disk that is written to.
-type guardFile struct {
-	vfs.File
-	fs     *guardFS
-	name   string
-	unread bool // a log, manifest or directory: writes may be dropped after the freeze
-	noSync bool // syncs wait for Close
-}
+// stopWaiting ends pauses, for good.
+func (g *guardFS) stopWaiting() { g.leaving.Do(func() { close(g.leave) }) }
 
-// result turns the outcome of a write into what Pebble may see of it.
-func (f *guardFile) result(op string, err error) error {
-	if err == nil {
-		return nil
+// pause waits before an operation is tried again. It reports false when there is nothing to wait
+// for any more.
+func (g *guardFS) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-g.leave:
+		return false
+	case <-t.C:
+		return true
 	}
-	if f.fs.freeze(op, f.name, err) && f.unread {
-		return nil
-	}
-	return err
-}
-
-// dropped reports whether the file takes no more writes, and what to tell Pebble then.
-func (f *guardFile) dropped() (bool, error) {
-	if !f.fs.frozen.Load() {
-		return false, nil
-	}
-	if f.unread {
-		return true, nil
-	}
-	return true, ErrFailed // Pebble writes the table again, which then goes to memory
-}
-
-// Write implements vfs.File.
-func (f *guardFile) Write(b []byte) (int, error) {
-	if dropped, err := f.dropped(); dropped {
-		return len(b), err
-	}
-	n, err := f.File.Write(b)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err = f.result("write", err); err == nil {
-		n = len(b)
-	}
-	return n, err
-}
-
-// Sync implements vfs.File.
-func (f *guardFile) Sync() error {
-	if dropped, err := f.dropped(); dropped || f.noSync {
-		return err
-	}
-	return f.result("sync", f.File.Sync())
-}
-
-// SyncData implements vfs.File.
-func (f *guardFile) SyncData() error {
-	if dropped, err := f.dropped(); dropped || f.noSync {
-		return err
-	}
-	return f.result("sync", f.File.SyncData())
-}
-
-// SyncTo implements vfs.File.
-func (f *guardFile) SyncTo(length int64) (fullSync bool, err error) {
-	if dropped, err := f.dropped(); dropped || f.noSync {
-		return false, err
-	}
-	fullSync, err = f.File.SyncTo(length)
-	return fullSync, f.result("sync", err)
-}
-
-// Preallocate implements vfs.File. It is a hint, which many file systems refuse.
-func (f *guardFile) Preallocate(offset, length int64) error {
-	if dropped, err := f.dropped(); dropped {
-		return err
-	}
-	return f.File.Preallocate(offset, length)
-}
-
-// Close implements vfs.File. A log whose syncs were left out is synced here, so that at most the
-// newest one can be torn by a loss of power; Pebble takes that for the end of the log.
-func (f *guardFile) Close() error {
-	var err error
-	if f.noSync && !f.fs.frozen.Load() {
-		err = f.result("sync", f.File.Sync())
-	}
-	if cerr := f.result("close", f.File.Close()); err == nil {
-		err = cerr
-	}
-	return err
 }

@@ -26,8 +26,10 @@ type Options struct {
 	// Dir is the directory of the store, made if it does not exist. Empty keeps everything in
 	// memory and makes Durability and FS irrelevant.
 	Dir string
-	// MustExist refuses a Dir without a store in it.
-	MustExist bool
+	// ReadOnly opens a store that there is, and changes nothing in Dir: not even the file system
+	// need be writable. Writes fail with ErrReadOnly. Several can read a store at the same time, and
+	// none while it is open for writing.
+	ReadOnly bool
 	// Durability of acknowledged writes. Default DurabilitySync.
 	Durability Durability
 	// Clock tells the time for the background sweep and for Limits.IterationTime. Operations get
@@ -39,7 +41,7 @@ type Options struct {
 	// active one and a recycled one) out of the cache, so CacheSize less twice MemTableSize is
 	// left for data; Open refuses values that leave nothing. Both are upper limits, not reserved
 	// up front. Default for MemTableSize 2 MiB in memory and 32 MiB on disk, for CacheSize four
-	// times MemTableSize in memory and eight times on disk.
+	// times MemTableSize in memory and eight times on disk. On a small disk memtables are smaller.
 	CacheSize, MemTableSize int64
 	// SweepInterval is the time between two background passes that delete expired records, which
 	// reads do not see in any case. Passes start when the first record with an expiry is written;
@@ -63,6 +65,9 @@ const (
 func (o Options) withDefaults() (Options, error) {
 	if o.Durability != DurabilitySync && o.Durability != DurabilityOS {
 		return o, fmt.Errorf("storage: Options.Durability: unknown value %d", o.Durability)
+	}
+	if o.ReadOnly && o.Dir == "" {
+		return o, fmt.Errorf("storage: Options.ReadOnly: needs a Dir")
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -92,6 +97,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.CacheSize <= 2*o.MemTableSize {
 		return o, fmt.Errorf("storage: Options.CacheSize %d leaves no room for data beside two memtables of %d bytes",
 			o.CacheSize, o.MemTableSize)
+	}
+	if o.ReadOnly {
+		o.SweepInterval = -1
 	}
 	if o.SweepInterval == 0 {
 		o.SweepInterval = 5 * time.Minute

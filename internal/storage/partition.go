@@ -20,6 +20,7 @@ type Partition struct {
 	defaultTTL    atomic.Uint32
 	iterationTime atomic.Int64 // time.Duration
 	durable       atomic.Int64 // highest reserved decree that is known to be on disk
+	garbage       atomic.Bool  // records were deleted, and the reclaimer has not looked at it since
 
 	// mu orders the writes.
 	mu struct {

@@ -23,15 +23,34 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 		DisableWAL:         db.inMemory,
 		Logger:             pebbleLogger{db},
 		EventListener: &pebble.EventListener{
-			FlushEnd: func(info pebble.FlushInfo) { db.flushes.Add(int64(info.Input)) },
+			FlushEnd:        func(info pebble.FlushInfo) { db.flushes.Add(int64(info.Input)) },
+			WriteStallBegin: func(pebble.WriteStallBeginInfo) { db.full.Store(true) },
+			WriteStallEnd:   func() { db.full.Store(false) },
 			BackgroundError: func(err error) {
-				db.opts.Logger.Error("background work on the store failed", "err", plain(err))
+				level := slog.LevelError
+				if db.guard != nil && db.guard.known() {
+					level = slog.LevelDebug // has been logged
+				}
+				db.opts.Logger.Log(context.Background(), level, "background work on the store failed", "err", plain(err))
 			},
 			// Without this listener Pebble ends the process.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				db.opts.Logger.Error("store is corrupted", "file", info.Path, "err", plain(info.Details))
 			},
 		},
+	}
+	if files := openFiles(); files > 0 {
+		po.MaxOpenFiles = min(1000, max(minTableFiles, files/4)) // Pebble's default, and the rest is for connections
+	}
+	if db.guard != nil {
+		// Tables that cannot be written are tried again; writes are refused before memtables are full
+		// (see refuses), which would make writers wait.
+		po.MemTableStopWritesThreshold = 4
+	}
+	if db.small {
+		// Compactions need little room at a time.
+		po.LBaseMaxBytes = 2 * db.opts.MemTableSize
+		po.TargetFileSizes[0] = db.opts.MemTableSize / 4
 	}
 	// One compaction at a time, Pebble's default. Its usual scheduler looks ten times a second
 	// whether the number allowed has changed, in a goroutine that a failing Open leaves behind;
@@ -46,6 +65,9 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 	}
 	return po
 }
+
+// minTableFiles is how many files of tables are kept open at least.
+const minTableFiles = 50
 
 // plainError is an error of Pebble's without what it has for Pebble's authors: a log would print a
 // stack, and the text has lines that tell nothing.

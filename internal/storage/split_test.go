@@ -172,38 +172,52 @@ func TestSplitCrash(t *testing.T) {
 	}
 }
 
-// TestSplitCanceled cancels a split while it copies, and while it removes the originals.
+// A countdown is a context that is canceled when it has been asked a number of times whether it is.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestSplitCanceled cancels a split before every run of records that it walks over: while it copies them,
+// and while it removes the originals.
 func TestSplitCanceled(t *testing.T) {
 	const records = 100
-	value := strings.Repeat("v", 20_000) // several runs
-	for phase, mark := range map[byte]string{splitCopying: value[:1000], splitMoved: moveMark} {
-		ctx, cancel := context.WithCancel(t.Context())
-		var on atomic.Bool
-		fs := &markedFS{vfs.NewMem(), mark, func() {
-			if on.Load() {
-				cancel()
-			}
-		}}
-		opts := Options{Dir: "/db", FS: fs, SweepInterval: -1}
+	seen := map[string]int{}
+	for runs := 0; ; runs++ {
+		opts := Options{Dir: "/db", FS: vfs.NewMem(), SweepInterval: -1}
 		db := openDB(t, opts)
-		fillTable(t, db, 1, 2, records, value)
-		on.Store(true)
-		err := splitApp(db, ctx, 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)})
-		if ctx.Err() == nil {
-			t.Fatal("not canceled")
+		db.runRecords = 20
+		fillTable(t, db, 1, 2, records, "v")
+		ctx := &countdown{t.Context(), runs}
+		err := splitApp(db, ctx, 1, 2, nil)
+		count := int32(4)
+		switch {
+		case err != nil && errors.Is(err, context.Canceled):
+			count = 2
+			seen["copying"]++
+		case err != nil:
+			t.Error(err)
+		case ctx.left < 0:
+			seen["removing"]++
 		}
-		count := int32(2)
-		if phase == splitMoved {
-			count = 4
-		}
-		if (phase == splitMoved) != (err == nil) {
-			t.Errorf("phase %d: %v", phase, err)
-		}
-		wantTable(t, db, 1, count, records, value)
+		wantTable(t, db, 1, count, records, "v")
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		checkTable(t, openDB(t, opts), 1, count, records, value)
+		checkTable(t, openDB(t, opts), 1, count, records, "v")
+		if ctx.left >= 0 {
+			break
+		}
+	}
+	if seen["copying"] < 4 || seen["removing"] < 4 {
+		t.Errorf("canceled while %v: too few runs", seen)
 	}
 }
 

@@ -37,12 +37,19 @@ func (db *DB) beginSplit(appID, oldCount int32) error {
 	})
 }
 
-// undoSplit empties the new partitions.
+// undoSplit empties the new partitions. It waits while the disk takes no writes: the split may be why.
 func (db *DB) undoSplit(appID, oldCount int32) error {
-	return db.journal(func(b *pebble.Batch) {
+	if err := db.awaitDisk(); err != nil {
+		return err
+	}
+	err := db.journal(func(b *pebble.Batch) {
 		emptyChildren(b, appID, oldCount)
 		_ = b.Delete(appendAppPrefix(nil, tagSplit, appID), nil)
 	})
+	if err == nil {
+		db.reclaimer.dropped(appID, oldCount)
+	}
+	return err
 }
 
 // removeMoved is the end of the second phase and the third one.
@@ -61,6 +68,7 @@ func (db *DB) removeMoved(ctx context.Context, appID, oldCount int32) error {
 		if err != nil {
 			return err
 		}
+		db.reclaimer.deleted(p)
 	}
 	return db.journal(func(b *pebble.Batch) {
 		_ = b.Delete(appendAppPrefix(nil, tagSplit, appID), nil)

@@ -27,11 +27,19 @@ var (
 	// ErrForeign says that the directory holds a database that this package did not make.
 	// Nothing in it was changed.
 	ErrForeign = errors.New("directory holds another database")
-	// ErrNoStore says that there is no store in the directory, with Options.MustExist.
+	// ErrNoStore says that there is no store in the directory, with Options.ReadOnly.
 	ErrNoStore = errors.New("there is no store in the directory")
 	// ErrClosed says that the DB is closed, or that the partition's table was dropped.
 	ErrClosed = errors.New("storage: closed")
-	// ErrFailed says that the disk refused a write earlier. The store goes on answering reads from
-	// what it has in memory and on disk, and takes no more writes until it is opened anew.
+	// ErrReadOnly says that the store was opened with Options.ReadOnly.
+	ErrReadOnly = errors.New("storage: opened for reading only")
+	// ErrFull says that a write was not begun because there is too little room on the disk.
+	ErrFull = errors.New("storage: disk is full")
+	// ErrStalled says that a write was not begun because the disk cannot be written to for now,
+	// for example because the process has too many open files.
+	ErrStalled = errors.New("storage: writes wait for the disk")
+	// ErrFailed says that the log, or another file that a store cannot do without, could not be
+	// written. The store goes on answering reads from what it has in memory and on disk, and takes
+	// no more writes until it is opened anew. A store whose disk is full is opened like that, too.
 	ErrFailed = errors.New("storage: writes stopped after a disk error")
 )

@@ -189,8 +189,8 @@ func (db *DB) deleteExpired(keys [][]byte, now uint32) (int, error) {
 	if p.closed {
 		return 0, nil // dropped meanwhile
 	}
-	if db.failed() {
-		return 0, ErrFailed
+	if err := db.refuses(); err != nil {
+		return 0, err
 	}
 	b := db.pebble.NewBatch()
 	defer b.Close()
@@ -209,5 +209,6 @@ func (db *DB) deleteExpired(keys [][]byte, now uint32) (int, error) {
 	if n == 0 {
 		return 0, nil
 	}
+	db.reclaimer.deleted(p)
 	return n, db.pebble.Apply(b, pebble.NoSync)
 }

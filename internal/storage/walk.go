@@ -95,8 +95,8 @@ func (p *Partition) end() []byte { return appendPrefix(nil, tagData, p.appID, p.
 // takes it to disk with it.
 func (db *DB) applyUnsynced(b *pebble.Batch) error {
 	defer b.Close()
-	if db.failed() {
-		return ErrFailed
+	if err := db.refuses(); err != nil {
+		return err
 	}
 	if b.Empty() {
 		return nil
@@ -130,8 +130,8 @@ func (db *DB) behind() (bool, error) {
 		return false, err
 	}
 	defer db.leave()
-	if db.failed() {
-		return false, ErrFailed // nothing may ever be flushed
+	if err := db.refuses(); err != nil {
+		return false, err // nothing may ever be flushed
 	}
 	m := db.pebble.Metrics()
 	return m.MemTable.Size >= 2*uint64(db.opts.MemTableSize) || m.Levels[0].Sublevels >= paceSublevels, nil

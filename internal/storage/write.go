@@ -20,6 +20,7 @@ func (p *Partition) addRemove(b *pebble.Batch, key rawKey) {
 	op := b.DeleteDeferred(prefixLen + key.len())
 	key.put(op.Key[copy(op.Key, p.prefix[:]):])
 	_ = op.Finish() // as in addPut
+	p.db.reclaimer.deleted(p)
 }
 
 // A rawKey is a raw key that is not put together yet, to be written straight into a batch.

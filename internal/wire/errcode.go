@@ -7,6 +7,10 @@ type ErrorCode string
 // Error returns the name.
 func (e ErrorCode) Error() string { return string(e) }
 
+// Is reports whether target has the same name. The packages that a program sees
+// have types of their own for that.
+func (e ErrorCode) Is(target error) bool { return target.Error() == string(e) }
+
 // The names that clients or the onebox give a meaning to.
 const (
 	ErrOK                 ErrorCode = "ERR_OK"

@@ -29,7 +29,7 @@ func ReplySize(b []byte, limit int) (int, error) {
 		return int(n), nil
 	}
 	if p := looksLike(b); p != "" {
-		return 0, malformed("the peer speaks %s, not the Pegasus protocol", p)
+		return 0, OtherProtocol(p)
 	}
 	if n < least || n > math.MaxInt32 {
 		return 0, malformed("reply of %d bytes", n)

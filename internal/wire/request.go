@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 )
 
 const (
@@ -11,6 +13,10 @@ const (
 
 	thftV0Size   = 48
 	thftV1Prefix = 16
+
+	// Where a request has the length of its body.
+	lengthAt   = 16
+	lengthAtV1 = 12
 
 	messageVersion = 0x80010000
 	messageCall    = 1
@@ -38,13 +44,33 @@ type RequestHeader struct {
 // backup request.
 func AppendRequest[M Message](dst []byte, h RequestHeader, task string, seq int32, arg M) []byte {
 	start := len(dst)
-	var lengthAt int
-	dst = append(dst, magicTHFT...)
+	dst = AppendHead(dst, &h, task, seq, 0)
+	head := len(dst)
+	dst = AppendArgument(dst, arg)
+	AddSize(dst[start:], &h, len(dst)-head)
+	return dst
+}
+
+// AddSize adds to the size that the head of a request, which b begins with, tells
+// of its argument.
+func AddSize(b []byte, h *RequestHeader, size int) {
+	at := lengthAt
 	if h.BackupRequest {
+		at = lengthAtV1
+	}
+	binary.BigEndian.PutUint32(b[at:], binary.BigEndian.Uint32(b[at:])+uint32(size))
+}
+
+// AppendHead appends the part of a request in front of its argument, which has
+// size bytes once AppendArgument has encoded it.
+func AppendHead(dst []byte, h *RequestHeader, task string, seq int32, size int) []byte {
+	size += 4 + 4 + len(task) + 4
+	if h.BackupRequest {
+		start := len(dst)
+		dst = append(dst, magicTHFT...)
 		dst = appendI32(dst, 1)
 		dst = append(dst, 0, 0, 0, 0)
-		lengthAt = len(dst)
-		dst = append(dst, 0, 0, 0, 0)
+		dst = appendI32(dst, int32(size))
 		meta := len(dst)
 		dst = appendI32Field(dst, 1, h.AppID)
 		dst = appendI32Field(dst, 2, h.PartitionIndex)
@@ -55,25 +81,23 @@ func AppendRequest[M Message](dst []byte, h RequestHeader, task string, seq int3
 		binary.BigEndian.PutUint32(dst[start+8:], uint32(len(dst)-meta))
 	} else {
 		dst = append(dst,
+			'T', 'H', 'F', 'T',
 			0, 0, 0, 0, // header version
 			0, 0, 0, thftV0Size,
 			0, 0, 0, 0) // no checksum of the header
-		lengthAt = len(dst)
-		dst = append(dst,
-			0, 0, 0, 0, // length of the body, set below
-			0, 0, 0, 0) // no checksum of the body
+		dst = appendI32(dst, int32(size))
+		dst = append(dst, 0, 0, 0, 0) // no checksum of the body
 		dst = appendI32(dst, h.AppID)
 		dst = appendI32(dst, h.PartitionIndex)
 		dst = appendI32(dst, h.TimeoutMs)
 		dst = appendI32(dst, h.GPID.ThreadHash())
 		dst = appendI64(dst, int64(h.PartitionHash))
 	}
-	body := len(dst)
-	dst = appendMessageBegin(dst, messageCall, task, seq)
-	dst = appendArgument(dst, 1, arg)
-	binary.BigEndian.PutUint32(dst[lengthAt:], uint32(len(dst)-body))
-	return dst
+	return appendMessageBegin(dst, messageCall, task, seq)
 }
+
+// AppendArgument appends the argument of a THFT request: what follows its head.
+func AppendArgument[M Message](dst []byte, arg M) []byte { return appendArgument(dst, 1, arg) }
 
 func appendMessageBegin(dst []byte, typ uint32, name string, seq int32) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, messageVersion|typ)
@@ -251,6 +275,15 @@ func readMessageBegin(r *Reader) (typ byte, name []byte, seq int32) {
 	}
 	seq = r.I32()
 	return typ, name, seq
+}
+
+// ErrOtherProtocol is wrapped, beside ErrMalformed, by the errors about peers that
+// speak another protocol. They have not understood anything that they were sent.
+var ErrOtherProtocol = errors.New("not the Pegasus protocol")
+
+// OtherProtocol returns the error about a peer that speaks the named protocol.
+func OtherProtocol(name string) error {
+	return fmt.Errorf("%w: the peer speaks %s, %w", ErrMalformed, name, ErrOtherProtocol)
 }
 
 // looksLike names the protocol that b begins with, for error messages about

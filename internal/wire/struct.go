@@ -269,9 +269,17 @@ func readValue(r *Reader, v reflect.Value) {
 func readList(r *Reader, v reflect.Value) {
 	t := v.Type()
 	n := r.List(thriftType(t.Elem()), minSize(t.Elem()))
-	v.Set(reflect.MakeSlice(t, 0, min(n, 64)))
+	const first = 64
+	v.Set(reflect.MakeSlice(t, 0, min(n, first)))
+	start := r.pos
 	for i := range n {
-		v.Grow(1)
+		if i == first {
+			// The rest is as large as what has been read, on average: memory for what a
+			// length claims is made only for bytes that are there.
+			v.Grow(min(n-i, i*(len(r.b)-r.pos)/(r.pos-start)+1))
+		} else if i == v.Cap() {
+			v.Grow(1)
+		}
 		v.SetLen(i + 1)
 		if readValue(r, v.Index(i)); r.err != nil {
 			return

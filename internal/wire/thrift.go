@@ -72,7 +72,9 @@ func appendBoolField(dst []byte, id int16, v bool) []byte {
 // appendBlobField appends a field of the custom type blob, whose type code is
 // that of a struct although no struct follows.
 func appendBlobField(dst []byte, id int16, v []byte) []byte {
-	return appendBlob(AppendField(dst, TypeStruct, id), v)
+	n := len(v) // one append for what precedes the bytes: there are many blobs in a batch
+	dst = append(dst, TypeStruct, byte(id>>8), byte(id), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	return append(dst, v...)
 }
 
 func appendStringField[B ~[]byte | ~string](dst []byte, id int16, v B) []byte {

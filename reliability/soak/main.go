@@ -1,7 +1,8 @@
 // Command soak runs a onebox on disk in a process of its own, loads it through
-// the client, and breaks servers, processes, disks and network all the time. It
-// compares everything it reads, and after every round the whole table, with a
-// model, and exits with 1 if anything was lost, duplicated or leaked.
+// the client, makes, changes and drops other tables, and breaks servers,
+// processes, disks and network all the time. It compares everything it reads,
+// and after every round all tables, with a model, and exits with 1 if anything
+// was lost, duplicated or leaked.
 //
 //	go run ./reliability/soak -duration 30m
 package main

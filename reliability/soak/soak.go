@@ -27,6 +27,7 @@ type soak struct {
 	tables        int
 	ledgers       []*ledger
 	incrs, casses [counters]counter
+	administrator *administrator
 
 	network *pegasustest.Network // of the client of the round
 	report  *report
@@ -44,6 +45,7 @@ func newSoak(o options, dir string) (*soak, error) {
 		return nil, err
 	}
 	s.boxOptions = o.boxOptions(dir, port)
+	s.administrator = newAdministrator(s, s.fork(-3))
 	s.box, err = child.Start(s.boxOptions)
 	return s, err
 }
@@ -133,6 +135,11 @@ func (s *soak) load() error {
 	if err != nil {
 		return err
 	}
+	a, err := s.admin()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), minRound+time.Duration(s.rng.Int64N(int64(maxRound-minRound))))
 	defer cancel()
 	var wg sync.WaitGroup
@@ -147,6 +154,7 @@ func (s *soak) load() error {
 			}
 		})
 	}
+	wg.Go(func() { s.administrator.run(ctx, a) })
 	network := &networkFaults{s: s, rng: s.fork(-1)}
 	wg.Go(func() { network.run(ctx) })
 	servers := &serverFaults{s: s, rng: s.fork(-2)}

@@ -107,7 +107,15 @@ func (s *soak) verify(ctx context.Context) error {
 		s.report.duplicated(1, "%s is back, with %d rows", h, len(rows))
 	}
 	s.report.verified(entries)
-	return s.verifyByKey(ctx, table)
+	if err := s.verifyByKey(ctx, table); err != nil {
+		return err
+	}
+	a, err := s.admin()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return s.administrator.settle(ctx, a, client)
 }
 
 func (s *soak) verifyCounters(ctx context.Context, table pegasus.TableConnector, found contents) error {

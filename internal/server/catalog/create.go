@@ -53,9 +53,8 @@ func (c *Catalog) Create(name string, o *wire.CreateAppOptions) (int32, error) {
 		CreateSecond:       c.Now(),
 		InitPartitionCount: o.PartitionCount,
 	}}
-	servers := int32(len(c.opts.Members.Replicas))
 	for i := range o.PartitionCount {
-		rec.Partitions = append(rec.Partitions, Configuration{Ballot: 1, Primary: i % servers})
+		rec.Partitions = append(rec.Partitions, Configuration{Ballot: 1, Primary: c.opts.Members.primary(int(i))})
 	}
 	return t.ID, c.put(t, rec)
 }
@@ -82,7 +81,7 @@ func (c *Catalog) Rename(from, to string) error {
 // SetReplicaCount changes the number of replicas of a table. It returns the one
 // before.
 func (c *Catalog) SetReplicaCount(table string, n int32) (old int32, err error) {
-	return old, c.changeNamed(table, func(r *record) error {
+	err = c.changeNamed(table, func(r *record) error {
 		old = r.Info.MaxReplicaCount
 		if n < 1 || n > MaxReplicaCount {
 			return Refuse(wire.ErrInvalidParameters, "requested replica count(%d) must be in range [1, %d]", n, MaxReplicaCount)
@@ -96,4 +95,5 @@ func (c *Catalog) SetReplicaCount(table string, n int32) (old int32, err error) 
 		}
 		return c.frozen()
 	})
+	return old, err
 }

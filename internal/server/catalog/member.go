@@ -40,6 +40,17 @@ func (m *Members) Replica(index int) wire.Address {
 	return m.Replicas[index].Address()
 }
 
+// primary returns the replica server for partition i of a new table: each in its
+// turn, or the next one that runs. While none does, which is so at a start, it is
+// the one whose turn it is.
+func (m *Members) primary(i int) int32 {
+	turn := i % len(m.Replicas)
+	if next := m.successor(turn); !m.Replicas[turn].Running() && next != None {
+		return int32(next)
+	}
+	return int32(turn)
+}
+
 // successor returns the running replica server that follows one, or None.
 func (m *Members) successor(index int) int {
 	for i := 1; i < len(m.Replicas); i++ {

@@ -104,7 +104,8 @@ func (c *Catalog) load() error {
 	}
 	if len(changed) > 0 && !c.opts.ReadOnly {
 		if err := c.db.UpdateMeta(changed, nil); err != nil {
-			return fmt.Errorf("server: write meta data: %w", err)
+			// The next start does it. Until then the tables can be read.
+			c.opts.Logger.Error("ballots of tables not written", "err", err)
 		}
 	}
 	for _, rec := range records {

@@ -22,6 +22,9 @@ type Console struct {
 	Settings []Setting
 	// Counters returns what the server counts.
 	Counters func() Counters
+	// Health says whether the store takes writes: "ok", or why not. failed is set if it
+	// will not before it is opened anew.
+	Health func() (state, reason string, failed bool)
 	// Pages are pages that only servers of this role have, by path, Commands
 	// their commands.
 	Pages    Pages

@@ -17,6 +17,8 @@ func (c *Console) Page(path string, query url.Values) (status int, body string) 
 		return own(query)
 	}
 	switch path {
+	case "health":
+		return c.health()
 	case "version":
 		return http.StatusOK, JSON(map[string]string{"Version": serverVersion, "GitCommit": revision()})
 	case "recentStartTime":
@@ -29,6 +31,21 @@ func (c *Console) Page(path string, query url.Values) (status int, body string) 
 		return c.updateSetting(query)
 	}
 	return http.StatusNotFound, fmt.Sprintf("service not found for %q", path)
+}
+
+// health is for what watches over a onebox; no Pegasus server has it. A store that
+// takes no writes until it is opened anew is a failure, a disk that is full is not:
+// a restart would not help.
+func (c *Console) health() (int, string) {
+	state, reason, failed := c.Health()
+	page := map[string]string{"status": state}
+	if reason != "" {
+		page["reason"] = reason
+	}
+	if failed {
+		return http.StatusServiceUnavailable, JSON(page)
+	}
+	return http.StatusOK, JSON(page)
 }
 
 // Setting is a setting in the form in which servers show theirs. All its fields

@@ -1,11 +1,13 @@
 package replica
 
 import (
+	"errors"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/server/request"
 	"github.com/pegasus-go/pegasus/internal/server/throttle"
+	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -93,14 +95,31 @@ func (k *call) admitWrite(pol *catalog.Policy, primary bool) request.Verdict {
 		return request.Verdict{Code: wire.ErrOperationDisabled}
 	case !primary:
 		return request.Verdict{Code: wire.ErrInvalidState}
-	case k.diskFull.Load():
-		return request.Verdict{Code: wire.ErrDiskInsufficient}
+	}
+	if code := k.admitToDisk(); code != "" {
+		return request.Verdict{Code: code}
 	}
 	if v, throttled := k.count(&k.p.WriteQPS, pol.WriteQPS, 1); throttled {
 		return v
 	}
 	v, _ := k.count(&k.p.WriteSize, pol.WriteSize, int64(k.r.BodySize))
 	return v
+}
+
+// admitToDisk refuses writes that the disk has no room for, or does not take for
+// now. What only deletes may use room that is kept for that.
+func (k *call) admitToDisk() wire.ErrorCode {
+	if k.diskFull.Load() {
+		return wire.ErrDiskInsufficient
+	}
+	deletes := k.h.task == wire.TaskRemove || k.h.task == wire.TaskMultiRemove
+	switch err := k.DB.Admit(deletes); {
+	case errors.Is(err, storage.ErrFull):
+		return wire.ErrDiskInsufficient
+	case err != nil:
+		return wire.ErrBusy
+	}
+	return ""
 }
 
 // deny returns how to refuse a request.

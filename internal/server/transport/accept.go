@@ -15,7 +15,7 @@ import (
 func (n *Node) listen() (net.Listener, error) {
 	o := &n.hub.opts
 	l, err := o.Listen(n.listenAddr)
-	if err == nil || n.addr.Valid() || !n.portMayVary {
+	if err == nil || n.Address().Valid() || !n.portMayVary {
 		return l, err
 	}
 	host, _, err2 := net.SplitHostPort(n.listenAddr)
@@ -41,8 +41,9 @@ func (n *Node) setAddr(a net.Addr) error {
 		return fmt.Errorf("server: listening on %v: clients need an IPv4 address to connect to, set Advertise", ap)
 	}
 	n.listenAddr = ap.String()
-	n.addr = wire.AddressFrom(netip.AddrPortFrom(ip, ap.Port()))
-	n.role.Listens(n.addr)
+	addr := wire.AddressFrom(netip.AddrPortFrom(ip, ap.Port()))
+	n.addr.Store(uint64(addr))
+	n.role.Listens(addr)
 	return nil
 }
 
@@ -93,7 +94,7 @@ func (n *Node) register(nc net.Conn) (*conn, error) {
 	limit := h.opts.Limits.Connections
 	switch {
 	case h.closing.Load():
-		return nil, ErrClosed
+		return nil, errClosed
 	case n.mu.stopped:
 		return nil, errNodeStopped
 	case h.connections.Add(1) > int64(limit):

@@ -121,7 +121,7 @@ func (c *conn) handle(frame []byte) bool {
 	case v.Code != "":
 		c.ready = r.Fail(c.ready, v.Code)
 		return true
-	case v.Slow, v.Memory > flushSize:
+	case v.Slow, v.Memory > quickMemory:
 		return c.putOff(&job{waited: true}, frame)
 	}
 	if r.Now == 0 {

@@ -29,6 +29,9 @@ const (
 	// is not read any further, which keeps a client from piling up work faster
 	// than it accepts answers.
 	maxJobs = 4096
+	// quickMemory is how much a request that is no job may take decoded. That of
+	// jobs counts.
+	quickMemory = 64 << 10
 	// jobCost is what a job counts for beside its bytes.
 	jobCost = 4 << 10
 )
@@ -108,7 +111,10 @@ func (j *job) detour() bool {
 // have another one: when the answer, if it is large, was accepted.
 func (j *job) run(t *turn, done func()) {
 	c := j.c
-	paused := c.n.pause()
+	var paused <-chan struct{}
+	if c.hub.disturbed.Load() != 0 {
+		paused = c.n.pause()
+	}
 	if paused != nil {
 		j.until = paused
 	} else if !c.broken.Load() {

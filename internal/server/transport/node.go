@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server/request"
@@ -38,7 +39,7 @@ type Node struct {
 
 	// Set by the first listen, then fixed.
 	listenAddr string
-	addr       wire.Address
+	addr       atomic.Uint64 // wire.Address
 
 	mu struct {
 		sync.Mutex
@@ -70,10 +71,10 @@ func NewNode(o NodeOptions) *Node {
 }
 
 // Addr returns the address that clients are told, "ip:port".
-func (n *Node) Addr() string { return n.addr.String() }
+func (n *Node) Addr() string { return n.Address().String() }
 
 // Address returns the address that clients are told.
-func (n *Node) Address() wire.Address { return n.addr }
+func (n *Node) Address() wire.Address { return wire.Address(n.addr.Load()) }
 
 // Start opens the listener again after Stop. It is an error if the port was
 // taken in the meantime. A node that runs is left alone.
@@ -84,13 +85,13 @@ func (n *Node) Start() error {
 		return nil
 	}
 	if n.hub.closing.Load() {
-		return ErrClosed
+		return errClosed
 	}
 	l, err := n.listen()
 	if err != nil {
 		return fmt.Errorf("server: listen on %s: %w", n.listenAddr, err)
 	}
-	if !n.addr.Valid() {
+	if !n.Address().Valid() {
 		if err := n.setAddr(l.Addr()); err != nil {
 			l.Close()
 			return err

@@ -22,7 +22,7 @@ type Queue struct {
 type share struct {
 	jobs   []*job // not in yet
 	in     int    // jobs that are in, or whose answer is not accepted yet
-	listed bool // in ready
+	listed bool   // in ready
 }
 
 const (

@@ -13,7 +13,7 @@ import (
 func TestCallTableIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := callTable{next: rapid.SampledFrom([]int32{0, 1, math.MaxInt32 - 70, math.MinInt32, -3}).Draw(t, "next")}
-		model := make(map[int32]*call)
+		model := make(map[int32]*Call)
 		var ids []int32 // all that were ever given out
 		base := time.Unix(1000, 0)
 		anyID := rapid.Custom(func(t *rapid.T) int32 {
@@ -25,7 +25,7 @@ func TestCallTableIsAMap(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				for range rapid.IntRange(1, 50).Draw(t, "n") {
-					c := &call{}
+					c := &Call{}
 					if s := rapid.IntRange(0, 3).Draw(t, "deadline"); s > 0 {
 						c.deadline = base.Add(time.Duration(s) * time.Second)
 					}
@@ -74,7 +74,7 @@ func TestCallTableIsAMap(t *testing.T) {
 				}
 			},
 			"take all": func(t *rapid.T) {
-				all := table.takeAll()
+				all := table.takeIf(func(*Call) bool { return true })
 				if len(all) != len(model) {
 					t.Fatalf("%d calls, want %d", len(all), len(model))
 				}
@@ -97,10 +97,10 @@ func TestCallTableIsAMap(t *testing.T) {
 // A call that stays pending while the ids go round does not lose its slot.
 func TestCallTableSkipsSlotsInUse(t *testing.T) {
 	var table callTable
-	old := &call{}
+	old := &Call{}
 	table.add(old)
 	for range 5 * minSlots {
-		c := &call{}
+		c := &Call{}
 		table.add(c)
 		if table.take(c.seq) != c {
 			t.Fatalf("call %d lost", c.seq)

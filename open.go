@@ -1,0 +1,118 @@
+package pegasus
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/route"
+	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+var opOpenTable = &operation{name: "OpenTable"}
+
+// sharedRoute is the routing of a table, for all its connectors. The mutex of the
+// client guards users.
+type sharedRoute struct {
+	*route.Table
+	users int // connectors, and calls of OpenTable
+}
+
+// reopenPatience is how long OpenTable of a table that is open already waits for
+// the meta servers to say that it is still there.
+const reopenPatience = time.Second
+
+func (c *client) OpenTable(ctx context.Context, tableName string) (TableConnector, error) {
+	if tableName == "" {
+		return nil, wrap(opOpenTable.name, "", argumentError("tableName", "must not be empty"))
+	}
+	if c.closed.Load() {
+		return nil, wrap(opOpenTable.name, tableName, ErrClosed)
+	}
+	r := c.acquire(tableName)
+	t := &table{name: tableName, client: c, route: r.Table, shared: r, closed: make(chan struct{})}
+	if err := t.open(ctx); err != nil {
+		c.release(tableName, r)
+		return nil, err
+	}
+	return t, nil
+}
+
+// acquire returns the routing of a table for one more user.
+func (c *client) acquire(name string) *sharedRoute {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.routes[name]
+	if r == nil {
+		r = &sharedRoute{Table: route.NewTable(c.pool, c.meta, name, func(from, to int32) {
+			if c.watch.TableReplaced != nil {
+				c.watch.TableReplaced(TableReplaced{Table: name, From: from, To: to})
+			}
+		})}
+		c.routes[name] = r
+	}
+	r.users++
+	return r
+}
+
+// release is the end of a user. A route without users is forgotten.
+func (c *client) release(name string, r *sharedRoute) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.users--; r.users == 0 && c.routes[name] == r {
+		delete(c.routes, name)
+	}
+}
+
+// open makes sure that the table exists. It tries again while the reason why that
+// is not known may pass.
+func (t *table) open(ctx context.Context) error {
+	x := exchange{op: opOpenTable, course: new(course)}
+	if ctx.Err() != nil {
+		return t.failure(&x, rpc.ContextError(ctx))
+	}
+	x.deadline, x.own = t.client.limit(ctx, time.Now())
+	if !x.own.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, x.own)
+		defer cancel()
+	}
+	if t.route.Snapshot() != nil {
+		patient, cancel := context.WithTimeout(ctx, reopenPatience)
+		defer cancel()
+		err := t.route.Load(patient)
+		if errors.Is(err, ErrTableNotFound) || errors.Is(err, ErrClosed) {
+			return t.failure(&x, err)
+		}
+		return nil
+	}
+	if _, err := t.snapshot(ctx, &x); err != nil {
+		return t.failure(&x, err)
+	}
+	return nil
+}
+
+// permanentMeta reports whether there is no point in asking the meta servers
+// again after err.
+func permanentMeta(err error) bool {
+	var me *route.MetaError
+	switch {
+	case errors.Is(err, ErrTableNotFound), errors.Is(err, ErrClosed):
+		return true
+	case errors.As(err, &me):
+		// No meta server at any of the addresses will become one.
+		return me.Wrong
+	case errors.Is(err, ErrMalformed):
+		return true
+	}
+	var code wire.ErrorCode
+	if !errors.As(err, &code) {
+		return false
+	}
+	switch code {
+	case wire.ErrBusyCreating, wire.ErrServiceNotActive, wire.ErrUnderRecovery, wire.ErrForwardToOthers, wire.ErrBusy, wire.ErrTimeout:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,212 @@
+package pegasus
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// scanner is the consumer of a scan: it delivers one batch while a goroutine
+// fetches the next. That has the cursor meanwhile, which comes back with the batch.
+type scanner struct {
+	table    *table
+	op       *operation
+	progress progress        // of the goroutine that fetches
+	ctx      context.Context // of its requests: ends with Close, or closeGrace later
+	cancel   context.CancelFunc
+	batches  chan batch // capacity 1
+	closing  chan struct{}
+	once     sync.Once
+
+	mu     sync.Mutex // held by Next and Close
+	cursor *cursor    // nil while a batch is under way
+	batch  []wire.KeyValue
+	rows   []wire.KeyValue // what is left of batch
+	appID  int32           // of the table that the latest batch is from
+}
+
+// closeGrace is how long a request that is under way when its scanner is closed
+// may take to tell which context to drop. After that the server drops it by
+// itself, five minutes later.
+const closeGrace = time.Second
+
+// errScannerClosed is ErrClosed to errors.Is.
+var errScannerClosed error = scannerClosed{}
+
+type scannerClosed struct{}
+
+func (scannerClosed) Error() string        { return "scanner is closed" }
+func (scannerClosed) Is(target error) bool { return target == ErrClosed }
+
+// newScanner returns a scanner of parts of the table. Its failures are those of
+// the operation called name.
+func newScanner(t *table, name string, q wire.GetScannerRequest, tg target, parts []part) *scanner {
+	s := &scanner{
+		table:   t,
+		op:      &operation{name: name, task: wire.TaskGetScanner},
+		batches: make(chan batch, 1),
+		closing: make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.cursor = &cursor{
+		table:    t,
+		begin:    s.op,
+		goOn:     &operation{name: name, task: wire.TaskScan},
+		progress: &s.progress,
+		closing:  s.closing,
+		request:  q,
+		target:   tg,
+		parts:    parts,
+		context:  wire.ScanNotExist,
+	}
+	return s
+}
+
+func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, value []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err = s.ended(ctx); err == nil && len(s.rows) == 0 {
+		completed, err = s.refill(ctx)
+	}
+	if completed || err != nil {
+		return completed, nil, nil, nil, err
+	}
+	row := &s.rows[0]
+	s.rows = s.rows[1:]
+	hashKey, sortKey, ok := schema.SplitKey(row.Key)
+	if !ok {
+		return false, nil, nil, nil, s.table.refuse(s.op, fmt.Errorf("%w: record with the key %x", ErrMalformed, row.Key))
+	}
+	return false, hashKey, sortKey, row.Value, nil
+}
+
+// ended returns why there may be no row.
+func (s *scanner) ended(ctx context.Context) error {
+	err := s.table.ended()
+	select {
+	case <-s.closing:
+		err = errScannerClosed
+	default:
+		if err == nil && ctx.Err() != nil {
+			err = rpc.ContextError(ctx)
+		}
+	}
+	if err != nil {
+		return s.table.refuse(s.op, err)
+	}
+	return nil
+}
+
+// refill receives batches until one has rows, or the scan is completed.
+func (s *scanner) refill(ctx context.Context) (completed bool, err error) {
+	clear(s.batch) // all is delivered
+	select {
+	case b := <-s.batches:
+		// If it failed some time ago, that is no reason to fail now.
+		s.accept(ctx, b)
+	default:
+	}
+	if len(s.rows) > 0 {
+		return false, nil
+	}
+	ctx, cancel := s.table.client.bound(ctx)
+	defer cancel()
+	for len(s.rows) == 0 {
+		if s.cursor != nil {
+			if s.cursor.done() {
+				s.batch = nil
+				return true, nil
+			}
+			s.fetch(ctx, true)
+		}
+		select {
+		case b := <-s.batches:
+			s.accept(ctx, b)
+			if b.err != nil && !b.late {
+				return false, b.err
+			}
+		case <-ctx.Done():
+			x := s.progress.last()
+			return false, s.table.failure(&x, rpc.ContextError(ctx))
+		case <-s.closing:
+		}
+		if err := s.ended(ctx); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// accept takes over a batch. If it has rows, it starts to fetch the one after.
+func (s *scanner) accept(ctx context.Context, b batch) {
+	s.cursor = b.cursor
+	if len(b.rows) == 0 {
+		return
+	}
+	b.cursor.spare = s.batch
+	s.batch, s.rows, s.appID = b.rows, b.rows, b.cursor.target.appID
+	if !b.cursor.done() {
+		s.fetch(ctx, false)
+	}
+}
+
+// fetch starts to fetch a batch. If a Next waits for it, it may take as long as
+// that has time.
+func (s *scanner) fetch(ctx context.Context, awaited bool) {
+	c := s.cursor
+	s.cursor = nil
+	c.until = time.Time{}
+	if awaited {
+		c.until, _ = ctx.Deadline()
+	}
+	s.progress.note(&exchange{op: s.op})
+	requests := s.ctx
+	if p, ok := ctx.Value(policyKey{}).(RetryPolicy); ok {
+		requests = WithRetryPolicy(requests, p)
+	}
+	started := s.table.client.pool.Go(func(context.Context) {
+		s.batches <- c.next(requests)
+		select {
+		case <-s.closing:
+			s.drop()
+		default:
+		}
+	})
+	if !started {
+		s.batches <- batch{cursor: c, err: s.table.refuse(s.op, ErrClosed)}
+	}
+}
+
+// drop gives back what the server holds, once the scanner is closed, if the cursor
+// is here. If not, somebody else has it who will do it, or has done it.
+func (s *scanner) drop() bool {
+	select {
+	case b := <-s.batches:
+		b.cursor.clear()
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *scanner) Close() error {
+	s.once.Do(func() {
+		close(s.closing) // ends a Next that holds the lock
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.batch, s.rows = nil, nil
+		if s.cursor != nil {
+			s.cursor.clear()
+		} else if !s.drop() {
+			time.AfterFunc(closeGrace, s.cancel) // the goroutine that fetches will do it
+			return
+		}
+		s.cancel()
+	})
+	return nil
+}
