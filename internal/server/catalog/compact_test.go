@@ -75,11 +75,13 @@ func TestCompactWhen(t *testing.T) {
 				start := time.Now()
 				c := open(t, openStore(t, storage.Options{Clock: time.Now, SweepInterval: -1}), 1, func() time.Time { return time.Now().UTC() })
 				table := create(t, c, "t", 1)
-				setEnvs(t, c, "t", tc.envs)
 				var got []time.Duration
 				for time.Since(start) < 2*24*time.Hour {
 					since := time.Since(start).Truncate(time.Minute)
 					mark(t, table, fmt.Sprint(since))
+					if since == 0 {
+						setEnvs(t, c, "t", tc.envs)
+					}
 					time.Sleep(time.Minute)
 					synctest.Wait()
 					if !marked(table, fmt.Sprint(since)) {
