@@ -113,9 +113,10 @@ func integerRule(hint string, low, high int64) func(string) string {
 	}
 }
 
-// validCreateEnvs checks the few names that create_app looks at.
+// validCreateEnvs checks the few names that create_app looks at, and those that
+// a compaction could do nothing with.
 func validCreateEnvs(envs map[string]string) bool {
-	for _, name := range []string{envNumLevels, envWriteBufferSize} {
+	for _, name := range []string{envNumLevels, envWriteBufferSize, envCompactOperations, envCompactPeriodic} {
 		if value, ok := envs[name]; ok && envRules[name](value) != "" {
 			return false
 		}
