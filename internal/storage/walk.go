@@ -25,10 +25,12 @@ func (p *Partition) walk(ctx context.Context, visit func(b *pebble.Batch, key, v
 		if err := p.db.pace(ctx); err != nil {
 			return err
 		}
+		began := time.Now()
 		var err error
 		if next, err = p.run(next, visit); err != nil {
 			return err
 		}
+		sleep(ctx, time.Since(began)) // leaves others half of the time
 	}
 	return nil
 }
