@@ -19,8 +19,21 @@
 // # Compatibility
 //
 // The behaviour is that of Apache Pegasus 2.5.0, down to error codes, limits
-// and where a scan ends. What needs a real cluster (backup, duplication, bulk
-// load, access control) is answered with ERR_OPERATION_DISABLED.
+// and where a scan ends. What needs a real cluster (the RPCs about backups and
+// restores, duplication, bulk load, access control) is answered with
+// ERR_OPERATION_DISABLED.
+//
+// A table serves while it is split, compacted and backed up. Manual compactions
+// are made one at a time, of all levels of the store whatever target_level and
+// bottommost_level_compaction ask for, and carry out default_ttl and
+// user_specified_compaction, which nothing else does: a Pegasus server does so
+// whenever it compacts. Rules that do not make sense are refused.
+//
+// # Backups
+//
+// [Server.Backup] copies a running cluster, or a table of it, to a directory.
+// Options.From starts another one as a copy of that; as Options.Dir it is a
+// cluster itself.
 //
 // # Failures
 //

@@ -1,6 +1,7 @@
 package onebox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -18,8 +19,11 @@ var (
 	// ErrForeign says that it holds a database of something else.
 	ErrForeign = storage.ErrForeign
 	// ErrNoStore says that there is nothing in it that could be read, with
-	// Options.ReadOnly.
+	// Options.ReadOnly, or in Options.From.
 	ErrNoStore = storage.ErrNoStore
+	// ErrExists says that there is one already, with Options.From. Backup
+	// returns it, too.
+	ErrExists = storage.ErrExists
 )
 
 // Server is a running cluster. Its methods may be called concurrently.
@@ -41,7 +45,7 @@ func Start(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := storage.Open(opts.storage())
+	db, err := opts.open()
 	if err != nil {
 		return nil, fmt.Errorf("onebox: %w", err)
 	}
@@ -83,6 +87,28 @@ func addrs(nodes []*server.Node) []string {
 		a = append(a, n.Addr())
 	}
 	return a
+}
+
+// Backup copies all data, or if table is not empty that of one table, to a new
+// directory, while the cluster serves, and returns the size of the copy in
+// bytes. It is the data of one moment. dir must not exist, else the error wraps
+// ErrExists; it is there when the copy is complete and safe from a loss of
+// power, and can then be an Options.From, or an Options.Dir. Until then it is
+// called dir.partial, which a process that dies leaves behind.
+//
+// With Options.BackupDir, clients of the administration can do the same by the
+// command "backup" of a meta server, such as admin.Client.RemoteCommand(ctx,
+// meta, "backup", "nightly", "users"): it starts one in that directory, and
+// without a name it tells how those that were started went.
+func (s *Server) Backup(ctx context.Context, dir, table string) (int64, error) {
+	if dir == "" {
+		return 0, errors.New("onebox: backup: dir is empty")
+	}
+	n, err := s.srv.Backup(ctx, dir, table)
+	if err != nil {
+		return 0, fmt.Errorf("onebox: %w", err)
+	}
+	return n, nil
 }
 
 // Close stops the cluster: requests that have arrived are answered, further

@@ -1,6 +1,7 @@
 package onebox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,6 +46,12 @@ type Options struct {
 	// of that is; a smaller CacheSize makes it less. Dropped and deleted data
 	// makes room within seconds.
 	Dir string
+	// From is the directory of a backup that the data begins as a copy of. It
+	// stays as it is. There must be no Dir yet.
+	From string
+	// BackupDir is where backups are made that clients of the administration
+	// start: see [Server.Backup]. Default: they cannot.
+	BackupDir string
 	// Durability of acknowledged writes. Without Dir it does not matter.
 	// Default: Sync.
 	Durability Durability
@@ -246,6 +253,14 @@ func (o *Options) storage() storage.Options {
 	}
 }
 
+// open opens the store.
+func (o *Options) open() (*storage.DB, error) {
+	if o.From != "" {
+		return storage.Restore(context.Background(), o.From, o.storage())
+	}
+	return storage.Open(o.storage())
+}
+
 func (o *Options) server() (server.Options, error) {
 	metas, replicas, err := o.addresses()
 	if err != nil {
@@ -267,6 +282,7 @@ func (o *Options) server() (server.Options, error) {
 		Logger:              o.Logger,
 		ReadOnly:            o.ReadOnly,
 		Dir:                 o.Dir,
+		BackupDir:           o.BackupDir,
 		ClusterName:         o.ClusterName,
 		Limits:              o.Limits,
 	}, nil

@@ -44,6 +44,7 @@ func TestStatus(t *testing.T) {
 		{[]string{"onebox", "--table", "a", "--read-only"}, exitUsage, "--read-only"},
 		{[]string{"onebox", "--listen", "127.0.0.1:0", "--dir", ""}, exitUsage, "--dir: is empty"},
 		{[]string{"onebox", "--read-only"}, exitUsage, "--read-only needs --dir"},
+		{[]string{"onebox", "--from", filepath.Join(t.TempDir(), "none"), "--listen", "127.0.0.1:0"}, exitFailed, "there is no store"},
 		{[]string{"onebox", "--read-only", "--dir", filepath.Join(t.TempDir(), "none"), "--listen", "127.0.0.1:0"}, exitFailed, "there is no store"},
 		{[]string{"onebox", "--listen", "127.0.0.1:0", "--meta-servers", "6"}, exitUsage, "--meta-servers: 6"},
 		{[]string{"onebox", "--listen", "127.0.0.1:0", "--replica-servers", "0"}, exitUsage, "--replica-servers: 0"},

@@ -20,6 +20,8 @@ import (
 // oneboxOptions are the flags of pegasus onebox.
 type oneboxOptions struct {
 	dir            string
+	from           string
+	backupDir      string
 	listen         string
 	advertise      string
 	tables         tableFlag
@@ -57,6 +59,8 @@ There is no authentication. Servers listen on this machine only unless
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "dir", "", "`directory` of the data, made if there is none (default in memory)")
+	f.StringVar(&o.from, "from", "", "`directory` of a backup that the data begins as a copy of; --dir must not exist yet")
+	f.StringVar(&o.backupDir, "backup-dir", "", "`directory` where the remote command \"backup name [table]\" of the meta server makes backups")
 	f.StringVar(&o.listen, "listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(onebox.DefaultPort)),
 		"`ip:port` of the meta server; replica servers listen from port+200 on, or all on free ports with port 0")
 	f.StringVar(&o.advertise, "advertise", "", "`ip` that clients are told instead of the one in --listen")
@@ -94,6 +98,8 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
 	}
 	srv, err := onebox.Start(onebox.Options{
 		Dir:              o.dir,
+		From:             o.from,
+		BackupDir:        o.backupDir,
 		CacheSize:        int64(o.cacheMiB) << 20,
 		MetaServers:      o.metaServers,
 		Durability:       onebox.Durability(o.durability),

@@ -39,6 +39,9 @@ type Options struct {
 	ReadOnly bool
 	// Dir is what the server says about where its disk is.
 	Dir string
+	// BackupDir is where the command backup makes backups. Without it there is
+	// no such command.
+	BackupDir string
 	// ClusterName is the name in cluster_info. Default "onebox".
 	ClusterName string
 	// Limits protect the server from its clients.

@@ -18,6 +18,7 @@ type Server struct {
 	hub             *transport.Hub
 	catalog         *catalog.Catalog
 	scans           *replica.Scans
+	backups         backups
 	metas, replicas []*Node
 }
 
@@ -56,6 +57,7 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 		Life:  opts.Limits.ScanContextLife,
 		Bytes: opts.Limits.ScanBytes,
 	})
+	s.backups.open(opts.BackupDir)
 	metas, replicas := s.makeNodes(db)
 	s.catalog, err = catalog.Open(catalog.Options{
 		DB:            db,
@@ -95,6 +97,9 @@ func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*repl
 	slowMeta, slowReplica := transport.NewQueue(16), transport.NewQueue(runtime.GOMAXPROCS(0)-1)
 	for i, addr := range o.MetaAddrs {
 		r := &meta.Role{Console: s.console("meta", db), Index: i, ClusterName: o.ClusterName, ReadOnly: o.ReadOnly}
+		if o.BackupDir != "" {
+			r.Console.Commands = []console.Command{s.backups.command(func() *catalog.Catalog { return s.catalog })}
+		}
 		metas = append(metas, r)
 		s.metas = append(s.metas, &Node{Node: transport.NewNode(transport.NodeOptions{
 			Hub: s.hub, Role: r, Slow: slowMeta, Meta: true, Index: i, Addr: addr,
@@ -149,6 +154,7 @@ func (s *Server) Close() error {
 		wg.Go(n.Shutdown)
 	}
 	wg.Wait()
+	s.backups.close()
 	s.catalog.Close()
 	s.scans.Close()
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
+	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -353,5 +354,55 @@ func TestRenameDuringSplit(t *testing.T) {
 	}
 	if got := app.View().Info.AppName; got != "new" {
 		t.Errorf("the table is called %q", got)
+	}
+}
+
+// A split can be paused, gone on with and cancelled while its records are copied, and the table can be
+// changed.
+func TestControlWhileCopying(t *testing.T) {
+	db := openStore(t, storage.Options{})
+	s := startOn(t, db, Options{})
+	ensure(t, s, testTable, testPartitions)
+	c, m := dial(t, s.Replicas()[0]), dial(t, s.Metas()[0])
+	app := s.catalog.Named(testTable)
+	const n = 50
+	for i := range n {
+		c.mustPut(fmt.Sprint("k", i), fmt.Sprint(i))
+	}
+	for name, control := range map[string]func(){
+		"pause":  func() { controlSplit(m, wire.SplitPause, nil) },
+		"cancel": func() { controlSplit(m, wire.SplitCancel, new(int32(app.View().Count()))) },
+	} {
+		count := int32(app.View().Count())
+		_, err := db.CompactApp(t.Context(), app.ID, func() (storage.Compaction, error) {
+			// The split waits for its turn to copy.
+			if code := startSplit(m, testTable, 2*count); code != wire.ErrOK {
+				t.Errorf("%s: start: %v", name, code)
+			}
+			mustSetEnv(m, "business.info", name)
+			control()
+			return storage.Compaction{}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := querySplit(m); (q.Err == wire.ErrOK) != (name == "pause") {
+			t.Errorf("%s: %+v", name, q)
+		}
+		if name == "pause" {
+			controlSplit(m, wire.SplitRestart, nil)
+		} else if code := startSplit(m, testTable, 2*count); code != wire.ErrOK {
+			t.Errorf("%s: start again: %v", name, code)
+		}
+		awaitSplit(m)
+		if got := int32(app.View().Count()); got != 2*count || app.View().Info.Envs["business.info"] != name {
+			t.Errorf("%s: %d partitions, envs %v", name, got, app.View().Info.Envs)
+		}
+		for i := range n {
+			k := fmt.Sprint("k", i)
+			if resp, code := c.getAt(homeOf(k, int(2*count)), k); code != wire.ErrOK || string(resp.Value) != fmt.Sprint(i) {
+				t.Fatalf("%s: %s is %v, %q", name, k, code, resp.Value)
+			}
+		}
 	}
 }

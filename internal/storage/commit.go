@@ -140,6 +140,11 @@ func (p *Partition) commitLocked(b *pebble.Batch, expire uint32) (WriteResult, C
 	}
 	decree, before := p.nextDecreeLocked(), p.mu.reserved
 	reserved := p.reserveLocked(b, decree)
+	if m := p.mu.move; m != nil {
+		m.child.mu.Lock()
+		defer m.child.mu.Unlock()
+		m.double(b)
+	}
 	c, err := p.db.apply(b)
 	if err != nil {
 		p.mu.reserved = before // the next write makes the reservation

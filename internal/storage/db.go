@@ -2,6 +2,13 @@
 // and writes of a partition as a Pegasus replica server does: expiry, scans that end where a real
 // server ends them, limits and their statuses, check-and-set. It knows keys (package schema) and
 // nothing of the wire.
+//
+// A table serves while it is split, compacted or copied. A copy is of a snapshot. A split or a compaction
+// walks over the records in short runs, during each of which the writers of one partition wait, so that
+// it changes what is there (walk.go). Of what a split has walked over, it has every write go to the new
+// partition as well, in the same batch (split.go). The other way, to copy a snapshot and catch up with
+// a log of the writes since, needs that log, bounds for it, and an end to catching up; this needs
+// nothing to be remembered but a key.
 package storage
 
 import (
@@ -35,6 +42,9 @@ type DB struct {
 	sweeper   sweeper
 	reclaimer reclaimer
 
+	compacting chan struct{} // holds as many as compactions run, one at most
+	runRecords int           // of walks; tests have less
+
 	// life is held shared by calls that use pebble without a partition's locks, exclusively by
 	// Close.
 	life   sync.RWMutex
@@ -43,6 +53,7 @@ type DB struct {
 	mu struct {
 		sync.Mutex
 		partitions map[partitionID]*Partition
+		jobs       map[int32]chan struct{} // by table, closed when the job ends; see reorganize
 	}
 }
 
@@ -59,6 +70,8 @@ func Open(opts Options) (*DB, error) {
 	}
 	db := &DB{opts: opts, inMemory: opts.Dir == ""}
 	db.mu.partitions = make(map[partitionID]*Partition)
+	db.compacting, db.runRecords = make(chan struct{}, 1), runRecords
+	db.mu.jobs = make(map[int32]chan struct{})
 	if db.inMemory {
 		err = db.openMemory()
 	} else {
@@ -226,10 +239,8 @@ func (db *DB) DropApp(appID int32, meta ...string) error {
 		return err
 	}
 	defer db.leave()
-	for err := db.refuses(); errors.Is(err, ErrFull) || errors.Is(err, ErrStalled); err = db.refuses() {
-		if !db.guard.pause(maxPause) {
-			return err
-		}
+	if err := db.awaitDisk(); err != nil {
+		return err
 	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -253,6 +264,16 @@ func (db *DB) DropApp(appID int32, meta ...string) error {
 		return err
 	}
 	db.reclaimer.dropped(appID, 0)
+	return nil
+}
+
+// awaitDisk waits while the disk takes no writes, unless the store is being closed.
+func (db *DB) awaitDisk() error {
+	for err := db.refuses(); errors.Is(err, ErrFull) || errors.Is(err, ErrStalled); err = db.refuses() {
+		if !db.guard.pause(maxPause) {
+			return err
+		}
+	}
 	return nil
 }
 

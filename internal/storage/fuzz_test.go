@@ -58,7 +58,7 @@ func FuzzStoredRecord(f *testing.F) {
 		if err := c.Wait(); err != nil {
 			t.Error(err)
 		}
-		if err := db.SplitApp(t.Context(), 1, 1, nil); err != nil && whole {
+		if err := splitApp(db, t.Context(), 1, 1, nil); err != nil && whole {
 			t.Errorf("split: %v", err)
 		}
 	})

@@ -54,6 +54,11 @@ func splitValue(v []byte) (expire uint32, user []byte, err error) {
 	return binary.BigEndian.Uint32(v), v[expireLen:], nil
 }
 
+// appendValue puts a stored value together.
+func appendValue(dst []byte, expire uint32, user []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, expire), user...)
+}
+
 // expired reports whether a record with the expiry timestamp expire is gone at the time now.
 // 0 means that it never expires. Timestamps are unsigned: what a client sent as a negative number
 // lies in the far future.

@@ -27,8 +27,9 @@ type Partition struct {
 		sync.Mutex
 		decree   int64 // last one given out
 		reserved int64 // decrees up to here may be given out
+		move     *move // while the table is split, of an old partition
 	}
-	// gate is held shared by reads, exclusively to shut the partition or to split it. Holding mu
+	// gate is held shared by reads, exclusively to shut the partition or to end its scans. Holding mu
 	// and gate keeps everybody out; closed may be read with either.
 	gate   sync.RWMutex
 	closed bool

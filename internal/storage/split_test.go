@@ -3,8 +3,10 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"pgregory.net/rapid"
 )
 
 // fillTable writes n records to a table of count partitions, each where it belongs.
@@ -73,7 +76,7 @@ func TestSplitApp(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		t.Run("dir="+fmt.Sprint(dir != ""), func(t *testing.T) {
 			db := openDB(t, Options{Dir: dir, Durability: DurabilityOS})
-			value := strings.Repeat("v", 10_000) // several chunks
+			value := strings.Repeat("v", 2000) // several runs
 			fillTable(t, db, 1, 3, 1000, value)
 			fillTable(t, db, 2, 3, 10, "other table")
 			parent := partition(t, db, 1, 0)
@@ -82,7 +85,7 @@ func TestSplitApp(t *testing.T) {
 			before, c := parent.MultiPut(nil, nil, 0, testNow)
 			done(t, before, c, InvalidArgument)
 
-			if err := db.SplitApp(t.Context(), 1, 3, map[string][]byte{"count": []byte("6")}); err != nil {
+			if err := splitApp(db, t.Context(), 1, 3, map[string][]byte{"count": []byte("6")}); err != nil {
 				t.Fatal(err)
 			}
 			checkTable(t, db, 1, 6, 1000, value)
@@ -109,7 +112,7 @@ func TestSplitTwice(t *testing.T) {
 	db := openDB(t, Options{})
 	fillTable(t, db, 1, 1, 200, "v")
 	for count := int32(1); count < 8; count *= 2 {
-		if err := db.SplitApp(t.Context(), 1, count, nil); err != nil {
+		if err := splitApp(db, t.Context(), 1, count, nil); err != nil {
 			t.Fatal(err)
 		}
 		checkTable(t, db, 1, 2*count, 200, "v")
@@ -119,20 +122,23 @@ func TestSplitTwice(t *testing.T) {
 func TestSplitRefused(t *testing.T) {
 	db := openDB(t, Options{})
 	for _, count := range []int32{0, -1, 1<<29 + 1} {
-		if err := db.SplitApp(t.Context(), 1, count, nil); err == nil {
+		if err := splitApp(db, t.Context(), 1, count, nil); err == nil {
 			t.Errorf("split of %d partitions", count)
 		}
 	}
 }
 
-// TestSplitCrash cuts the power after every sync during a split. The table must then have either
+// TestSplitCrash cuts the power after every write and sync during a split. The table must then have either
 // all of its old layout or all of its new one, as the meta data says.
 func TestSplitCrash(t *testing.T) {
 	const records = 60
 	value := strings.Repeat("v", 1000)
 	seen := map[string]int{}
 	for cut := int64(1); ; cut++ {
-		fs := &cuttingFS{MemFS: vfs.NewCrashableMem()}
+		fs := &cuttingFS{
+			MemFS: vfs.NewCrashableMem(), writes: true,
+			cfg: vfs.CrashCloneCfg{UnsyncedDataPercent: 30, RNG: rand.New(rand.NewPCG(uint64(cut), 2))},
+		}
 		opts := Options{Dir: "/db", FS: fs, SweepInterval: -1}
 		db := openDB(t, opts)
 		fillTable(t, db, 1, 2, records, value)
@@ -140,7 +146,7 @@ func TestSplitCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		fs.left.Store(cut)
-		if err := db.SplitApp(t.Context(), 1, 2, map[string][]byte{"count": []byte("4")}); err != nil {
+		if err := splitApp(db, t.Context(), 1, 2, map[string][]byte{"count": []byte("4")}); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -166,39 +172,58 @@ func TestSplitCrash(t *testing.T) {
 	}
 }
 
-// TestSplitCanceled cancels a split while it copies, and while it removes the originals.
+// A countdown is a context that is canceled when it has been asked a number of times whether it is.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestSplitCanceled cancels a split before every run of records that it walks over: while it copies them,
+// and while it removes the originals.
 func TestSplitCanceled(t *testing.T) {
 	const records = 100
-	value := strings.Repeat("v", 100_000) // several chunks
-	for phase, mark := range map[byte]string{splitCopying: value[:1000], splitMoved: moveMark} {
-		ctx, cancel := context.WithCancel(t.Context())
-		var on atomic.Bool
-		fs := &markedFS{vfs.NewMem(), mark, func() {
-			if on.Load() {
-				cancel()
-			}
-		}}
-		opts := Options{Dir: "/db", FS: fs, SweepInterval: -1}
+	seen := map[string]int{}
+	for runs := 0; ; runs++ {
+		opts := Options{Dir: "/db", FS: vfs.NewMem(), SweepInterval: -1}
 		db := openDB(t, opts)
-		fillTable(t, db, 1, 2, records, value)
-		on.Store(true)
-		err := db.SplitApp(ctx, 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)})
-		if ctx.Err() == nil {
-			t.Fatal("not canceled")
+		db.runRecords = 20
+		fillTable(t, db, 1, 2, records, "v")
+		ctx := &countdown{t.Context(), runs}
+		err := splitApp(db, ctx, 1, 2, nil)
+		count := int32(4)
+		switch {
+		case err != nil && errors.Is(err, context.Canceled):
+			count = 2
+			seen["copying"]++
+		case err != nil:
+			t.Error(err)
+		case ctx.left < 0:
+			seen["removing"]++
 		}
-		count := int32(2)
-		if phase == splitMoved {
-			count = 4
-		}
-		if (phase == splitMoved) != (err == nil) {
-			t.Errorf("phase %d: %v", phase, err)
-		}
-		wantTable(t, db, 1, count, records, value)
+		wantTable(t, db, 1, count, records, "v")
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		checkTable(t, openDB(t, opts), 1, count, records, value)
+		checkTable(t, openDB(t, opts), 1, count, records, "v")
+		if ctx.left >= 0 {
+			break
+		}
 	}
+	if seen["copying"] < 4 || seen["removing"] < 4 {
+		t.Errorf("canceled while %v: too few runs", seen)
+	}
+}
+
+// splitApp splits a table that nobody uses meanwhile.
+func splitApp(db *DB, ctx context.Context, appID, oldCount int32, meta map[string][]byte) error {
+	return db.SplitApp(ctx, appID, oldCount, func(commit func(map[string][]byte) error) error { return commit(meta) })
 }
 
 // wantTable checks that every record of fillTable is found by the partition count.
@@ -217,16 +242,16 @@ func wantTable(t *testing.T, db *DB, appID, count int32, n int, value string) {
 	}
 }
 
-// TestSplitDiskFailure breaks the disk at every sync of the log during a split. What SplitApp
+// TestSplitDiskFailure breaks the disk at every write and sync of the log during a split. What SplitApp
 // returns says by which count the records are found.
 func TestSplitDiskFailure(t *testing.T) {
 	const records = 100
-	value := strings.Repeat("v", 50_000)
+	value := strings.Repeat("v", 5000)
 	failed := 0
 	for first := int64(1); ; first++ {
-		var syncs atomic.Int64
+		var ops atomic.Int64
 		fs, on := failing(vfs.NewMem(), func(op errorfs.Op) bool {
-			return writesTo(".log", errorfs.OpFileSync, errorfs.OpFileSyncData)(op) && syncs.Add(1) >= first
+			return writesTo(".log", errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData)(op) && ops.Add(1) >= first
 		})
 		db, err := Open(Options{Dir: "/db", FS: fs, Clock: testTime, SweepInterval: -1})
 		if err != nil {
@@ -234,7 +259,7 @@ func TestSplitDiskFailure(t *testing.T) {
 		}
 		fillTable(t, db, 1, 2, records, value)
 		on.Store(true)
-		err = db.SplitApp(t.Context(), 1, 2, map[string][]byte{"count": []byte("4")})
+		err = splitApp(db, t.Context(), 1, 2, map[string][]byte{"count": []byte("4")})
 		count := int32(4)
 		if err != nil {
 			count, failed = 2, failed+1
@@ -263,18 +288,18 @@ func TestSplitCleanupFails(t *testing.T) {
 	opts := Options{Dir: "/db", FS: &markedFS{fs, moveMark, func() { unreadable.Store(true) }}, SweepInterval: -1, CacheSize: 1 << 20, MemTableSize: 256 << 10}
 	db := openDB(t, opts)
 	fillTable(t, db, 1, 2, records, value)
-	if err := db.SplitApp(t.Context(), 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)}); err != nil {
+	if err := splitApp(db, t.Context(), 1, 2, map[string][]byte{"x": bytes.Repeat([]byte(moveMark), 50)}); err != nil {
 		t.Fatal(err)
 	}
 	if !unreadable.Load() {
 		t.Fatal("reads did not fail")
 	}
-	if err := db.SplitApp(t.Context(), 1, 4, nil); err == nil {
+	if err := splitApp(db, t.Context(), 1, 4, nil); err == nil {
 		t.Error("another split before the originals are removed")
 	}
 	unreadable.Store(false)
 	wantTable(t, db, 1, 4, records, value)
-	if err := db.SplitApp(t.Context(), 1, 4, nil); err != nil {
+	if err := splitApp(db, t.Context(), 1, 4, nil); err != nil {
 		t.Fatal(err)
 	}
 	checkTable(t, db, 1, 8, records, value)
@@ -316,11 +341,14 @@ func (f *markedFile) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// cuttingFS cuts the power right after a number of syncs of the log.
+// cuttingFS cuts the power right after a number of syncs of the log, or of writes to it as well.
 type cuttingFS struct {
 	*vfs.MemFS
-	left  atomic.Int64
-	clone *vfs.MemFS // what is on disk then
+	left   atomic.Int64
+	writes bool
+	cfg    vfs.CrashCloneCfg
+	before func()     // if not nil called right before the cut
+	clone  *vfs.MemFS // what is on disk then
 }
 
 func (c *cuttingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -331,17 +359,154 @@ func (c *cuttingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 	return &cuttingFile{File: f, fs: c}, nil
 }
 
+func (c *cuttingFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := c.MemFS.ReuseForWrite(oldname, newname, category)
+	return &cuttingFile{File: f, fs: c}, err
+}
+
 type cuttingFile struct {
 	vfs.File
 	fs *cuttingFS
 }
 
-func (f *cuttingFile) cut(err error) error {
-	if err == nil && f.fs.left.Load() > 0 && f.fs.left.Add(-1) == 0 {
-		f.fs.clone = f.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 30, RNG: rand.New(rand.NewPCG(1, 2))})
+func (f *cuttingFile) cut() {
+	if f.fs.left.Load() <= 0 || f.fs.left.Add(-1) != 0 {
+		return
 	}
+	if f.fs.before != nil {
+		f.fs.before()
+	}
+	f.fs.clone = f.fs.CrashClone(f.fs.cfg)
+}
+
+func (f *cuttingFile) Write(b []byte) (int, error) {
+	n, err := f.File.Write(b)
+	if f.fs.writes {
+		f.cut()
+	}
+	return n, err
+}
+
+func (f *cuttingFile) Sync() error {
+	err := f.File.Sync()
+	f.cut()
 	return err
 }
 
-func (f *cuttingFile) Sync() error     { return f.cut(f.File.Sync()) }
-func (f *cuttingFile) SyncData() error { return f.cut(f.File.SyncData()) }
+func (f *cuttingFile) SyncData() error {
+	err := f.File.SyncData()
+	f.cut()
+	return err
+}
+
+// TestSplitModel writes at random before, during and after a split and compares with a model. While the
+// split waits to be committed everything is copied, and what is written goes to two partitions.
+func TestSplitModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		db, err := Open(Options{Clock: testTime, SweepInterval: -1})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer db.Close()
+		db.runRecords = 2
+		m := newModel(db.opts.Limits)
+		count := rapid.Int32Range(1, 3).Draw(rt, "partitions")
+		write := func() {
+			hashKey := rapid.StringMatching("[a-d]{0,2}").Draw(rt, "hash key")
+			sortKeys := rapid.SliceOfN(rapid.StringMatching("[ab]{0,2}"), 1, 3).Draw(rt, "sort keys")
+			key, value := rawKeyOf(hashKey, sortKeys[0]), rapid.StringMatching("[1-9]{1,2}").Draw(rt, "value")
+			expire := rapid.SampledFrom([]uint32{0, 0, testNow, testNow + 9}).Draw(rt, "expire")
+			p := partition(t, db, 1, int32(schema.KeyHash(key)%uint64(count)))
+			var res WriteResult
+			var c Commit
+			switch kind := rapid.SampledFrom([]string{"put", "remove", "incr", "multi put", "multi remove", "mutate", "refused"}).Draw(rt, "write"); {
+			case kind == "put":
+				res, c = p.Put(key, []byte(value), expire, testNow)
+				m.put(string(key), value, expire, testNow)
+			case kind == "remove":
+				res, c = p.Remove(key)
+				m.remove(string(key))
+			case kind == "incr":
+				var r IncrResult
+				r, c = p.Incr(key, 7, int32(expire), testNow)
+				m.incr(string(key), 7, int32(expire), testNow)
+				res = r.WriteResult
+			case kind == "refused":
+				res, c = p.MultiPut([]byte(hashKey), nil, 0, testNow)
+				res.Status = OK
+			case hashKey == "": // those below go by the hash key alone
+				return
+			case kind == "multi put":
+				var kvs []KV
+				for _, s := range sortKeys {
+					kvs = append(kvs, KV{[]byte(s), []byte(value)})
+					m.put(string(rawKeyOf(hashKey, s)), value, expire, testNow)
+				}
+				res, c = p.MultiPut([]byte(hashKey), kvs, expire, testNow)
+			case kind == "multi remove":
+				var keys [][]byte
+				for _, s := range sortKeys {
+					keys = append(keys, []byte(s))
+					m.remove(string(rawKeyOf(hashKey, s)))
+				}
+				var r MultiRemoveResult
+				r, c = p.MultiRemove([]byte(hashKey), keys)
+				res = r.WriteResult
+			default:
+				var mutations []Mutation
+				for i, s := range sortKeys {
+					if raw := string(rawKeyOf(hashKey, s)); i%2 == 0 {
+						mutations = append(mutations, Mutation{SortKey: []byte(s), Value: []byte(value), Expire: expire})
+						m.put(raw, value, expire, testNow)
+					} else {
+						mutations = append(mutations, Mutation{Operation: MutateRemove, SortKey: []byte(s)})
+						m.remove(raw)
+					}
+				}
+				var r CheckResult
+				r, c = p.CheckAndMutate(&CheckAndMutate{HashKey: []byte(hashKey), Mutations: mutations}, testNow)
+				res = r.WriteResult
+			}
+			if err := c.Wait(); err != nil || res.Status != OK {
+				rt.Fatalf("status %d, %v", res.Status, err)
+			}
+		}
+		writes := func() {
+			for range rapid.IntRange(0, 15).Draw(rt, "writes") {
+				write()
+			}
+		}
+		writes()
+		for range rapid.IntRange(1, 2).Draw(rt, "splits") {
+			undone := rapid.Bool().Draw(rt, "undone")
+			err := db.SplitApp(t.Context(), 1, count, func(commit func(map[string][]byte) error) error {
+				writes()
+				if undone {
+					return nil
+				}
+				return commit(nil)
+			})
+			if undone != errors.Is(err, errNotCommitted) || !undone && err != nil {
+				rt.Fatal(err)
+			}
+			if !undone {
+				count *= 2
+			}
+			writes()
+		}
+		var got, want []string
+		for index := range 2 * count {
+			for _, r := range stored(t, partition(t, db, 1, index)) {
+				got = append(got, fmt.Sprintf("%d: %s", index, r))
+			}
+		}
+		for _, r := range m.records[1:] { // but for the empty one
+			want = append(want, fmt.Sprintf("%d: %x=%s@%d", schema.KeyHash([]byte(r.key))%uint64(count), r.key, r.value, r.expire))
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			rt.Fatalf("%d partitions have\n%q\nwant\n%q", count, got, want)
+		}
+	})
+}

@@ -52,7 +52,8 @@ type Catalog struct {
 
 	published  atomic.Pointer[snapshot]
 	background background
-	purge      purgeTimer
+	purge      alarm // of dropped tables
+	compacts   alarm // of tables that ask for it
 }
 
 // snapshot are the tables that there are. It does not change.
@@ -77,12 +78,14 @@ func Open(opts Options) (*Catalog, error) {
 	}
 	c.publish()
 	c.background.start()
+	c.compactDue()
 	return c, nil
 }
 
 // Close ends the work in the background, and waits for it.
 func (c *Catalog) Close() {
 	c.purge.stop()
+	c.compacts.stop()
 	c.background.stop()
 }
 

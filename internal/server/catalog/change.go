@@ -127,6 +127,7 @@ func (c *Catalog) force(t *Table, next *View) {
 	if !next.available() {
 		c.schedulePurge()
 	}
+	c.scheduleCompacts()
 }
 
 // prepare makes the view of a table by a record, with partitions of the store.

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"math"
-	"sync"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -54,39 +53,6 @@ func (c *Catalog) Recall(id int32, name string) (*Table, error) {
 	})
 }
 
-// purgeTimer deletes dropped tables when nobody can recall them any more. It is
-// armed only while there are such tables.
-type purgeTimer struct {
-	mu      sync.Mutex
-	timer   *time.Timer
-	stopped bool
-}
-
-// purgeAtMost is the longest time until the clock is looked at again, which may
-// not run as fast as package time's.
-const purgeAtMost = time.Hour
-
-func (p *purgeTimer) set(d time.Duration, f func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return
-	}
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-	p.timer = time.AfterFunc(max(time.Second, min(d, purgeAtMost)), f)
-}
-
-func (p *purgeTimer) stop() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stopped = true
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-}
-
 // schedulePurge sees to it that dropped tables are purged in time. The catalog
 // is locked.
 func (c *Catalog) schedulePurge() {
@@ -97,7 +63,7 @@ func (c *Catalog) schedulePurge() {
 		}
 	}
 	if next >= 0 {
-		seconds := min(max(0, next-c.Now()), int64(purgeAtMost/time.Second))
+		seconds := min(max(0, next-c.Now()), int64(alarmAtMost/time.Second))
 		c.purge.set(time.Duration(seconds)*time.Second, c.PurgeExpired)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/server/throttle"
+	"github.com/pegasus-go/pegasus/internal/storage"
 )
 
 // Names in the environment of a table that change what the server does.
@@ -23,6 +24,9 @@ const (
 	envNumLevels             = "rocksdb.num_levels"
 	EnvCompactDisabled       = "manual_compact.disabled"
 	EnvCompactOnce           = "manual_compact.once." // prefix
+	envCompactPeriodic       = "manual_compact.periodic.trigger_time"
+	envCompactRunning        = "manual_compact.max_concurrent_running_count"
+	envCompactOperations     = "user_specified_compaction"
 )
 
 // envRules are the names that update_app_env takes. A rule returns why a value
@@ -48,13 +52,13 @@ var envRules = map[string]func(value string) string{
 	"rocksdb.usage_scenario":                              anyRule,
 	"rocksdb.checkpoint.reserve_min_count":                anyRule,
 	"rocksdb.checkpoint.reserve_time_seconds":             anyRule,
-	"user_specified_compaction":                           anyRule,
+	envCompactOperations:                                  operationsRule,
 	EnvCompactDisabled:                                    anyRule,
-	"manual_compact.max_concurrent_running_count":         anyRule,
+	envCompactRunning:                                     anyRule,
 	EnvCompactOnce + "trigger_time":                       anyRule,
 	EnvCompactOnce + "target_level":                       anyRule,
 	EnvCompactOnce + "bottommost_level_compaction":        anyRule,
-	"manual_compact.periodic.trigger_time":                anyRule,
+	envCompactPeriodic:                                    periodicRule,
 	"manual_compact.periodic.target_level":                anyRule,
 	"manual_compact.periodic.bottommost_level_compaction": anyRule,
 	"replica_access_controller.allowed_users":             anyRule,
@@ -62,6 +66,13 @@ var envRules = map[string]func(value string) string{
 }
 
 func anyRule(string) string { return "" }
+
+func operationsRule(value string) string {
+	if _, err := storage.ParseOperations(value); err != nil {
+		return "invalid operations of a compaction: " + err.Error()
+	}
+	return ""
+}
 
 func throttlingRule(value string) string {
 	if throttle.ParseRate(value, 1) == nil {
@@ -102,9 +113,10 @@ func integerRule(hint string, low, high int64) func(string) string {
 	}
 }
 
-// validCreateEnvs checks the few names that create_app looks at.
+// validCreateEnvs checks the few names that create_app looks at, and those that
+// a compaction could do nothing with.
 func validCreateEnvs(envs map[string]string) bool {
-	for _, name := range []string{envNumLevels, envWriteBufferSize} {
+	for _, name := range []string{envNumLevels, envWriteBufferSize, envCompactOperations, envCompactPeriodic} {
 		if value, ok := envs[name]; ok && envRules[name](value) != "" {
 			return false
 		}
@@ -125,10 +137,5 @@ func CheckEnv(key, value string) (hint string) {
 // ChangeEnvs lets f change the environment of a table. It is in force when
 // ChangeEnvs returns.
 func (c *Catalog) ChangeEnvs(table string, f func(envs map[string]string) error) error {
-	return c.changeNamed(table, func(r *record) error {
-		if r.Info.Envs == nil {
-			r.Info.Envs = make(map[string]string)
-		}
-		return f(r.Info.Envs)
-	})
+	return c.changeNamed(table, func(r *record) error { return f(r.envs()) })
 }

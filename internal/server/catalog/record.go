@@ -16,6 +16,7 @@ import (
 type record struct {
 	Info       wire.AppInfo    `thrift:"1"`
 	Partitions []Configuration `thrift:"2"`
+	Compacted  int64           `thrift:"3"` // when the last manual compaction ended, in seconds of Unix time
 }
 
 // Configuration says who serves a partition. A new one has a higher ballot.
@@ -47,6 +48,14 @@ func (r *record) clone() *record {
 	c.Info.Envs = maps.Clone(r.Info.Envs)
 	c.Partitions = slices.Clone(r.Partitions)
 	return &c
+}
+
+// envs returns the environment, to be changed.
+func (r *record) envs() map[string]string {
+	if r.Info.Envs == nil {
+		r.Info.Envs = make(map[string]string)
+	}
+	return r.Info.Envs
 }
 
 func (r *record) available() bool { return r.Info.Status == wire.AppAvailable }

@@ -17,7 +17,7 @@ func (c *Catalog) HoldSplits(on bool) {
 	}
 	for _, t := range c.byName {
 		if t.View().Split != nil {
-			c.background.run(func() { c.finishSplit(t) })
+			c.background.run(func() { c.carryOut(t) })
 		}
 	}
 }
@@ -50,14 +50,18 @@ func (c *Catalog) PauseSplit(table string, parent int) error {
 		if t.moving.Load() && parent >= 0 {
 			return Refuse(wire.ErrChildRegistered, "partition[%d] is not splitting", parent)
 		}
-		return t.changeSplit(parent, wire.Splitting, wire.Paused)
+		err := t.changeSplit(parent, wire.Splitting, wire.Paused)
+		if err == nil && !c.goesOn(t) {
+			t.endCopy()
+		}
+		return err
 	})
 }
 
 // RestartSplit ends PauseSplit.
 func (c *Catalog) RestartSplit(table string, parent int) error {
 	return c.underWay(table, func(t *Table) error {
-		c.background.run(func() { c.finishSplit(t) })
+		c.background.run(func() { c.carryOut(t) })
 		return t.changeSplit(parent, wire.Paused, wire.Splitting)
 	})
 }
@@ -73,8 +77,17 @@ func (c *Catalog) CancelSplit(table string, oldCount int) error {
 			return Refuse(wire.ErrChildRegistered, "some partitions have already finished split")
 		}
 		t.setSplit(nil)
+		t.endCopy()
 		return nil
 	})
+}
+
+// endCopy ends the first phase of a split that is not to go on. When the records
+// have moved it is too late. The catalog is locked.
+func (t *Table) endCopy() {
+	if t.stopCopy != nil && !t.moving.Load() {
+		t.stopCopy()
+	}
 }
 
 // changeSplit changes the status of one parent, which must be from, or, if the

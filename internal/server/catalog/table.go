@@ -15,15 +15,18 @@ type Table struct {
 	ID   int32
 	view atomic.Pointer[View]
 
-	compaction atomic.Int32  // Compaction
-	moving     atomic.Bool   // a split is moving records
-	moved      chan struct{} // closed when moving ends; under Catalog.mu
+	moving atomic.Bool // a split is in its second phase
+
+	// Under Catalog.mu.
+	moved      chan struct{} // closed when moving ends
+	stopCopy   func()        // not nil while a split is carried out: ends its first phase
+	compaction compaction
 }
 
 // View returns the table as it is now.
 func (t *Table) View() *View { return t.view.Load() }
 
-// Moving reports whether a split is moving records.
+// Moving reports whether a split is in its second phase.
 func (t *Table) Moving() bool { return t.moving.Load() }
 
 // View is a table at one moment. It does not change.

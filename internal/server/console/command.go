@@ -11,11 +11,23 @@ import (
 
 // run runs a text command.
 func (c *Console) run(req *wire.Command) string {
-	i := slices.IndexFunc(commands, func(e command) bool { return e.name == req.Cmd })
-	if i < 0 {
-		return fmt.Sprintf("unknown command '%s'", req.Cmd)
+	for _, e := range commands {
+		if e.name == req.Cmd {
+			return e.run(c, req.Arguments)
+		}
 	}
-	return commands[i].run(c, req.Arguments)
+	for _, e := range c.Commands {
+		if e.Name == req.Cmd {
+			return e.Run(req.Arguments)
+		}
+	}
+	return fmt.Sprintf("unknown command '%s'", req.Cmd)
+}
+
+// Command is a command that some servers have.
+type Command struct {
+	Name, Usage string
+	Run         func(args []string) string
 }
 
 type command struct {
@@ -38,12 +50,18 @@ func init() {
 	}
 }
 
-func help(_ *Console, args []string) string {
+func help(c *Console, args []string) string {
 	var b strings.Builder
-	for _, c := range commands {
-		if len(args) == 0 || slices.Contains(args, c.name) {
-			b.WriteString(c.usage + "\n")
+	list := func(name, usage string) {
+		if len(args) == 0 || slices.Contains(args, name) {
+			b.WriteString(usage + "\n")
 		}
+	}
+	for _, e := range commands {
+		list(e.name, e.usage)
+	}
+	for _, e := range c.Commands {
+		list(e.Name, e.Usage)
 	}
 	return b.String()
 }

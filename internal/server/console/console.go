@@ -25,8 +25,10 @@ type Console struct {
 	// Health says whether the store takes writes: "ok", or why not. failed is set if it
 	// will not before it is opened anew.
 	Health func() (state, reason string, failed bool)
-	// Pages are pages that only servers of this role have, by path.
-	Pages Pages
+	// Pages are pages that only servers of this role have, by path, Commands
+	// their commands.
+	Pages    Pages
+	Commands []Command
 }
 
 // Counters are what a server counts.

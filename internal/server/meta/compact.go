@@ -11,17 +11,18 @@ import (
 // startCompact starts a manual compaction, as operators do by hand: by names in
 // the environment.
 func (m *Role) startCompact(req *wire.StartManualCompactRequest, resp *wire.HintResponse) {
-	t := m.Catalog.Named(req.AppName)
-	err := checkCompact(t, req)
+	err := checkCompact(m.Catalog.Named(req.AppName), req)
 	if err == nil {
-		err = m.Catalog.ChangeEnvs(req.AppName, func(envs map[string]string) error {
+		err = m.Catalog.StartCompact(req.AppName, func(envs map[string]string) error {
+			if envs[catalog.EnvCompactDisabled] == "true" {
+				return catalog.Refuse(wire.ErrOperationDisabled, "app %s disable manual compaction", req.AppName)
+			}
 			m.setCompact(envs, req)
 			return nil
 		})
 	}
 	if resp.Err, resp.Hint = catalog.Outcome(err); err == nil {
 		resp.Hint = "succeed"
-		m.Catalog.Compact(t)
 	}
 }
 
@@ -29,8 +30,6 @@ func checkCompact(t *catalog.Table, req *wire.StartManualCompactRequest) error {
 	switch {
 	case t == nil:
 		return catalog.Refuse(wire.ErrAppNotExist, "app %s is not existed", req.AppName)
-	case t.View().Info.Envs[catalog.EnvCompactDisabled] == "true":
-		return catalog.Refuse(wire.ErrOperationDisabled, "app %s disable manual compaction", req.AppName)
 	case req.TargetLevel != nil && *req.TargetLevel < -1:
 		return catalog.Refuse(wire.ErrInvalidParameters, "invalid target_level(%d), should in range of [-1, num_levels]", *req.TargetLevel)
 	case req.MaxRunningCount != nil && *req.MaxRunningCount < 0:
@@ -61,13 +60,11 @@ func (m *Role) queryCompact(req *wire.AppNameRequest, resp *wire.QueryManualComp
 		resp.Err, resp.Hint = wire.ErrAppNotExist, fmt.Sprintf("app %s is not existed", req.AppName)
 		return
 	}
-	progress := int32(0)
-	switch t.Compaction() {
-	case catalog.CompactNever:
+	state := m.Catalog.Compaction(t)
+	if !state.Started {
 		resp.Err, resp.Hint = wire.ErrInvalidState, fmt.Sprintf("app %s is not manual compaction", req.AppName)
 		return
-	case catalog.CompactDone:
-		progress = 100
 	}
+	progress := int32(state.Progress)
 	resp.Progress = &progress
 }
