@@ -56,25 +56,26 @@ type Table struct {
 	// Purged is when the data of a dropped table is deleted for good. It means
 	// nothing while the table is available.
 	Purged time.Time
-	// Splitting is set while the number of partitions is being doubled.
-	Splitting   bool
+	// CreatedWith is the number of partitions that the table was created with; splits
+	// have made more of them. Whether one is under way is told by QuerySplit.
+	// 0 if the server does not say.
+	CreatedWith int
 	Duplicating bool
 	BulkLoading bool
 }
 
 func tableOf(info *wire.AppInfo) Table {
 	t := Table{
-		ID:         int(info.AppID),
-		Name:       info.AppName,
-		Status:     TableStatus(info.Status),
-		Partitions: int(info.PartitionCount),
-		Replicas:   int(info.MaxReplicaCount),
-		Envs:       info.Envs,
-		Created:    unix(info.CreateSecond),
-		Dropped:    unix(info.DropSecond),
-		Purged:     unix(info.ExpireSecond),
-		// A count before the split is kept while it goes on.
-		Splitting:   info.InitPartitionCount > 0 && info.InitPartitionCount < info.PartitionCount,
+		ID:          int(info.AppID),
+		Name:        info.AppName,
+		Status:      TableStatus(info.Status),
+		Partitions:  int(info.PartitionCount),
+		Replicas:    int(info.MaxReplicaCount),
+		Envs:        info.Envs,
+		Created:     unix(info.CreateSecond),
+		Dropped:     unix(info.DropSecond),
+		Purged:      unix(info.ExpireSecond),
+		CreatedWith: int(max(info.InitPartitionCount, 0)),
 		Duplicating: info.Duplicating != nil && *info.Duplicating,
 		BulkLoading: info.IsBulkLoading != nil && *info.IsBulkLoading,
 	}

@@ -82,7 +82,7 @@ func TestTables(t *testing.T) {
 	want := []Table{
 		{
 			ID: 1, Name: "a", Status: TableAvailable, Partitions: 8, Replicas: 3, Envs: map[string]string{"k": "v"},
-			Created: time.Unix(1_700_000_000, 0), Splitting: true, Duplicating: true, BulkLoading: true,
+			Created: time.Unix(1_700_000_000, 0), CreatedWith: 4, Duplicating: true, BulkLoading: true,
 		},
 		{
 			ID: 2, Name: "b", Status: TableDropped, Partitions: 4, Envs: map[string]string{},
