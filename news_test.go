@@ -376,3 +376,19 @@ func TestComplaintsAreLimited(t *testing.T) {
 		}
 	})
 }
+
+// The server is down when the client comes to it first: there is no connection that
+// could have told.
+func TestNewsBeforeTheFirstConnection(t *testing.T) {
+	scripted(t, 2, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		answerAll(c, answer)
+		c.Nodes[0].Stop()
+		time.AfterFunc(100*ms, func() {
+			c.Update(func(tb *peer.Table) { tb.Partitions[0] = peer.Partition{Ballot: 4, Primary: c.Nodes[1].Addr()} })
+		})
+		took, err := timed(func() error { _, err := tb.Get(t.Context(), h, s); return err })
+		if err != nil || took > 150*ms {
+			t.Errorf("Get took %v: %v", took, err)
+		}
+	})
+}

@@ -97,16 +97,17 @@ func (n *Node) Live(l Lane) *Conn {
 	}
 }
 
-// Lost returns why the latest connection of a lane broke, nil if there was none
-// or it works.
+// Lost returns why the latest connection of a lane broke, or could not be made; nil
+// if nothing is wrong as far as is known.
 func (n *Node) Lost(l Lane) error {
-	c := n.lane(l).live.Load()
-	if c == nil {
-		return nil
+	if c := n.lane(l).live.Load(); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.mu.err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.mu.err
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.lastErr
 }
 
 // Conn returns the first connection, and makes it if need be. Any number of
