@@ -374,3 +374,41 @@ func ExamplePError() {
 	// true pegasus: Set table "temp": invalid argument: value must not be nil
 	// true Set temp
 }
+
+func ExampleWithRetryPolicy() {
+	box, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "temp"}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer box.Close()
+	client := pegasus.NewClient(pegasus.Config{
+		MetaServers: box.MetaServers(),
+		Retry:       pegasus.RetryPolicy{MaxPause: time.Second}, // of all operations
+	})
+	defer client.Close()
+	table, err := client.OpenTable(context.Background(), "temp")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	box.Intercept(func(onebox.Request) onebox.Action { return onebox.Action{Error: "ERR_BUSY"} })
+
+	// A caller who has something else to do at once wants no second attempt.
+	ctx := pegasus.WithRetryPolicy(context.Background(), pegasus.RetryPolicy{MaxAttempts: 1})
+	_, err = table.Get(ctx, []byte("user_1"), []byte("name"))
+	fmt.Println(errors.Is(err, pegasus.ErrBusy))
+	// Output: true
+}
+
+func ExampleWatch() {
+	client := pegasus.NewClient(pegasus.Config{
+		MetaServers: []string{"10.0.0.1:34601"},
+		Watch: pegasus.Watch{
+			TableReplaced: func(r pegasus.TableReplaced) {
+				fmt.Printf("%s was dropped and made again: it is table %d now, not %d\n", r.Table, r.To, r.From)
+			},
+		},
+	})
+	defer client.Close()
+}
