@@ -240,6 +240,9 @@ func readValue(r *Reader, v reflect.Value) {
 	case hostPortType:
 		*v.Addr().Interface().(*HostPort) = HostPort{Host: string(r.Blob()), Port: uint16(r.I16()), Type: r.Byte()}
 		return
+	case partitionType:
+		v.Addr().Interface().(*PartitionConfiguration).read(r)
+		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
