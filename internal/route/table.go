@@ -146,7 +146,7 @@ func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, beg
 		if old != nil && old.AppID != snap.AppID {
 			from, to = old.AppID, snap.AppID
 		}
-		if t.install(old, snap) {
+		if t.install(old, snap) || t.silenceLocked() {
 			recall = snap
 		}
 	case errors.Is(err, ErrTableNotFound):

@@ -467,3 +467,37 @@ func TestLoadFails(t *testing.T) {
 		}
 	})
 }
+
+// A call that goes to the old server of a partition just after the calls there were
+// given back, because its caller looked before, is given back by the next answer.
+func TestCallThatMissesTheNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := peer.Start(t, 2, 1)
+		pool := newPool(t, c.Net.Dial)
+		table, err := query(t.Context(), pool, []string{peer.MetaAddr}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := table.Snapshot().Locate(0)
+		conn, err := old.Primary.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Hang(c.Nodes[0])
+		c.Update(func(tb *peer.Table) { tb.Partitions[0] = peer.Partition{Ballot: 4, Primary: c.Nodes[1].Addr()} })
+		if err := table.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+
+		cl := pool.Call(wire.TaskGet)
+		cl.Movable, cl.Listener = true, table
+		start := time.Now()
+		err = conn.Do(t.Context(), cl, time.Now().Add(time.Minute), &wire.RequestHeader{GPID: old.GPID}, func(dst []byte) []byte {
+			return wire.AppendArgument(dst, wire.Key{HashKey: []byte("h")})
+		})
+		if took := time.Since(start); !errors.Is(err, rpc.ErrMoved) || took > time.Second {
+			t.Errorf("after %v: %v, want %v within a second", took, err, rpc.ErrMoved)
+		}
+	})
+}

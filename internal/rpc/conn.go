@@ -169,8 +169,9 @@ func (c *Conn) Recall(moved func(wire.GPID) bool) {
 
 // Do sends a request and waits for its reply. It ends with the context, and
 // with ErrTimeout at the deadline if that is not zero: a context that has a
-// deadline needs no other one. Nothing is sent when the context ends before there
-// is space; that it has not ended before that is for the caller to see. Errors are of type *Error.
+// deadline needs no other one. That the context has not ended already is for the
+// caller to see; nothing is sent if it ends while there is no space. Errors are of
+// type *Error.
 func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.RequestHeader, encode Encode) error {
 	cl.deadline = deadline
 	cl.gpid = h.GPID
@@ -246,53 +247,4 @@ func (c *Conn) wakeWriter() {
 	case c.kick <- struct{}{}:
 	default:
 	}
-}
-
-// waitForSpace returns when the writer has taken the outgoing buffer, or with an
-// error when the connection is dead, the call was recalled, or it may not wait any
-// longer. Calls that wait are let in one after the other, until the buffer is full
-// again.
-func (c *Conn) waitForSpace(ctx context.Context, cl *Call) error {
-	var expired <-chan time.Time
-	if !cl.deadline.IsZero() {
-		timer := time.NewTimer(time.Until(cl.deadline))
-		defer timer.Stop()
-		expired = timer.C
-	}
-	recalled := make(chan struct{})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.waiting == nil {
-		c.mu.waiting = make(map[*Call]chan struct{})
-	}
-	c.mu.waiting[cl] = recalled
-	defer delete(c.mu.waiting, cl)
-	for c.mu.err == nil && c.mu.out.size > c.opts.MaxBuffered {
-		if c.mu.space == nil {
-			c.mu.space = make(chan struct{})
-		}
-		if err := c.waitUnlocked(ctx, c.mu.space, recalled, expired); err != nil {
-			return err
-		}
-	}
-	return c.mu.err
-}
-
-// waitUnlocked waits for space without the mutex.
-func (c *Conn) waitUnlocked(ctx context.Context, space, recalled <-chan struct{}, expired <-chan time.Time) error {
-	c.mu.Unlock()
-	defer c.mu.Lock()
-	select {
-	case <-space:
-	case <-c.dead:
-	case <-recalled:
-		return ErrMoved
-	case <-ctx.Done():
-	case <-expired:
-		return ErrTimeout
-	}
-	if ctx.Err() != nil {
-		return ContextError(ctx)
-	}
-	return nil
 }
