@@ -33,7 +33,6 @@ type Table struct {
 	nodes    map[wire.Address]*rpc.Node
 	troubles map[subject]*trouble
 	loading  *load     // under way, or nil
-	failure  error     // of the one before, or nil
 	answered time.Time // when the one before ended
 	took     time.Duration
 	timer    *time.Timer
@@ -72,13 +71,6 @@ func (t *Table) Load(ctx context.Context) error {
 	case <-ctx.Done():
 		return rpc.ContextError(ctx)
 	}
-}
-
-// Failure returns why the latest question was not answered, if it was not.
-func (t *Table) Failure() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.failure
 }
 
 // Changed returns the event that p, which s has, is at another place.
@@ -153,7 +145,7 @@ func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, beg
 		t.install(old, nil)
 	}
 	q.err = err
-	t.loading, t.failure = nil, err
+	t.loading = nil
 	t.answered = time.Now()
 	t.took = t.answered.Sub(began)
 	t.rescheduleLocked()
