@@ -113,6 +113,20 @@ func (c *Conn) Addr() string { return c.addr }
 // Dead returns a channel that is closed when the connection has failed.
 func (c *Conn) Dead() <-chan struct{} { return c.dead }
 
+// failure returns why the connection is dead, nil if it works.
+func (c *Conn) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.err
+}
+
+// answered reports whether the server has ever answered a call.
+func (c *Conn) answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.received > 0
+}
+
 // Close fails all pending calls with ErrClosed and waits for the connection's
 // goroutines.
 func (c *Conn) Close() {
