@@ -124,13 +124,14 @@ func (t *table) connect(ctx context.Context, x *exchange, snap *route.Snapshot, 
 	defer t.route.Complain(p, delay)()
 	select {
 	case <-connected:
-		if dial.Err == nil {
+		err := dial.Failure()
+		if err == nil {
 			return nil
 		}
 		x.attempts++
-		x.last = dial.Err
-		if policy.exhausted(x.attempts) || errors.Is(dial.Err, ErrClosed) {
-			return dial.Err
+		x.last = err
+		if policy.exhausted(x.attempts) || errors.Is(err, ErrClosed) {
+			return err
 		}
 	case <-changed:
 	case <-hung:

@@ -81,9 +81,13 @@ func (t *table) open(ctx context.Context) error {
 	if t.route.Snapshot() != nil {
 		patient, cancel := context.WithTimeout(ctx, reopenPatience)
 		defer cancel()
-		err := t.route.Load(patient)
-		if errors.Is(err, ErrTableNotFound) || errors.Is(err, ErrClosed) {
+		x.waiting = forMeta
+		err := public(t.route.Load(patient))
+		switch {
+		case errors.Is(err, ErrTableNotFound), errors.Is(err, ErrClosed):
 			return t.failure(&x, err)
+		case err != nil && ctx.Err() != nil:
+			return t.failure(&x, rpc.ContextError(ctx))
 		}
 		return nil
 	}

@@ -43,7 +43,7 @@ func TestOpenTableIsShared(t *testing.T) {
 	}{
 		"opened": {table: "temp", queries: 1, script: func(c *peer.Cluster) peer.Handler { return after(100*ms, c.AnswerQuery) }},
 		"not found": {
-			table: "other", queries: 1, want: []error{pegasus.ErrTableNotFound},
+			table: "other", queries: 2, want: []error{pegasus.ErrTableNotFound},
 			script: func(c *peer.Cluster) peer.Handler { return after(100*ms, c.AnswerQuery) },
 		},
 		"busy at first": {table: "temp", queries: 4, script: func(c *peer.Cluster) peer.Handler {

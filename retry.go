@@ -82,7 +82,8 @@ func (t *table) afterFailure(ctx context.Context, x *exchange, policy *RetryPoli
 		if wait == 0 {
 			return nil
 		}
-		if err := t.sleep(ctx, min(wait, policy.MaxPause)/2+rand.N(policy.MaxPause), changed); err != nil {
+		longest := defaultPolicy.MaxPause
+		if err := t.sleep(ctx, min(wait, longest)/2+rand.N(longest), changed); err != nil {
 			return err
 		}
 	}

@@ -33,7 +33,6 @@ type Table struct {
 	nodes    map[wire.Address]*rpc.Node
 	troubles map[subject]*trouble
 	loading  *load     // under way, or nil
-	failure  error     // of the one before, or nil
 	answered time.Time // when the one before ended
 	took     time.Duration
 	timer    *time.Timer
@@ -60,25 +59,29 @@ func NewTable(pool *rpc.Pool, meta *Meta, name string, replaced func(from, to in
 // after one that there is no such table.
 func (t *Table) Snapshot() *Snapshot { return t.snap.Load() }
 
-// Load asks the meta servers now, or joins a question under way.
+// Load asks the meta servers now, or joins a question under way. If that finds no
+// table it asks again: there may be one since the question was sent.
 func (t *Table) Load(ctx context.Context) error {
-	q, err := t.join()
+	q, joined, err := t.join()
 	if err != nil {
 		return err
 	}
+	if err := q.wait(ctx); !joined || !errors.Is(err, ErrTableNotFound) {
+		return err
+	}
+	if q, _, err = t.join(); err != nil {
+		return err
+	}
+	return q.wait(ctx)
+}
+
+func (q *load) wait(ctx context.Context) error {
 	select {
 	case <-q.done:
 		return q.err
 	case <-ctx.Done():
 		return rpc.ContextError(ctx)
 	}
-}
-
-// Failure returns why the latest question was not answered, if it was not.
-func (t *Table) Failure() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.failure
 }
 
 // Changed returns the event that p, which s has, is at another place.
@@ -96,13 +99,17 @@ func (t *Table) Changed(s *Snapshot, p *Partition) <-chan struct{} {
 	return p.changed
 }
 
-func (t *Table) join() (*load, error) {
+// join returns the question under way, or starts one.
+func (t *Table) join() (q *load, joined bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.loading == nil && !t.askLocked() {
-		return nil, rpc.ErrClosed
+	if t.loading != nil {
+		return t.loading, true, nil
 	}
-	return t.loading, nil
+	if !t.askLocked() {
+		return nil, false, rpc.ErrClosed
+	}
+	return t.loading, false, nil
 }
 
 // askLocked starts a question. It returns false after Close.
@@ -146,14 +153,14 @@ func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, beg
 		if old != nil && old.AppID != snap.AppID {
 			from, to = old.AppID, snap.AppID
 		}
-		if t.install(old, snap) {
+		if t.install(old, snap) || t.silenceLocked() {
 			recall = snap
 		}
 	case errors.Is(err, ErrTableNotFound):
 		t.install(old, nil)
 	}
 	q.err = err
-	t.loading, t.failure = nil, err
+	t.loading = nil
 	t.answered = time.Now()
 	t.took = t.answered.Sub(began)
 	t.rescheduleLocked()

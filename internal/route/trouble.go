@@ -60,6 +60,18 @@ func (t *Table) Silent(n *rpc.Node) (over func()) {
 	return t.complain(subject{node: n}, silent, 0)
 }
 
+// silenceLocked reports whether there is a server that does not answer. Calls may
+// have come to it since those before them were recalled: a caller looks for the
+// server first, and sends then.
+func (t *Table) silenceLocked() bool {
+	for about, tr := range t.troubles {
+		if about.node != nil && tr.waiting > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *Table) complain(about subject, pace pace, delay time.Duration) (stop func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

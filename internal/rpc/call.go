@@ -19,7 +19,8 @@ type Call struct {
 	// Large is set if the argument may be large. It is encoded in memory of its own
 	// then, beside other calls, and sent from there.
 	Large bool
-	// Movable calls are given back by Recall with ErrMoved.
+	// Movable calls are given back by Recall with ErrMoved also when they may have
+	// been sent.
 	Movable bool
 	// Listener is told when the server that owes the answer is silent; or nil.
 	Listener Listener

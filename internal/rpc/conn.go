@@ -64,6 +64,8 @@ type Conn struct {
 		sent  int32     // calls with an id before this one may have been written
 		err   error     // why the connection is dead; set once
 		space chan struct{}
+		// The calls that wait for it, each with the event that it was recalled.
+		waiting map[*Call]chan struct{}
 
 		// Positions in the stream of all bytes sent.
 		queued   int64 // where the next frame begins
@@ -111,6 +113,20 @@ func (c *Conn) Addr() string { return c.addr }
 // Dead returns a channel that is closed when the connection has failed.
 func (c *Conn) Dead() <-chan struct{} { return c.dead }
 
+// failure returns why the connection is dead, nil if it works.
+func (c *Conn) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.err
+}
+
+// answered reports whether the server has ever answered a call.
+func (c *Conn) answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.received > 0
+}
+
 // Close fails all pending calls with ErrClosed and waits for the connection's
 // goroutines.
 func (c *Conn) Close() {
@@ -144,32 +160,39 @@ func (c *Conn) Fail(err error) {
 	over.run()
 }
 
-// Recall gives back, with ErrMoved, the movable calls of partitions that have
-// moved to another server.
+// Recall gives back, with ErrMoved, the calls of partitions that have moved to
+// another server: those that are movable, and those that wait for space.
 func (c *Conn) Recall(moved func(wire.GPID) bool) {
 	c.mu.Lock()
-	sent := c.mu.sent
 	calls := c.mu.calls.takeIf(func(cl *Call) bool { return cl.Movable && moved(cl.gpid) })
 	if len(calls) > 0 {
 		c.mu.watch.owing = true
 	}
+	for cl, recalled := range c.mu.waiting {
+		if moved(cl.gpid) {
+			delete(c.mu.waiting, cl)
+			close(recalled)
+		}
+	}
 	c.mu.Unlock()
 	for _, cl := range calls {
-		cl.complete(&Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: ErrMoved})
+		// As in abandon, what is not written yet will be.
+		cl.complete(&Error{Addr: c.addr, Sent: true, Err: ErrMoved})
 	}
 }
 
 // Do sends a request and waits for its reply. It ends with the context, and
 // with ErrTimeout at the deadline if that is not zero: a context that has a
-// deadline needs no other one. Nothing is sent once the context has ended.
-// Errors are of type *Error.
+// deadline needs no other one. That the context has not ended already is for the
+// caller to see; nothing is sent if it ends while there is no space. Errors are of
+// type *Error.
 func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.RequestHeader, encode Encode) error {
 	cl.deadline = deadline
 	cl.gpid = h.GPID
 	var large []byte
 	if cl.Large {
 		if c.full.Load() {
-			if err := c.waitForSpace(ctx, deadline); err != nil {
+			if err := c.waitForSpace(ctx, cl); err != nil {
 				return &Error{Addr: c.addr, Err: err}
 			}
 		}
@@ -179,7 +202,7 @@ func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.Req
 	c.mu.Lock()
 	for c.mu.out.size > c.opts.MaxBuffered || c.mu.err != nil { // others were faster
 		c.mu.Unlock()
-		if err := c.waitForSpace(ctx, deadline); err != nil {
+		if err := c.waitForSpace(ctx, cl); err != nil {
 			return &Error{Addr: c.addr, Err: err}
 		}
 		c.mu.Lock()
@@ -237,41 +260,5 @@ func (c *Conn) wakeWriter() {
 	select {
 	case c.kick <- struct{}{}:
 	default:
-	}
-}
-
-// waitForSpace returns when the writer has taken the outgoing buffer, or with an
-// error when the connection is dead or the call may not wait any longer. Callers
-// that wait are let in one after the other, until the buffer is full again.
-func (c *Conn) waitForSpace(ctx context.Context, deadline time.Time) error {
-	var expired <-chan time.Time
-	if !deadline.IsZero() {
-		timer := time.NewTimer(time.Until(deadline))
-		defer timer.Stop()
-		expired = timer.C
-	}
-	for {
-		c.mu.Lock()
-		if c.mu.err != nil || c.mu.out.size <= c.opts.MaxBuffered {
-			err := c.mu.err
-			c.mu.Unlock()
-			return err
-		}
-		if c.mu.space == nil {
-			c.mu.space = make(chan struct{})
-		}
-		space := c.mu.space
-		c.mu.Unlock()
-		select {
-		case <-space:
-		case <-c.dead:
-		case <-ctx.Done():
-			return ContextError(ctx)
-		case <-expired:
-			return ErrTimeout
-		}
-		if ctx.Err() != nil {
-			return ContextError(ctx)
-		}
 	}
 }

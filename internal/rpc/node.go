@@ -30,7 +30,7 @@ type Node struct {
 
 	mu       sync.Mutex
 	closed   bool
-	failures int       // dials that failed in a row
+	failures int       // in a row, see failedLocked
 	lastErr  error     // of the last dial, if it failed
 	notYet   time.Time // no dial before this time
 }
@@ -48,7 +48,7 @@ type Lane int
 const Bulk Lane = -1
 
 // The pause after a failed dial, doubled with each further failure. The first
-// dial after a connection broke is immediate.
+// dial after a connection broke is immediate, if the server has ever answered on it.
 const (
 	minDialPause = 10 * time.Millisecond
 	maxDialPause = 500 * time.Millisecond
@@ -63,6 +63,18 @@ type Dial struct {
 	Done chan struct{}
 	Conn *Conn
 	Err  error // an *Error
+}
+
+// Failure returns why there is no connection: it could not be made, or is broken
+// already. It is an *Error.
+func (d *Dial) Failure() error {
+	if d.Err != nil {
+		return d.Err
+	}
+	if err := d.Conn.failure(); err != nil {
+		return &Error{Addr: d.Conn.addr, Err: err}
+	}
+	return nil
 }
 
 // Addr returns the address of the node, "host:port".
@@ -101,9 +113,7 @@ func (n *Node) Live(l Lane) *Conn {
 // if nothing is wrong as far as is known.
 func (n *Node) Lost(l Lane) error {
 	if c := n.lane(l).live.Load(); c != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.mu.err
+		return c.failure()
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -147,6 +157,9 @@ func (n *Node) Dial(l Lane) *Dial {
 		close(d.Done)
 		return d
 	}
+	if c := ln.live.Load(); c != nil && n.lastErr == nil && !c.answered() {
+		n.failedLocked(c.failure()) // it accepts connections to break them
+	}
 	var pause time.Duration
 	if n.lastErr != nil {
 		pause = time.Until(n.notYet)
@@ -180,16 +193,28 @@ func (n *Node) connect(ctx context.Context, l Lane, d *Dial, pause time.Duration
 		}
 		d.Err = &Error{Addr: n.addr, Err: ErrClosed}
 	case err != nil:
-		n.failures++
-		pause := min(minDialPause<<min(n.failures-1, 10), maxDialPause)
-		n.notYet = time.Now().Add(pause/2 + rand.N(pause/2+1))
-		n.lastErr = err
+		n.failedLocked(err)
 		d.Err = &Error{Addr: n.addr, Err: err}
 	default:
-		n.failures, n.lastErr = 0, nil
+		if last := ln.live.Swap(c); last == nil || last.answered() {
+			n.failures = 0
+		}
+		n.lastErr = nil
 		d.Conn = c
-		ln.live.Store(c)
 	}
+}
+
+// failedLocked notes that there is no connection, and puts the next dial off. What
+// fails on several lanes at the same time is one failure.
+func (n *Node) failedLocked(err error) {
+	n.lastErr = err
+	now := time.Now()
+	if now.Before(n.notYet) {
+		return
+	}
+	n.failures++
+	pause := min(minDialPause<<min(n.failures-1, 10), maxDialPause)
+	n.notYet = now.Add(pause/2 + rand.N(pause/2+1))
 }
 
 // open opens a connection. If the server hung, that has to be over.

@@ -108,6 +108,34 @@ func TestRedialPause(t *testing.T) {
 	})
 }
 
+// Connections that fail at the same time are one failure.
+func TestRedialPauseOfManyConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int64
+		p := NewPool(PoolOptions{Connections: 8, Dial: func(context.Context, string, string) (net.Conn, error) {
+			dials.Add(1)
+			time.Sleep(time.Millisecond)
+			return nil, errRefused
+		}})
+		defer p.Close()
+		start := time.Now()
+		for range 2 {
+			var under []*Dial
+			for l := range 8 {
+				under = append(under, p.Node(serverAddr).Dial(Lane(l)))
+			}
+			for _, d := range under {
+				if <-d.Done; !errors.Is(d.Err, errRefused) {
+					t.Errorf("error %v", d.Err)
+				}
+			}
+		}
+		if took := time.Since(start); dials.Load() != 16 || took > minDialPause+2*time.Millisecond {
+			t.Errorf("%d dials in %v", dials.Load(), took)
+		}
+	})
+}
+
 // The first dial after a loss is immediate, and so is the one after a success.
 func TestRedialAfterLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -125,7 +153,9 @@ func TestRedialAfterLoss(t *testing.T) {
 			if node.Live(0) != c {
 				t.Error("the connection is not live")
 			}
-			synctest.Wait() // it is accepted
+			if _, err := get(t.Context(), c, "k"); err != nil {
+				t.Error(err)
+			}
 			s.Disconnect()
 			<-c.Dead()
 			if node.Live(0) != nil {
@@ -153,8 +183,10 @@ func TestServerComesBack(t *testing.T) {
 		}
 		s.Start(t)
 		back := time.Now()
+		var c *Conn
 		for {
-			if _, err := node.Conn(t.Context()); err == nil {
+			var err error
+			if c, err = node.Conn(t.Context()); err == nil {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -163,9 +195,11 @@ func TestServerComesBack(t *testing.T) {
 			t.Errorf("connected %v after the server came back", d)
 		}
 
-		synctest.Wait() // it is accepted
+		if _, err := get(t.Context(), c, "k"); err != nil {
+			t.Error(err)
+		}
 		s.Stop()
-		synctest.Wait() // and known to be gone
+		synctest.Wait() // it is known to be gone
 		if _, err := node.Conn(t.Context()); err == nil {
 			t.Fatal("connected to a server that is gone")
 		}

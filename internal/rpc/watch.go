@@ -226,15 +226,22 @@ func (c *Conn) silenceLocked(now time.Time) (listeners []Listener, stalled bool)
 	return listeners, false
 }
 
-// listenersLocked returns the listeners of pending calls that are not told yet.
+// listenersLocked returns the listeners of calls that are pending, or wait for
+// space, and that are not told yet.
 func (c *Conn) listenersLocked() []Listener {
 	var fresh []Listener
 	w := &c.mu.watch
-	for _, cl := range c.mu.calls.slots {
+	add := func(cl *Call) {
 		if cl != nil && cl.Listener != nil && !slices.Contains(w.silent, cl.Listener) {
 			w.silent = append(w.silent, cl.Listener)
 			fresh = append(fresh, cl.Listener)
 		}
+	}
+	for _, cl := range c.mu.calls.slots {
+		add(cl)
+	}
+	for cl := range c.mu.waiting {
+		add(cl)
 	}
 	return fresh
 }
