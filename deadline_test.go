@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -267,5 +268,30 @@ func TestOperationTimeoutOfAnySize(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// That a dial takes too long is no deadline of the caller's.
+func TestDialTimeoutIsNotTheCallers(t *testing.T) {
+	scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		c.Vanish(c.Nodes[0])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		once := pegasus.WithRetryPolicy(ctx, pegasus.RetryPolicy{MaxAttempts: 1})
+		err := tb.Set(once, h, s, v)
+		wantText(t, err, "no connection within 3s")
+		wantError(t, err, nil, context.DeadlineExceeded)
+
+		time.AfterFunc(5*time.Second, cancel)
+		err = tb.Set(ctx, h, s, v)
+		wantText(t, err, "context canceled waiting to connect; last failure: no connection within 3s")
+		wantError(t, err, []error{context.Canceled}, context.DeadlineExceeded)
+	})
+}
+
+func wantText(t *testing.T, err error, text string) {
+	t.Helper()
+	if err == nil || !strings.HasSuffix(err.Error(), ": "+text) {
+		t.Errorf("error %v, want %s", err, text)
 	}
 }

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -223,7 +225,10 @@ func (n *Node) open(ctx context.Context, l Lane) (*Conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, opts.DialTimeout)
 	nc, err := opts.Dial(dialing, "tcp", n.addr)
 	cancel()
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded): // which is not that of a call
+		return nil, fmt.Errorf("no connection within %v", opts.DialTimeout)
+	case err != nil:
 		return nil, err
 	}
 	if l == Bulk {
