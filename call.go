@@ -159,7 +159,7 @@ func (t *table) ask(ctx context.Context, x *exchange, encode rpc.Encode) error {
 	}
 	x.begin(deadline, own)
 	if attempted {
-		x.attempts++
+		x.attempts = 1
 	}
 	return t.retry(ctx, x, encode, err)
 }
@@ -200,6 +200,7 @@ func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc
 func (t *table) attempt(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.Partition, left time.Duration, own time.Time, encode rpc.Encode) error {
 	x.partition = p
 	if x.course != nil {
+		x.attempts++
 		x.waiting = forAnswer
 		x.progress.note(x)
 	}

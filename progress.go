@@ -42,9 +42,6 @@ func (p *progress) last() *exchange {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	x, course := p.x, p.course
-	if x.partition != nil && course.waiting == forAnswer {
-		course.attempts = max(course.attempts, 1) // the first is counted when it has failed
-	}
 	x.course = &course
 	return &x
 }

@@ -30,7 +30,6 @@ func (t *table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err e
 		if aerr != nil {
 			return t.failure(x, aerr)
 		}
-		x.attempts++
 		if err = t.attempt(ctx, x, conn, p, time.Until(x.deadline), time.Time{}, encode); err == nil {
 			return nil
 		}

@@ -2,6 +2,7 @@ package pegasus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -319,4 +320,22 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// An answer that is a failure ends one attempt, whether there was a connection or
+// not.
+func TestScanCountsItsAttempts(t *testing.T) {
+	scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		c.On(wire.TaskGetScanner, peer.Result(wire.ScanResponse{Error: wire.StatusCorruption}))
+		for range 2 {
+			scs, err := tb.GetUnorderedScanners(t.Context(), 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var pe *pegasus.PError
+			if err := next(t.Context(), scs[0]); !errors.As(err, &pe) || pe.Attempts != 1 {
+				t.Errorf("error %#v, want one of 1 attempt", err)
+			}
+		}
+	})
 }
