@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,34 @@ func TestTableReplaced(t *testing.T) {
 			t.Errorf("told of %+v", seen)
 		}
 	})
+}
+
+// Watch is told also if there was no table of the name for a while; not if the same
+// one is back.
+func TestTableReplacedLater(t *testing.T) {
+	for _, id := range []int32{peer.AppID, 9} {
+		var seen []pegasus.TableReplaced
+		watch := pegasus.Watch{TableReplaced: func(r pegasus.TableReplaced) { seen = append(seen, r) }}
+		configured(t, pegasus.Config{Watch: watch}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+			c.On(wire.TaskGet, peer.Code(wire.ErrObjectNotFound))
+			c.Update(func(tb *peer.Table) { tb.Name = "dropped" })
+			_, err := tb.Get(t.Context(), h, s)
+			wantError(t, err, []error{pegasus.ErrTableNotFound})
+			c.On(wire.TaskGet, answer)
+			c.Update(func(tb *peer.Table) { tb.Name, tb.AppID = "temp", id })
+			if _, err := tb.Get(t.Context(), h, s); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			var want []pegasus.TableReplaced
+			if id != peer.AppID {
+				want = append(want, pegasus.TableReplaced{Table: "temp", From: peer.AppID, To: id})
+			}
+			if !slices.Equal(seen, want) {
+				t.Errorf("told of %+v, want %+v", seen, want)
+			}
+		})
+	}
 }
 
 // Closing one connector of a table closes no other one.

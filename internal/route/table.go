@@ -30,6 +30,7 @@ type Table struct {
 	snap     atomic.Pointer[Snapshot]
 
 	mu       sync.Mutex
+	appID    int32 // of the latest snapshot, 0 before the first
 	nodes    map[wire.Address]*rpc.Node
 	troubles map[subject]*trouble
 	loading  *load     // under way, or nil
@@ -139,7 +140,7 @@ func (t *Table) ask(ctx context.Context, q *load) {
 
 // answer takes over the answer to q. It returns the snapshot if calls may have
 // to be recalled because of it, and the ids of the tables if another one is in
-// the place of the old.
+// the place of the old, perhaps after a time without any.
 func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, began time.Time) (recall *Snapshot, from, to int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,8 +151,8 @@ func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, beg
 	}
 	switch {
 	case err == nil:
-		if old != nil && old.AppID != snap.AppID {
-			from, to = old.AppID, snap.AppID
+		if t.appID != snap.AppID {
+			from, to, t.appID = t.appID, snap.AppID, snap.AppID
 		}
 		if t.install(old, snap) || t.silenceLocked() {
 			recall = snap
