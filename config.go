@@ -42,7 +42,7 @@ type Config struct {
 	// ConnectionsPerServer is the number of connections to a replica server for
 	// requests whose frames and answers are small: a hash key always takes the
 	// same. More than one is of use where a single core cannot carry what goes to
-	// one server. Default 1. Scans, batches and what is above 64 KiB have another
+	// one server. Default 1, at most 65536. Scans, batches and what is above 64 KiB have another
 	// connection, which is made when it is needed.
 	ConnectionsPerServer int `json:"connections_per_server,omitempty"`
 
@@ -62,6 +62,10 @@ type Config struct {
 
 const defaultOperationTimeout = 10 * time.Second
 
+// mostConnections is the number of lanes that hash keys are told apart by, see
+// exchange.lane.
+const mostConnections = 1 << 16
+
 // validate reports the first field with an illegal value.
 func (c *Config) validate() error {
 	err := argument.Config(c.MetaServers, c.OperationTimeout, c.DialTimeout)
@@ -69,8 +73,8 @@ func (c *Config) validate() error {
 	switch {
 	case errors.As(err, &ae):
 		return &ArgumentError{ae.Name, ae.Reason}
-	case c.ConnectionsPerServer < 0:
-		return argumentError("ConnectionsPerServer", "is %d, must not be negative", c.ConnectionsPerServer)
+	case c.ConnectionsPerServer < 0 || c.ConnectionsPerServer > mostConnections:
+		return argumentError("ConnectionsPerServer", "is %d, must be 0 to %d", c.ConnectionsPerServer, mostConnections)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -118,8 +119,12 @@ func TestConnectionsPerServer(t *testing.T) {
 			}
 		})
 	}
-	if _, err := pegasus.New(pegasus.Config{MetaServers: []string{peer.MetaAddr}, ConnectionsPerServer: -1}); !errors.Is(err, pegasus.ErrInvalidArgument) {
-		t.Error(err)
+	for _, n := range []int{-1, 1<<16 + 1, math.MaxInt} {
+		_, err := pegasus.New(pegasus.Config{MetaServers: []string{peer.MetaAddr}, ConnectionsPerServer: n})
+		var ae *pegasus.ArgumentError
+		if !errors.As(err, &ae) || ae.Name != "ConnectionsPerServer" {
+			t.Errorf("%d connections: %v", n, err)
+		}
 	}
 }
 

@@ -64,13 +64,13 @@ func (b *Budget) fillLocked(now time.Time) {
 	if b.low.Load() {
 		b.addLocked(now.Sub(b.filled).Seconds() * float64(b.perSecond))
 	} else {
-		b.tokens = float64(b.perSecond * burst)
+		b.tokens = float64(b.perSecond) * burst
 	}
 	b.filled = now
 }
 
 func (b *Budget) addLocked(n float64) {
-	full := float64(b.perSecond * burst)
+	full := float64(b.perSecond) * burst
 	if b.tokens = min(b.tokens+n, full); b.tokens == full {
 		b.low.Store(false)
 	}
