@@ -27,7 +27,7 @@ func (q *question) read(a *answer) (wire.ErrorCode, error) {
 	turn := a.sent
 	switch {
 	case err == nil:
-		a.contact.err, a.sent = fmt.Errorf("%w: %w", errNotLeader, code), false
+		a.contact.err, a.sent, a.follows = fmt.Errorf("%w: %w", errNotLeader, code), false, true
 	case a.err != nil && q.ctx.Err() != nil:
 		// It was not waited for any longer, which is no fault of the server.
 		a.sent = a.sent && !refused(err)
@@ -42,9 +42,8 @@ func (q *question) read(a *answer) (wire.ErrorCode, error) {
 	if err == nil {
 		q.meta.meet()
 	}
-	if leader.Valid() && q.forwards < maxForwards {
+	if leader.Valid() && q.forwards < maxForwards && q.ask(leader.String(), "") {
 		q.forwards++
-		q.ask(leader.String(), "")
 	}
 	return code, err
 }

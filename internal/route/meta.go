@@ -44,7 +44,7 @@ type Decode func(r *wire.Reader) (wire.ErrorCode, wire.Address)
 // Ask sends a request to the meta leader and decodes the answer. The leader that
 // answered last is asked first; when it is slow or fails, so are all others, side by
 // side, and the first answer from a leader counts. Followers that know the leader
-// lead there. Without a deadline in ctx it gives up after 10 s.
+// lead there, and are asked again while it is silent. Without a deadline in ctx it gives up after 10 s.
 //
 // The request may reach more than one server unless it is exclusive: an exclusive
 // request, one that must not be executed twice, goes to one server at a time, and

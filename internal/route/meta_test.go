@@ -150,6 +150,30 @@ func TestLeaderChanges(t *testing.T) {
 	}
 }
 
+// The leader is silent, and another server leads only some time later: it is asked
+// again, and not only once the old one is given up.
+func TestLeaderChangesLater(t *testing.T) {
+	const later = 1100 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		var n memnet.Network
+		p := newPool(t, n.Dial)
+		start := time.Now()
+		servers := metas(t, &n, peer.Silence, func(r *peer.Request) {
+			if time.Since(start) < later {
+				forward("10.0.0.1:34601")(r)
+			} else {
+				answerWith(config(4))(r)
+			}
+		})
+		if _, err := query(t.Context(), p, servers, nil); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > later+hedgeAfter {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
 // resolver is a fake one, that knows names for a time.
 type resolver struct {
 	addrs map[string][]string
