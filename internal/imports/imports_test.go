@@ -50,7 +50,7 @@ var allowed = map[string][]string{
 		"internal/wire", "internal/storage", "onebox/limits",
 	},
 
-	"onebox":       {"internal/server", "internal/storage", "onebox/limits"},
+	"onebox":       {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
 	"pegasustest":  {"onebox", ".", "admin", "internal/memnet"},
 	"internal/cli": {"onebox", "github.com/spf13/cobra"},
 	"cmd/pegasus":  {"internal/cli"},
