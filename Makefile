@@ -19,6 +19,10 @@ check: ## formatting, vet, staticcheck, module files
 test: ## all tests
 	.ci/run test
 
+.PHONY: oracle
+oracle: ## the wire format beside the Thrift library of Apache, a part of test
+	go -C internal/wire/oracle test -count=1 ./...
+
 .PHONY: race
 race: ## all tests with the race detector
 	.ci/run race

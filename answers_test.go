@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -43,6 +44,7 @@ func TestGetAnswers(t *testing.T) {
 }
 
 func TestTTLAnswers(t *testing.T) {
+	const after2084 = min(int64(1<<32-1000), math.MaxInt) // an int may have 32 bits
 	bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
 		for _, tc := range []struct {
 			answer wire.TTLResponse
@@ -51,7 +53,7 @@ func TestTTLAnswers(t *testing.T) {
 			{wire.TTLResponse{TTLSeconds: 5}, 5},
 			{wire.TTLResponse{TTLSeconds: -1}, -1},
 			{wire.TTLResponse{Error: wire.StatusNotFound}, -2},
-			{wire.TTLResponse{TTLSeconds: -1000}, 1<<32 - 1000}, // after January 2084
+			{wire.TTLResponse{TTLSeconds: -1000}, int(after2084)},
 		} {
 			c.On(wire.TaskTTL, peer.Result(tc.answer))
 			got, err := tb.TTL(t.Context(), []byte("h"), []byte("s"))

@@ -140,7 +140,8 @@ func TestBadArguments(t *testing.T) {
 		_, err := tb.GetUnorderedScanners(ctx, 1, &ScannerOptions{SortKeyFilter: Filter{Type: 9}})
 		return err
 	})
-	for _, check := range []CheckType{-1, 18, math.MaxInt32 + 1} {
+	tooLarge := uint32(math.MaxInt32 + 1) // negative where an int has 32 bits
+	for _, check := range []CheckType{-1, 18, CheckType(tooLarge)} {
 		bad("CheckAndSet", "checkType", func(ctx context.Context, tb TableConnector) error {
 			_, err := tb.CheckAndSet(ctx, h, s, check, nil, s, v, nil)
 			return err

@@ -2,6 +2,7 @@ package pegasus
 
 import (
 	"context"
+	"math"
 
 	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/schema"
@@ -72,7 +73,7 @@ func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	if err != nil {
 		return 0, err
 	}
-	return int(x.number), nil
+	return int(min(x.number, math.MaxInt)), nil // an int may have 32 bits
 }
 
 func takeTTL(a *rpc.Answer, r *wire.Reader) {

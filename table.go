@@ -105,7 +105,7 @@ type TableConnector interface {
 	DelRangeOpt(ctx context.Context, hashKey []byte, startSortKey []byte, stopSortKey []byte, options *DelRangeOptions) error
 
 	// TTL returns the time to live in seconds: -1 if the entry does not expire,
-	// -2 if there is no entry.
+	// -2 if there is no entry. Where an int has 32 bits, it is at most 2^31-1.
 	// hashKey: can't be nil or empty.
 	// sortKey: can't be nil but can be empty.
 	TTL(ctx context.Context, hashKey []byte, sortKey []byte) (int, error)

@@ -37,6 +37,7 @@ func TestArgumentsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 	m := newScriptedMeta(t, func(*wire.Request) answer { return answer{code: wire.ErrUnknown} })
 	c := newClient(t, m.addr())
 	ctx := testContext(t)
+	tooMany := uint32(1 << 31) // negative where an int has 32 bits
 	for _, tc := range []struct {
 		argument string
 		call     func() error
@@ -44,7 +45,7 @@ func TestArgumentsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 		{"table", func() error { _, err := c.CreateTable(ctx, "", CreateOptions{}); return err }},
 		{"table", func() error { _, err := c.CreateTable(ctx, "a b", CreateOptions{}); return err }},
 		{"options.Partitions", func() error { _, err := c.CreateTable(ctx, "a", CreateOptions{Partitions: -1}); return err }},
-		{"options.Partitions", func() error { _, err := c.CreateTable(ctx, "a", CreateOptions{Partitions: 1 << 31}); return err }},
+		{"options.Partitions", func() error { _, err := c.CreateTable(ctx, "a", CreateOptions{Partitions: int(tooMany)}); return err }},
 		{"options.Replicas", func() error { _, err := c.CreateTable(ctx, "a", CreateOptions{Replicas: 6}); return err }},
 		{"table", func() error { return c.DropTable(ctx, "", 0) }},
 		{"reserve", func() error { return c.DropTable(ctx, "a", -1) }},

@@ -52,7 +52,7 @@ func ExampleServer_Intercept() {
 	}
 
 	srv.Intercept(func(r onebox.Request) onebox.Action {
-		if r.Task == "RPC_RRDB_RRDB_PUT" {
+		if r.Task == onebox.TaskPut {
 			return onebox.Action{Error: "ERR_ACL_DENY"}
 		}
 		return onebox.Action{}

@@ -3,6 +3,7 @@ package onebox
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server"
@@ -14,8 +15,13 @@ type Request struct {
 	Meta bool
 	// Node is the index of that server.
 	Node int
-	// Task is the name of the RPC, such as "RPC_RRDB_RRDB_GET".
+	// Task is the name of the RPC, such as TaskGet.
 	Task string
+	// Table is the name of the table that the request is about, as the table is
+	// called now or, for one to a meta server, as the request calls it. It is empty
+	// if the request is about no table, or to a replica server and about one that
+	// there is not.
+	Table string
 	// AppID and Partition are those of the table and partition that the
 	// request is about, and mean nothing if it is about none.
 	AppID, Partition int
@@ -28,14 +34,18 @@ type Action struct {
 	Delay time.Duration
 	Until <-chan struct{}
 	// Error is the name of the error to answer with, such as "ERR_BUSY"; it is
-	// sent as it is. The request is not carried out.
+	// sent as it is. The request is not carried out. What is not ERR_ and more of
+	// capital letters, digits and underscores is a mistake of the program, which
+	// ends by a panic.
 	Error string
 	// LoseAnswer carries the request out but does not answer it.
 	LoseAnswer bool
-	// Drop ignores the request.
-	Drop bool
-	// Close breaks the connection.
+	// Close breaks the connection, after Delay and Until, instead of carrying the
+	// request out; with LoseAnswer it is carried out first, so that a write is in
+	// doubt for the client and done.
 	Close bool
+	// Drop ignores the request, whatever else is set.
+	Drop bool
 }
 
 // Intercept makes f decide on every request before anything else looks at it,
@@ -52,9 +62,13 @@ func (s *Server) Intercept(f func(Request) Action) {
 			Meta:      c.Meta,
 			Node:      c.Node,
 			Task:      c.Task,
+			Table:     c.Table,
 			AppID:     int(c.GPID.AppID),
 			Partition: int(c.GPID.PartitionIndex),
 		})
+		if a.Error != "" && !isCode(a.Error) {
+			mistake(fmt.Sprintf("onebox: Action.Error %q is not the name of an error, such as ERR_BUSY", a.Error))
+		}
 		return server.Action{
 			Delay: a.Delay,
 			Until: a.Until,
@@ -64,6 +78,18 @@ func (s *Server) Intercept(f func(Request) Action) {
 			Close: a.Close,
 		}
 	})
+}
+
+func isCode(name string) bool {
+	rest, ok := strings.CutPrefix(name, "ERR_")
+	return ok && rest != "" && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// mistake ends the program: a panic of the goroutine that called an interceptor
+// would end no more than its connection, and be in no sight.
+func mistake(text string) {
+	go panic(text)
+	select {}
 }
 
 // Node is one server of the cluster.

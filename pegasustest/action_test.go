@@ -27,16 +27,21 @@ func TestActions(t *testing.T) {
 			time.AfterFunc(held, func() { close(until) })
 			return onebox.Action{Until: until}
 		}, held, nil, "1"},
-		"Error":      {func() onebox.Action { return onebox.Action{Error: "ERR_ANY"} }, 0, pegasus.ErrorCode("ERR_ANY"), ""},
-		"LoseAnswer": {func() onebox.Action { return onebox.Action{LoseAnswer: true} }, time.Second, pegasus.ErrInDoubt, "1"},
-		"Drop":       {func() onebox.Action { return onebox.Action{Drop: true} }, time.Second, pegasus.ErrInDoubt, ""},
-		"Close":      {func() onebox.Action { return onebox.Action{Close: true} }, 0, pegasus.ErrInDoubt, ""},
+		"Error":             {func() onebox.Action { return onebox.Action{Error: "ERR_ANY"} }, 0, pegasus.ErrorCode("ERR_ANY"), ""},
+		"LoseAnswer":        {func() onebox.Action { return onebox.Action{LoseAnswer: true} }, time.Second, pegasus.ErrInDoubt, "1"},
+		"Drop":              {func() onebox.Action { return onebox.Action{Drop: true} }, time.Second, pegasus.ErrInDoubt, ""},
+		"Close":             {func() onebox.Action { return onebox.Action{Close: true} }, 0, pegasus.ErrInDoubt, ""},
+		"Close, Delay":      {func() onebox.Action { return onebox.Action{Close: true, Delay: held} }, held, pegasus.ErrInDoubt, ""},
+		"Close, LoseAnswer": {func() onebox.Action { return onebox.Action{Close: true, LoseAnswer: true} }, 0, pegasus.ErrInDoubt, "1"},
+		"Close, LoseAnswer, Delay": {func() onebox.Action {
+			return onebox.Action{Close: true, LoseAnswer: true, Delay: held}
+		}, held, pegasus.ErrInDoubt, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := pegasustest.Start(t, pegasustest.WithMemoryNetwork())
 				c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
-					if r.Task == "RPC_RRDB_RRDB_INCR" {
+					if r.Task == onebox.TaskIncr {
 						return tc.action()
 					}
 					return onebox.Action{}
@@ -59,7 +64,7 @@ func TestMovePrimary(t *testing.T) {
 		c := pegasustest.Start(t, pegasustest.WithMemoryNetwork(), pegasustest.WithTable("t", 1), pegasustest.WithReplicaServers(2))
 		var served []int
 		c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
-			if r.Task == "RPC_RRDB_RRDB_GET" {
+			if r.Task == onebox.TaskGet {
 				served = append(served, r.Node)
 			}
 			return onebox.Action{}

@@ -37,10 +37,11 @@
 //	c.Split("temp")
 //
 // Single requests are delayed, held up, answered with any error, carried out
-// without an answer, ignored, or end their connection, see [onebox.Action]:
+// without an answer, ignored, or end their connection, before or after they are
+// carried out, see [onebox.Action]:
 //
 //	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
-//		if r.Task == "RPC_RRDB_RRDB_GET" && r.Node == 0 {
+//		if r.Task == onebox.TaskGet && r.Table == "temp" {
 //			return onebox.Action{Error: "ERR_BUSY"}
 //		}
 //		return onebox.Action{}

@@ -114,7 +114,7 @@ func TestIntercept(t *testing.T) {
 	set(t, c.Table, "k", "v")
 	var gets atomic.Int32
 	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
-		if r.Task == "RPC_RRDB_RRDB_GET" && gets.Add(1) <= 2 {
+		if r.Task == onebox.TaskGet && gets.Add(1) <= 2 {
 			return onebox.Action{Error: "ERR_BUSY"}
 		}
 		return onebox.Action{}

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -226,21 +225,6 @@ func TestIdleConnections(t *testing.T) {
 	}
 	v.serves()
 	v.grew(int64(n) * 16 * kib)
-}
-
-// openFiles returns want, or fewer if the system does not let processes have so
-// many connections.
-func openFiles(t *testing.T, want int) int {
-	t.Helper()
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-	if most := int(limit.Cur) - 200; want > most {
-		t.Logf("%d connections instead of %d: more files may not be open", most, want)
-		return most
-	}
-	return want
 }
 
 // Clients that ask and never read the answers: the server stops reading from

@@ -109,7 +109,7 @@ func TestScansLoseTheirContexts(t *testing.T) {
 	fillRows(t, c.Table, fixed, []byte("v"))
 	var n atomic.Int64
 	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
-		if r.Task == "RPC_RRDB_RRDB_SCAN" && n.Add(1)%5 == 0 {
+		if r.Task == onebox.TaskScan && n.Add(1)%5 == 0 {
 			switch n.Load() % 3 {
 			case 0:
 				return onebox.Action{Close: true}

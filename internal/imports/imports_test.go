@@ -50,12 +50,13 @@ var allowed = map[string][]string{
 		"internal/wire", "internal/storage", "onebox/limits",
 	},
 
-	"onebox":       {"internal/server", "internal/storage", "onebox/limits"},
+	"onebox":       {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
 	"pegasustest":  {"onebox", ".", "admin", "internal/memnet"},
 	"internal/cli": {"onebox", "github.com/spf13/cobra"},
 	"cmd/pegasus":  {"internal/cli"},
 
 	"internal/peer":              {"internal/memnet", "internal/wire"},
+	"internal/wire/wiretest":     {"internal/wire"},
 	"conformance":                {},
 	"examples/hello":             {"."},
 	"examples/quickstart":        {".", "admin", "onebox", "golang.org/x/term"},
@@ -199,6 +200,18 @@ func TestClientKeepsToItself(t *testing.T) {
 				t.Errorf("%s imports %s", path.Join(module, name), imported)
 			}
 		}
+	}
+}
+
+// Programs that come from other clients of Pegasus have the Thrift library of
+// these, whose releases break each other: this module must not decide on one.
+func TestNoThrift(t *testing.T) {
+	b, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b), "github.com/apache/thrift") {
+		t.Error("go.mod requires github.com/apache/thrift")
 	}
 }
 

@@ -31,7 +31,7 @@ func TestIntercept(t *testing.T) {
 			}
 			return Action{}
 		})
-		if c.mustPut("k", "v0"); *seen.Load() != (Call{Task: wire.TaskPut, GPID: home("k").GPID}) {
+		if c.mustPut("k", "v0"); *seen.Load() != (Call{Task: wire.TaskPut, Table: testTable, GPID: home("k").GPID}) {
 			t.Errorf("saw %+v", seen.Load())
 		}
 
@@ -81,6 +81,22 @@ func TestIntercept(t *testing.T) {
 		c.ended()
 		c = dial(node)
 		c.wantValue("k", "v6")
+
+		action = Action{Close: true, Delay: delay}
+		began = time.Now()
+		send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v7")})
+		c.wantValue("k", "v6")
+		if c.ended(); time.Since(began) != delay {
+			t.Errorf("closed after %v", time.Since(began))
+		}
+		c = dial(node)
+		c.wantValue("k", "v6")
+
+		action = Action{Close: true, Lose: true}
+		send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v7")})
+		c.ended()
+		c = dial(node)
+		c.wantValue("k", "v7")
 
 		s.Intercept(nil)
 		c.mustPut("k", "v8")

@@ -51,7 +51,7 @@ func reading(t *testing.T, frame []byte, read func([]byte) error) func() {
 
 // forget makes a message whose list is read into the memory of the one before
 // allocate it.
-func forget(c codec) {
+func forget(c reader) {
 	switch m := c.(type) {
 	case *MultiPutRequest:
 		m.KVs = nil
@@ -64,7 +64,7 @@ func forget(c codec) {
 // long one is one allocation as well.
 func TestListsAreOneAllocation(t *testing.T) {
 	for _, n := range []int{1, 10, 1000} {
-		lists := map[string]codec{
+		lists := map[string]reader{
 			"multi_put":        &MultiPutRequest{KVs: make([]KeyValue, n)},
 			"multi_remove":     &MultiRemoveRequest{SortKeys: make([][]byte, n)},
 			"batch_get":        &BatchGetRequest{Keys: make([]FullKey, n)},

@@ -169,7 +169,9 @@ func TestRDSNErrorReply(t *testing.T) {
 	clear(want[184:192])
 	binary.LittleEndian.PutUint64(want[rdsnContext:], rdsnThriftBinary)
 	copy(want[rdsnErrorName:], "ERR_HANDLER_NOT_FOUND")
-	checkBytes(t, got, want) // the name that is too long with its suffix stays cut
+	if !bytes.Equal(got, want) { // the name that is too long with its suffix stays cut
+		t.Errorf("got\n     %x\nwant %x", got, want)
+	}
 }
 
 // The thread hash of a request that we send is right whatever the caller says.

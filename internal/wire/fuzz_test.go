@@ -1,4 +1,4 @@
-package wire
+package wire_test
 
 import (
 	"bytes"
@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/internal/wire/wiretest"
 )
 
 // The fuzz tests hold for any input: it is decoded or refused with an error
@@ -21,10 +24,10 @@ func FuzzRequest(f *testing.F) {
 		f.Add(v.frame)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < RequestPrefix {
+		if len(b) < wire.RequestPrefix {
 			return
 		}
-		n, err := RequestSize(b, 1<<20)
+		n, err := wire.RequestSize(b, 1<<20)
 		if err != nil {
 			refused(t, err)
 			return
@@ -32,13 +35,13 @@ func FuzzRequest(f *testing.F) {
 		if n > len(b) {
 			return // more to come
 		}
-		var q Request
+		var q wire.Request
 		if err := q.Parse(b[:n]); err != nil {
 			refused(t, err)
 			return
 		}
-		if rpc, ok := rpcs[string(q.Task)]; ok && q.ArgType == rpc.arg().ThriftType() {
-			fuzzValue(t, rpc.arg, q.Arg)
+		if rpc, ok := wiretest.RPCs[string(q.Task)]; ok && q.ArgType == rpc.Arg().ThriftType() {
+			fuzzValue(t, rpc.Arg, q.Arg)
 		}
 	})
 }
@@ -48,11 +51,11 @@ func FuzzReply(f *testing.F) {
 		f.Add(v.frame)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < ReplyPrefix {
+		if len(b) < wire.ReplyPrefix {
 			return
 		}
-		n, err := ReplySize(b, 1<<20)
-		if errors.Is(err, ErrReplyTooLarge) {
+		n, err := wire.ReplySize(b, 1<<20)
+		if errors.Is(err, wire.ErrReplyTooLarge) {
 			return
 		}
 		if err != nil {
@@ -62,46 +65,46 @@ func FuzzReply(f *testing.F) {
 		if n > len(b) {
 			return // more to come
 		}
-		var p Reply
-		if err := p.Parse(b[ReplyPrefix:n]); err != nil {
+		var p wire.Reply
+		if err := p.Parse(b[wire.ReplyPrefix:n]); err != nil {
 			refused(t, err)
 			return
 		}
-		rpc := rpcs[strings.TrimSuffix(string(p.Task), AckSuffix)]
-		if rpc.result == nil {
+		rpc := wiretest.RPCs[strings.TrimSuffix(string(p.Task), wire.AckSuffix)]
+		if rpc.Result == nil {
 			return
 		}
-		r := p.ResultReader(rpc.result().ThriftType())
+		r := p.ResultReader(rpc.Result().ThriftType())
 		if r.Err() != nil {
 			refused(t, r.Err())
 			return
 		}
-		fuzzValue(t, rpc.result, r)
+		fuzzValue(t, rpc.Result, r)
 	})
 }
 
 func FuzzStruct(f *testing.F) {
-	names := slices.Sorted(maps.Keys(structs))
+	names := slices.Sorted(maps.Keys(wiretest.Structs))
 	for i, name := range names {
-		c := structs[name]()
+		c := wiretest.Structs[name]()
 		f.Add(byte(i), c.AppendValue(nil))
-		fill(valueOf(c))
+		fill(wiretest.ValueOf(c))
 		f.Add(byte(i), c.AppendValue(nil))
 	}
 	f.Fuzz(func(t *testing.T, i byte, b []byte) {
-		fuzzValue(t, structs[names[int(i)%len(names)]], NewReader(b))
+		fuzzValue(t, wiretest.Structs[names[int(i)%len(names)]], wire.NewReader(b))
 	})
 }
 
 func refused(t *testing.T, err error) {
 	t.Helper()
-	if !errors.Is(err, ErrMalformed) {
+	if !errors.Is(err, wire.ErrMalformed) {
 		t.Errorf("error %v does not wrap ErrMalformed", err)
 	}
 }
 
 // fuzzValue decodes the message that r is placed at and checks what came out.
-func fuzzValue(t *testing.T, newCodec func() codec, r Reader) {
+func fuzzValue(t *testing.T, newCodec func() wiretest.Codec, r wire.Reader) {
 	t.Helper()
 	c := newCodec()
 	// 256 times the input is enough for the largest of the structs in lists,
@@ -118,7 +121,7 @@ func fuzzValue(t *testing.T, newCodec func() codec, r Reader) {
 	}
 	b := c.AppendValue(nil)
 	again := newCodec()
-	r = NewReader(b)
+	r = wire.NewReader(b)
 	again.Read(&r)
 	if r.Err() != nil || len(r.Rest()) > 0 {
 		t.Fatalf("%x: decoded, encoded, then %v, left over: %x", b, r.Err(), r.Rest())

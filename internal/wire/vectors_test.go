@@ -1,4 +1,4 @@
-package wire
+package wire_test
 
 import (
 	"bytes"
@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/internal/wire/wiretest"
 )
 
 // A vector is a frame of testdata. Those of frames-real.json have no Decoded.
@@ -100,49 +103,49 @@ func TestRequestVectors(t *testing.T) {
 			continue
 		}
 		t.Run(v.Name, func(t *testing.T) {
-			if n, err := RequestSize(v.frame[:RequestPrefix], len(v.frame)); n != len(v.frame) || err != nil {
+			if n, err := wire.RequestSize(v.frame[:wire.RequestPrefix], len(v.frame)); n != len(v.frame) || err != nil {
 				t.Fatalf("RequestSize = %d, %v, want %d", n, err, len(v.frame))
 			}
-			var q Request
+			var q wire.Request
 			if err := q.Parse(v.frame); err != nil {
 				t.Fatal(err)
 			}
-			rpc, ok := rpcs[string(q.Task)]
+			rpc, ok := wiretest.RPCs[string(q.Task)]
 			if !ok {
 				if v.Name == "raw/unknown-rpc" {
 					return
 				}
 				t.Fatalf("no codec for %s", q.Task)
 			}
-			arg := rpc.arg()
+			arg := rpc.Arg()
 			readArg(t, &q, arg)
 			if v.Decoded != nil {
 				checkHeader(t, v.Decoded, &q)
 				if args, ok := v.Decoded["args"]; ok {
-					for _, d := range mismatch("arg", only(t, args), valueOf(arg)) {
+					for _, d := range wiretest.Mismatch("arg", only(t, args), wiretest.ValueOf(arg)) {
 						t.Error(d)
 					}
 				}
 			}
 
-			again := AppendRequest(nil, q.RequestHeader, string(q.Task), q.Seq, arg)
+			again := wire.AppendRequest(nil, q.RequestHeader, string(q.Task), q.Seq, arg)
+			var q2 wire.Request
+			if err := q2.Parse(again); err != nil {
+				t.Fatal(err)
+			}
 			got, want := again, v.frame
 			if want[7] == 1 && !q.BackupRequest { // version 1 where we send version 0
-				got, want = got[thftV0Size:], want[len(want)-q.BodySize:]
+				got, want = got[len(got)-q2.BodySize:], want[len(want)-q.BodySize:]
 			}
 			reason := completed[v.Name]
 			if same := bytes.Equal(got, want); same != (reason == "") {
 				t.Errorf("encoded again: same bytes: %v, known difference: %q\n got %x\nwant %x", same, reason, got, want)
 			}
-			var q2 Request
-			if err := q2.Parse(again); err != nil {
-				t.Fatal(err)
-			}
 			q.ThreadHash, q2.ThreadHash = 0, 0 // not in version 1
 			if q.RequestHeader != q2.RequestHeader || q.Seq != q2.Seq || string(q.Task) != string(q2.Task) {
 				t.Errorf("encoded again: header %+v, want %+v", q2, q)
 			}
-			arg2 := rpc.arg()
+			arg2 := rpc.Arg()
 			readArg(t, &q2, arg2)
 			checkBytes(t, arg2.AppendValue(nil), arg.AppendValue(nil))
 		})
@@ -150,7 +153,7 @@ func TestRequestVectors(t *testing.T) {
 }
 
 // readArg decodes the argument, behind which nothing but the end must follow.
-func readArg(t *testing.T, q *Request, arg codec) {
+func readArg(t *testing.T, q *wire.Request, arg wiretest.Codec) {
 	t.Helper()
 	if q.ArgType != arg.ThriftType() {
 		t.Fatalf("argument of type %d, want %d", q.ArgType, arg.ThriftType())
@@ -159,12 +162,12 @@ func readArg(t *testing.T, q *Request, arg codec) {
 	if err := q.Arg.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if rest := q.Arg.Rest(); !bytes.Equal(rest, []byte{TypeStop}) {
+	if rest := q.Arg.Rest(); !bytes.Equal(rest, []byte{wire.TypeStop}) {
 		t.Fatalf("behind the argument: %x", rest)
 	}
 }
 
-func checkHeader(t *testing.T, decoded map[string]any, q *Request) {
+func checkHeader(t *testing.T, decoded map[string]any, q *wire.Request) {
 	t.Helper()
 	check := func(part, name string, got any) {
 		t.Helper()
@@ -197,11 +200,11 @@ func TestReplyVectors(t *testing.T) {
 			continue
 		}
 		t.Run(v.Name, func(t *testing.T) {
-			if n, err := ReplySize(v.frame[:ReplyPrefix], len(v.frame)); n != len(v.frame) || err != nil {
+			if n, err := wire.ReplySize(v.frame[:wire.ReplyPrefix], len(v.frame)); n != len(v.frame) || err != nil {
 				t.Fatalf("ReplySize = %d, %v, want %d", n, err, len(v.frame))
 			}
-			var p Reply
-			if err := p.Parse(v.frame[ReplyPrefix:]); err != nil {
+			var p wire.Reply
+			if err := p.Parse(v.frame[wire.ReplyPrefix:]); err != nil {
 				t.Fatal(err)
 			}
 			if v.Decoded != nil {
@@ -210,31 +213,31 @@ func TestReplyVectors(t *testing.T) {
 					t.Errorf("got %s, want %s", got, want)
 				}
 			}
-			q := Request{Seq: p.Seq} // the server's side
+			q := wire.Request{Seq: p.Seq} // the server's side
 			if len(p.Result) == 0 {
-				if p.Err == ErrOK {
+				if p.Err == wire.ErrOK {
 					t.Error("no result without an error")
 				}
-				checkBytes(t, AppendErrorReply(nil, &q, string(p.Task), p.Err), v.frame)
+				checkBytes(t, wire.AppendErrorReply(nil, &q, string(p.Task), p.Err), v.frame)
 				return
 			}
-			task, ok := strings.CutSuffix(string(p.Task), AckSuffix)
-			if !ok || rpcs[task].result == nil {
+			task, ok := strings.CutSuffix(string(p.Task), wire.AckSuffix)
+			if !ok || wiretest.RPCs[task].Result == nil {
 				t.Fatalf("no codec for %s", p.Task)
 			}
-			result := rpcs[task].result()
+			result := wiretest.RPCs[task].Result()
 			r := p.ResultReader(result.ThriftType())
 			result.Read(&r)
-			if r.Err() != nil || !bytes.Equal(r.Rest(), []byte{TypeStop}) {
+			if r.Err() != nil || !bytes.Equal(r.Rest(), []byte{wire.TypeStop}) {
 				t.Fatalf("error %v, behind the result: %x", r.Err(), r.Rest())
 			}
 			if v.Decoded != nil {
-				for _, d := range mismatch("result", only(t, v.Decoded["result"]), valueOf(result)) {
+				for _, d := range wiretest.Mismatch("result", only(t, v.Decoded["result"]), wiretest.ValueOf(result)) {
 					t.Error(d)
 				}
 			}
-			if p.Err == ErrOK {
-				checkBytes(t, AppendReply(nil, &q, string(p.Task), result), v.frame)
+			if p.Err == wire.ErrOK {
+				checkBytes(t, wire.AppendReply(nil, &q, string(p.Task), result), v.frame)
 				return
 			}
 			b := q.BeginReply(nil, string(p.Task), p.Err, result.ThriftType())
@@ -259,29 +262,27 @@ func TestRDSNVectors(t *testing.T) {
 			}
 		}
 	}
-	if n, err := RequestSize(frames[0][:RequestPrefix], 1<<20); n != len(frames[0]) || err != nil {
+	if n, err := wire.RequestSize(frames[0][:wire.RequestPrefix], 1<<20); n != len(frames[0]) || err != nil {
 		t.Fatalf("RequestSize = %d, %v, want %d", n, err, len(frames[0]))
 	}
-	var q Request
+	var q wire.Request
 	if err := q.Parse(frames[0]); err != nil {
 		t.Fatal(err)
 	}
-	want := RequestHeader{GPID: GPID{2, 5}, TimeoutMs: 5000, ThreadHash: 15843, PartitionHash: 7305998816215738733}
-	if q.RequestHeader != want || string(q.Task) != TaskGet || q.BodySize != 26 {
+	want := wire.RequestHeader{GPID: wire.GPID{2, 5}, TimeoutMs: 5000, ThreadHash: 15843, PartitionHash: 7305998816215738733}
+	if q.RequestHeader != want || string(q.Task) != wire.TaskGet || q.BodySize != 26 {
 		t.Errorf("got %+v", q)
 	}
-	var key blobCodec
-	readArg(t, &q, &key)
-	if string(key.Blob) != "\x00\x08hash_keysort_key" {
-		t.Errorf("key %q", key.Blob)
+	key := wiretest.RPCs[wire.TaskGet].Arg()
+	readArg(t, &q, key)
+	if got := string(wiretest.ValueOf(key).Bytes()); got != "\x00\x08hash_keysort_key" {
+		t.Errorf("key %q", got)
 	}
-	result := ReadResponse{Value: []byte("value"), Source: Source{GPID: q.GPID, Server: []byte("127.0.0.1:34801")}}
+	result := wire.ReadResponse{Value: []byte("value"), Source: wire.Source{GPID: q.GPID, Server: []byte("127.0.0.1:34801")}}
 	prefix := []byte("kept") // replies are appended
-	got := AppendReply(prefix, &q, TaskGet+AckSuffix, result)
+	got := wire.AppendReply(prefix, &q, wire.TaskGet+wire.AckSuffix, result)
 	checkBytes(t, got, append(prefix, frames[1]...))
 }
-
-func appendValueOf(v any) []byte { return appendValue(nil, reflect.ValueOf(v)) }
 
 func TestCustomTypeVectors(t *testing.T) {
 	var file struct {
@@ -303,37 +304,43 @@ func TestCustomTypeVectors(t *testing.T) {
 		} `json:"host_port"`
 	}
 	readJSON(t, "testdata/vectors.json", &file)
-	check := func(v any, wireHex string) {
-		t.Helper()
-		if got := hex.EncodeToString(appendValueOf(v)); got != wireHex {
-			t.Errorf("%v encodes as %s, want %s", v, got, wireHex)
-		}
-		r := NewReader(unhex(t, wireHex))
-		back := reflect.New(reflect.TypeOf(v)).Elem()
-		readValue(&r, back)
-		if r.Err() != nil || len(r.Rest()) > 0 || back.Interface() != v {
-			t.Errorf("%s decodes as %v, %v, want %v", wireHex, back, r.Err(), v)
-		}
-	}
 	for _, v := range file.GPID {
-		g := GPID{v.AppID, v.PartitionIndex}
-		check(g, v.WireHex)
+		g := wire.GPID{v.AppID, v.PartitionIndex}
+		checkCustom(t, g, v.WireHex)
 		if g.ThreadHash() != v.ThreadHash {
 			t.Errorf("thread hash of %v: %d, want %d", g, g.ThreadHash(), v.ThreadHash)
 		}
 	}
 	for _, v := range file.Address {
-		var a Address
+		var a wire.Address
 		if v.Address != "" {
 			ap := netip.MustParseAddrPort(v.Address)
-			a = AddressFrom(ap)
+			a = wire.AddressFrom(ap)
 			if !a.Valid() || a.AddrPort() != ap || a.String() != v.Address {
 				t.Errorf("address %v, want %v", a, ap)
 			}
 		}
-		check(a, v.WireHex)
+		checkCustom(t, a, v.WireHex)
 	}
 	for _, v := range file.HostPort {
-		check(HostPort{v.Host, v.Port, v.Type}, v.WireHex)
+		checkCustom(t, wire.HostPort{v.Host, v.Port, v.Type}, v.WireHex)
+	}
+}
+
+// checkCustom encodes and decodes a value as the only field of a struct.
+func checkCustom[T comparable](t *testing.T, v T, wireHex string) {
+	t.Helper()
+	type message struct {
+		V T `thrift:"1"`
+	}
+	b := slices.Concat([]byte{wire.TypeStruct, 0, 1}, unhex(t, wireHex), []byte{wire.TypeStop})
+	if got := wire.Of(&message{v}).AppendValue(nil); !bytes.Equal(got, b) {
+		t.Errorf("%v encodes as %x, want %x", v, got, b)
+	}
+	r := wire.NewReader(b)
+	var back message
+	wire.Of(&back).Read(&r)
+	if r.Err() != nil || len(r.Rest()) > 0 || back.V != v {
+		t.Errorf("%s decodes as %v, %v, want %v", wireHex, back.V, r.Err(), v)
 	}
 }

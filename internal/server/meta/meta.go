@@ -36,6 +36,7 @@ type call struct {
 type handler struct {
 	task, ack string
 	slow      bool
+	named     bool // the argument begins with the name of a table
 	serve     func(k *call, dst []byte) []byte
 }
 
@@ -61,6 +62,18 @@ func (m *Role) Page(path string, query url.Values) (int, string) { return m.Cons
 // Crashed implements request.Role. Clients have nothing open on a meta server.
 func (m *Role) Crashed() {}
 
+// Table implements request.Call.
+func (k *call) Table(r *request.Request) string {
+	if h := handlers[string(r.Task)]; h == nil || !h.named {
+		return ""
+	}
+	arg := r.Arg // a copy
+	if typ, id := arg.Field(); typ != wire.TypeString || id != 1 {
+		return ""
+	}
+	return string(arg.Blob())
+}
+
 // Admit implements request.Call.
 func (k *call) Admit(r *request.Request) request.Verdict {
 	k.r, k.h = r, handlers[string(r.Task)]
@@ -84,7 +97,9 @@ func (m *Role) leads() bool { return m.Catalog.Members().Leader() == m.Index }
 // rpc returns the handler of an RPC whose response is a struct with the outcome
 // as the first field, ERR_OK unless serve changes it.
 func rpc[Req, Resp any](task string, serve func(m *Role, req *Req, resp *Resp)) *handler {
-	return &handler{task: task, slow: true, serve: func(k *call, dst []byte) []byte {
+	t := reflect.TypeFor[Req]()
+	named := t.NumField() > 0 && t.Field(0).Type.Kind() == reflect.String
+	return &handler{task: task, slow: true, named: named, serve: func(k *call, dst []byte) []byte {
 		var req Req
 		wire.Of(&req).Read(&k.r.Arg)
 		if k.r.Undecodable() {

@@ -8,7 +8,7 @@ import (
 // queryHandlers are the RPCs that tell about tables and the cluster.
 func queryHandlers() []*handler {
 	return []*handler{
-		{task: wire.TaskQueryConfig, serve: (*call).queryConfig},
+		{task: wire.TaskQueryConfig, named: true, serve: (*call).queryConfig},
 		rpc(wire.TaskListApps, (*Role).listApps),
 		rpc(wire.TaskDDDDiagnose, (*Role).diagnose),
 		rpc(wire.TaskQueryDuplication, (*Role).queryDuplication),

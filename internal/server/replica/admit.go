@@ -15,6 +15,15 @@ import (
 // and for the store, at most.
 const elementMemory = 128
 
+// Table implements request.Call.
+func (k *call) Table(r *request.Request) string {
+	_, v := k.Catalog.Partition(r.GPID)
+	if v == nil {
+		return ""
+	}
+	return v.Info.AppName
+}
+
 // Admit implements request.Call. The order of the checks is that of a Pegasus
 // server: the first one that fails is the answer. An RPC about a partition with
 // a table id that cannot be one is unknown, as it is to a Pegasus server.

@@ -27,6 +27,8 @@ type Role interface {
 // Call carries out requests one after another. It remembers of a request that
 // was admitted what is needed to answer it.
 type Call interface {
+	// Table returns the name of the table that a request is about, or "".
+	Table(r *Request) string
 	// Admit decides on a request before it is carried out. A request that has
 	// waited is admitted again.
 	Admit(r *Request) Verdict

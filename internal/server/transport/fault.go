@@ -11,7 +11,9 @@ type Call struct {
 	Meta bool // to a meta server, else to a replica server
 	Node int  // index of that server
 	Task string
-	GPID wire.GPID // as in the header: zero for RPCs about no partition
+	// Table is the name of the table that the request is about, if it is about one.
+	Table string
+	GPID  wire.GPID // as in the header: zero for RPCs about no partition
 }
 
 // Action is what an interceptor wants to happen to a request. The zero value
@@ -28,7 +30,8 @@ type Action struct {
 	Lose bool
 	// Drop ignores the request: not carried out, not answered.
 	Drop bool
-	// Close breaks the connection instead.
+	// Close breaks the connection: with Lose afterwards, else instead. It goes by
+	// Delay and Until, too.
 	Close bool
 }
 
@@ -67,23 +70,25 @@ func (c *conn) disturb(frame []byte) (handled, goOn bool) {
 	}
 	r := &c.req
 	call := Call{
-		Meta: c.n.meta,
-		Node: c.n.index,
-		Task: string(r.Task),
-		GPID: r.GPID,
+		Meta:  c.n.meta,
+		Node:  c.n.index,
+		Task:  string(r.Task),
+		Table: c.call.Table(r),
+		GPID:  r.GPID,
 	}
 	var a Action
 	c.n.outside(c, func() { a = (*f)(call) })
 	switch {
 	case c.broken.Load():
 		return true, false // the node was stopped meanwhile, by f perhaps
-	case a.Close:
-		c.abort()
-		return true, false
 	case a.Drop:
 		return true, true
 	case a.Delay > 0 || a.Until != nil || a.Lose:
-		return true, c.putOff(&job{delay: a.Delay, until: a.Until, code: wire.ErrorCode(a.Code), lose: a.Lose}, frame)
+		j := &job{delay: a.Delay, until: a.Until, code: wire.ErrorCode(a.Code), lose: a.Lose, close: a.Close}
+		return true, c.putOff(j, frame)
+	case a.Close:
+		c.abort()
+		return true, false
 	case a.Code != "":
 		c.ready = r.Fail(c.ready, wire.ErrorCode(a.Code))
 		return true, true

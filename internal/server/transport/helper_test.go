@@ -35,6 +35,8 @@ func (role) Crashed()             {}
 func (role) Page(string, url.Values) (int, string) { return 200, "page" }
 func (r role) NewCall() request.Call               { return r }
 
+func (role) Table(*request.Request) string { return "table" }
+
 func (r role) Admit(q *request.Request) request.Verdict { return r[string(q.Task)].verdict }
 
 func (r role) Answer(q *request.Request, dst []byte) []byte {

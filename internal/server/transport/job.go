@@ -20,8 +20,9 @@ type job struct {
 	code wire.ErrorCode
 	// waited is set if throttling was gone through, which happens only once.
 	waited bool
-	// lose is set if the answer is not to be sent.
-	lose bool
+	// lose is set if the answer is not to be sent, close if the connection is to be
+	// broken: when the request has been carried out with lose, else instead.
+	lose, close bool
 }
 
 const (
@@ -136,6 +137,10 @@ func (j *job) run(t *turn, done func()) {
 // done unless that is called later.
 func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	rest = done
+	if j.close && !j.lose {
+		c.abort()
+		return done
+	}
 	memory := &answerMemory{a: &c.hub.answers, c: c}
 	defer func() {
 		if p := recover(); p != nil {
@@ -186,6 +191,8 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	switch {
 	case r.Malformed:
 		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
+		c.abort()
+	case j.close:
 		c.abort()
 	case len(out) == 0 || j.lose || c.outbox.send(out):
 	default:

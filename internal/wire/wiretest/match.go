@@ -1,4 +1,4 @@
-package wire
+package wiretest
 
 import (
 	"encoding/hex"
@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 // A decoded message as a tree, the form that vectors.json has:
@@ -20,33 +22,33 @@ import (
 //	host_port    "localhost:34801"
 //	integers     a number or a decimal string; an enum may be "NAME(3)"
 //
-// mismatch compares one with a Go value by the names of the fields and returns
+// Mismatch compares one with a Go value by the names of the fields and returns
 // the differences. A field that is not in the tree must have its default.
-func mismatch(path string, want any, got reflect.Value) []string {
+func Mismatch(path string, want any, got reflect.Value) []string {
 	differ := func() []string {
 		return []string{fmt.Sprintf("%s: got %v, want %v", path, got, want)}
 	}
 	switch g := got.Interface().(type) {
-	case Key:
-		return mismatch(path, want, reflect.ValueOf(g.Raw))
-	case Blob:
-		return mismatch(path, want, reflect.ValueOf([]byte(g)))
+	case wire.Key:
+		return Mismatch(path, want, reflect.ValueOf(g.Raw))
+	case wire.Blob:
+		return Mismatch(path, want, reflect.ValueOf([]byte(g)))
 	case []byte:
 		if w, ok := want.(map[string]any); ok && w["blob_hex"] == hex.EncodeToString(g) || want == string(g) {
 			return nil
 		}
 		return differ()
-	case Address:
+	case wire.Address:
 		if w, ok := want.(map[string]any); ok && w["raw_hex"] == fmt.Sprintf("%016x", uint64(g)) {
 			return nil
 		}
 		return differ()
-	case GPID:
+	case wire.GPID:
 		if want == g.String() {
 			return nil
 		}
 		return differ()
-	case HostPort:
+	case wire.HostPort:
 		if want == fmt.Sprintf("%s:%d", g.Host, g.Port) && g.Type == 1 {
 			return nil
 		}
@@ -57,7 +59,7 @@ func mismatch(path string, want any, got reflect.Value) []string {
 		if got.IsNil() {
 			return differ()
 		}
-		return mismatch(path, want, got.Elem())
+		return Mismatch(path, want, got.Elem())
 	case reflect.Struct:
 		return mismatchStruct(path, want.(map[string]any), got)
 	case reflect.Slice:
@@ -67,7 +69,7 @@ func mismatch(path string, want any, got reflect.Value) []string {
 		}
 		var all []string
 		for i := range w {
-			all = append(all, mismatch(fmt.Sprintf("%s[%d]", path, i), w[i], got.Index(i))...)
+			all = append(all, Mismatch(fmt.Sprintf("%s[%d]", path, i), w[i], got.Index(i))...)
 		}
 		return all
 	case reflect.Map:
@@ -117,7 +119,7 @@ func mismatchMap(path string, want any, got reflect.Value) []string {
 			all = append(all, fmt.Sprintf("%s: got unknown key %q", path, key))
 			continue
 		}
-		all = append(all, mismatch(path+"["+key+"]", e, it.Value())...)
+		all = append(all, Mismatch(path+"["+key+"]", e, it.Value())...)
 	}
 	return all
 }
@@ -134,7 +136,7 @@ func mismatchStruct(path string, want map[string]any, got reflect.Value) []strin
 			continue
 		}
 		seen[strings.ToLower(goName)] = true
-		all = append(all, mismatch(path+"."+name, w, f)...)
+		all = append(all, Mismatch(path+"."+name, w, f)...)
 	}
 	for _, sf := range reflect.VisibleFields(got.Type()) {
 		if sf.Anonymous || seen[strings.ToLower(sf.Name)] {
@@ -153,9 +155,9 @@ func mismatchStruct(path string, want map[string]any, got reflect.Value) []strin
 // was missing.
 func isDefault(v reflect.Value) bool {
 	switch v := v.Interface().(type) {
-	case ErrorCode:
-		return v == ErrOK
-	case Key:
+	case wire.ErrorCode:
+		return v == wire.ErrOK
+	case wire.Key:
 		return v.Raw != nil && len(v.Raw) == 0 && v.HashKey == nil && v.SortKey == nil
 	}
 	return v.IsZero()
@@ -164,7 +166,7 @@ func isDefault(v reflect.Value) bool {
 // goFieldName returns the name in Go of the field that the IDL calls name, in
 // any case.
 func goFieldName(t reflect.Type, name string) string {
-	if t == reflect.TypeFor[MultiGetRequest]() {
+	if t == reflect.TypeFor[wire.MultiGetRequest]() {
 		switch name {
 		case "sort_key_filter_type":
 			return "FilterType"

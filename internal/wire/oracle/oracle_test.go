@@ -1,4 +1,6 @@
-package wire
+// Package oracle lets the Thrift library of Apache check package wire. It is a
+// module of its own so that who uses the client keeps the Thrift that they have.
+package oracle
 
 import (
 	"bytes"
@@ -15,87 +17,22 @@ import (
 
 	"github.com/apache/thrift/lib/go/thrift"
 	"pgregory.net/rapid"
+
+	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/internal/wire/wiretest"
 )
-
-// structs has a constructor for every struct of testdata/structs.txt that is a
-// message; the others are parts of these.
-var structs = map[string]func() codec{
-	"update_request":           hand[UpdateRequest],
-	"update_response":          hand[UpdateResponse],
-	"read_response":            hand[ReadResponse],
-	"ttl_response":             hand[TTLResponse],
-	"count_response":           hand[CountResponse],
-	"multi_put_request":        hand[MultiPutRequest],
-	"multi_remove_request":     hand[MultiRemoveRequest],
-	"multi_remove_response":    hand[MultiRemoveResponse],
-	"multi_get_request":        hand[MultiGetRequest],
-	"multi_get_response":       hand[MultiGetResponse],
-	"batch_get_request":        hand[BatchGetRequest],
-	"batch_get_response":       hand[BatchGetResponse],
-	"incr_request":             hand[IncrRequest],
-	"incr_response":            hand[IncrResponse],
-	"check_and_set_request":    hand[CheckAndSetRequest],
-	"check_and_mutate_request": hand[CheckAndMutateRequest],
-	"check_response":           hand[CheckResponse],
-	"get_scanner_request":      hand[GetScannerRequest],
-	"scan_request":             hand[ScanRequest],
-	"scan_response":            hand[ScanResponse],
-
-	"query_cfg_request":               tagged[QueryConfigRequest],
-	"query_cfg_response":              tagged[QueryConfigResponse],
-	"create_app_request":              tagged[CreateAppRequest],
-	"create_app_response":             tagged[CreateAppResponse],
-	"drop_app_request":                tagged[DropAppRequest],
-	"drop_app_response":               tagged[DropAppResponse],
-	"recall_app_request":              tagged[RecallAppRequest],
-	"recall_app_response":             tagged[RecallAppResponse],
-	"rename_app_request":              tagged[RenameAppRequest],
-	"hint_response":                   tagged[HintResponse],
-	"optional_hint_response":          tagged[OptionalHintResponse],
-	"err_response":                    tagged[ErrResponse],
-	"app_name_request":                tagged[AppNameRequest],
-	"list_apps_request":               tagged[ListAppsRequest],
-	"list_apps_response":              tagged[ListAppsResponse],
-	"list_nodes_request":              tagged[ListNodesRequest],
-	"list_nodes_response":             tagged[ListNodesResponse],
-	"cluster_info_request":            tagged[ClusterInfoRequest],
-	"cluster_info_response":           tagged[ClusterInfoResponse],
-	"control_meta_request":            tagged[ControlMetaRequest],
-	"control_meta_response":           tagged[ControlMetaResponse],
-	"update_app_env_request":          tagged[UpdateAppEnvRequest],
-	"start_manual_compact_request":    tagged[StartManualCompactRequest],
-	"query_manual_compact_response":   tagged[QueryManualCompactResponse],
-	"query_duplication_response":      tagged[QueryDuplicationResponse],
-	"duplication_entry":               tagged[DuplicationEntry],
-	"max_replica_count_response":      tagged[MaxReplicaCountResponse],
-	"set_max_replica_count_request":   tagged[SetMaxReplicaCountRequest],
-	"start_partition_split_request":   tagged[StartPartitionSplitRequest],
-	"query_partition_split_response":  tagged[QueryPartitionSplitResponse],
-	"control_partition_split_request": tagged[ControlPartitionSplitRequest],
-	"balancer_request":                tagged[BalancerRequest],
-	"diagnose_request":                tagged[DiagnoseRequest],
-	"diagnose_response":               tagged[DiagnoseResponse],
-	"query_app_info_request":          tagged[QueryAppInfoRequest],
-	"query_app_info_response":         tagged[QueryAppInfoResponse],
-	"query_replica_info_request":      tagged[QueryReplicaInfoRequest],
-	"query_replica_info_response":     tagged[QueryReplicaInfoResponse],
-	"query_disk_info_request":         tagged[QueryDiskInfoRequest],
-	"query_disk_info_response":        tagged[QueryDiskInfoResponse],
-	"command":                         tagged[Command],
-	"negotiation":                     tagged[Negotiation],
-}
 
 // TestOracle lets the Thrift library of Apache write random messages for us to
 // read, and read what we write of them.
 func TestOracle(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(structs)) {
-		newCodec := structs[name]
+	for _, name := range slices.Sorted(maps.Keys(wiretest.Structs)) {
+		newCodec := wiretest.Structs[name]
 		t.Run(name, func(t *testing.T) {
-			g := generator{structs: idl(t)}
+			g := generator{structs: wiretest.IDL()}
 			rapid.Check(t, func(t *rapid.T) {
 				tree := g.draw(t, name)
 				c := readTree(t, g.structs, newCodec, name, tree)
-				for _, d := range mismatch(name, tree, valueOf(c)) {
+				for _, d := range wiretest.Mismatch(name, tree, wiretest.ValueOf(c)) {
 					t.Error(d)
 				}
 				back := thriftRead(t, g.structs, name, c.AppendValue(nil))
@@ -110,14 +47,14 @@ func TestOracle(t *testing.T) {
 // TestOracleLenient does the same with fields that are missing, unknown or in
 // another order.
 func TestOracleLenient(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(structs)) {
-		newCodec := structs[name]
+	for _, name := range slices.Sorted(maps.Keys(wiretest.Structs)) {
+		newCodec := wiretest.Structs[name]
 		t.Run(name, func(t *testing.T) {
-			g := generator{structs: idl(t), lenient: true}
+			g := generator{structs: wiretest.IDL(), lenient: true}
 			rapid.Check(t, func(t *rapid.T) {
 				tree := g.draw(t, name)
 				c := readTree(t, g.structs, newCodec, name, tree)
-				for _, d := range mismatch(name, tree, valueOf(c)) {
+				for _, d := range wiretest.Mismatch(name, tree, wiretest.ValueOf(c)) {
 					t.Error(d)
 				}
 			})
@@ -125,46 +62,10 @@ func TestOracleLenient(t *testing.T) {
 	}
 }
 
-func TestStructsAreAllCovered(t *testing.T) {
-	parts := make(map[string]bool)
-	var visit func(typ string)
-	visit = func(typ string) {
-		if strings.Contains(typ, "<") {
-			_, _, elem := container(typ)
-			visit(elem)
-			return
-		}
-		parts[typ] = true
-		for _, f := range idl(t)[typ] {
-			visit(f.typ)
-		}
-	}
-	covered := make(map[reflect.Type]bool)
-	for name, newCodec := range structs {
-		visit(name)
-		covered[valueOf(newCodec()).Type()] = true
-	}
-	for name := range idl(t) {
-		if !parts[name] {
-			t.Errorf("%s is in no test", name)
-		}
-	}
-	for task, rpc := range rpcs {
-		for _, newCodec := range []func() codec{rpc.arg, rpc.result} {
-			if newCodec == nil {
-				continue
-			}
-			if typ := valueOf(newCodec()).Type(); typ.Kind() == reflect.Struct && !covered[typ] {
-				t.Errorf("%v of %s is in no test", typ, task)
-			}
-		}
-	}
-}
-
-func readTree(t *rapid.T, structs map[string][]idlField, newCodec func() codec, name string, tree any) codec {
+func readTree(t *rapid.T, structs map[string][]wiretest.Field, newCodec func() wiretest.Codec, name string, tree any) wiretest.Codec {
 	b := thriftWrite(t, structs, name, tree)
 	c := newCodec()
-	r := NewReader(b)
+	r := wire.NewReader(b)
 	c.Read(&r)
 	if r.Err() != nil || len(r.Rest()) > 0 {
 		t.Fatalf("%x: %v, left over: %x", b, r.Err(), r.Rest())
@@ -172,9 +73,9 @@ func readTree(t *rapid.T, structs map[string][]idlField, newCodec func() codec, 
 	return c
 }
 
-// generator draws trees: the form of mismatch, where integers are int64.
+// generator draws trees: the form of wiretest.Mismatch, where integers are int64.
 type generator struct {
-	structs map[string][]idlField
+	structs map[string][]wiretest.Field
 	lenient bool
 }
 
@@ -201,7 +102,7 @@ func (g generator) draw(t *rapid.T, typ string) any {
 	case "host_port":
 		return fmt.Sprintf("%s:%d", rapid.StringMatching(`[a-z.]{0,9}`).Draw(t, "host"), rapid.Uint16().Draw(t, "port"))
 	}
-	kind, key, elem := container(typ)
+	kind, key, elem := wiretest.Container(typ)
 	n := 0
 	if strings.Contains(typ, "<") {
 		n = rapid.IntRange(0, 3).Draw(t, "length")
@@ -231,10 +132,10 @@ func (g generator) draw(t *rapid.T, typ string) any {
 	}
 	m := make(map[string]any)
 	for _, f := range g.structs[typ] {
-		if (f.optional || g.lenient) && rapid.Bool().Draw(t, "leave out") {
+		if (f.Optional || g.lenient) && rapid.Bool().Draw(t, "leave out") {
 			continue
 		}
-		m[f.key()] = g.draw(t, f.typ)
+		m[f.Key()] = g.draw(t, f.Type)
 	}
 	return m
 }
@@ -244,8 +145,8 @@ func (g generator) draw(t *rapid.T, typ string) any {
 func (g generator) drawElement(t *rapid.T, typ string) any {
 	v := g.draw(t, typ)
 	if fields := g.structs[typ]; len(fields) > 0 {
-		if m := v.(map[string]any); m[fields[0].key()] == nil {
-			m[fields[0].key()] = g.draw(t, fields[0].typ)
+		if m := v.(map[string]any); m[fields[0].Key()] == nil {
+			m[fields[0].Key()] = g.draw(t, fields[0].Type)
 		}
 	}
 	return v
@@ -261,7 +162,7 @@ var thriftTypes = map[string]thrift.TType{
 }
 
 func thriftTypeOf(typ string) thrift.TType {
-	kind, _, _ := container(typ)
+	kind, _, _ := wiretest.Container(typ)
 	if t, ok := thriftTypes[kind]; ok {
 		return t
 	}
@@ -272,10 +173,10 @@ func thriftTypeOf(typ string) thrift.TType {
 type oracle struct {
 	*thrift.TBinaryProtocol
 	t       *rapid.T
-	structs map[string][]idlField
+	structs map[string][]wiretest.Field
 }
 
-func newOracle(t *rapid.T, structs map[string][]idlField, b []byte) (oracle, *thrift.TMemoryBuffer) {
+func newOracle(t *rapid.T, structs map[string][]wiretest.Field, b []byte) (oracle, *thrift.TMemoryBuffer) {
 	m := &thrift.TMemoryBuffer{Buffer: bytes.NewBuffer(b)}
 	return oracle{thrift.NewTBinaryProtocolConf(m, nil), t, structs}, m
 }
@@ -288,7 +189,7 @@ func (o oracle) must(err error) {
 
 var ctx = context.Background()
 
-func thriftWrite(t *rapid.T, structs map[string][]idlField, typ string, tree any) []byte {
+func thriftWrite(t *rapid.T, structs map[string][]wiretest.Field, typ string, tree any) []byte {
 	o, m := newOracle(t, structs, nil)
 	o.write(typ, tree)
 	o.must(o.Flush(ctx))
@@ -331,7 +232,7 @@ func (o oracle) write(typ string, v any) {
 }
 
 func (o oracle) writeContainer(typ string, v any) {
-	kind, key, elem := container(typ)
+	kind, key, elem := wiretest.Container(typ)
 	switch kind {
 	case "list":
 		o.must(o.WriteListBegin(ctx, thriftTypeOf(elem), len(v.([]any))))
@@ -363,7 +264,7 @@ func (o oracle) writeStruct(typ string, m map[string]any) {
 	fields := slices.Clone(o.structs[typ])
 	complete := true
 	for _, f := range fields {
-		complete = complete && (f.optional || m[f.key()] != nil)
+		complete = complete && (f.Optional || m[f.Key()] != nil)
 	}
 	if !complete {
 		// Something is missing: then let the rest be unusual as well.
@@ -375,15 +276,15 @@ func (o oracle) writeStruct(typ string, m map[string]any) {
 		o.must(o.WriteDouble(ctx, 1.5))
 	}
 	for _, f := range fields {
-		if v, ok := m[f.key()]; ok {
-			o.must(o.WriteFieldBegin(ctx, f.name, thriftTypeOf(f.typ), f.id))
-			o.write(f.typ, v)
+		if v, ok := m[f.Key()]; ok {
+			o.must(o.WriteFieldBegin(ctx, f.Name, thriftTypeOf(f.Type), f.ID))
+			o.write(f.Type, v)
 		}
 	}
 	o.must(o.WriteFieldStop(ctx))
 }
 
-func thriftRead(t *rapid.T, structs map[string][]idlField, typ string, b []byte) any {
+func thriftRead(t *rapid.T, structs map[string][]wiretest.Field, typ string, b []byte) any {
 	o, m := newOracle(t, structs, b)
 	v := o.read(typ)
 	if m.Len() > 0 {
@@ -426,7 +327,7 @@ func (o oracle) read(typ string) any {
 		}
 		return fmt.Sprintf("%s:%d", host, port)
 	}
-	kind, key, elem := container(typ)
+	kind, key, elem := wiretest.Container(typ)
 	switch kind {
 	case "list", "set":
 		begin := o.ReadListBegin
@@ -470,14 +371,14 @@ func (o oracle) readStruct(typ string) any {
 		if ft == thrift.STOP {
 			return m
 		}
-		i := slices.IndexFunc(o.structs[typ], func(f idlField) bool { return f.id == id })
+		i := slices.IndexFunc(o.structs[typ], func(f wiretest.Field) bool { return f.ID == id })
 		if i < 0 {
 			o.t.Fatalf("%s has no field %d", typ, id)
 		}
 		f := o.structs[typ][i]
-		if ft != thriftTypeOf(f.typ) {
-			o.t.Fatalf("%s.%s is of type %v", typ, f.name, ft)
+		if ft != thriftTypeOf(f.Type) {
+			o.t.Fatalf("%s.%s is of type %v", typ, f.Name, ft)
 		}
-		m[f.key()] = o.read(f.typ)
+		m[f.Key()] = o.read(f.Type)
 	}
 }
