@@ -190,3 +190,24 @@ func TestBudgetIsEnough(t *testing.T) {
 		})
 	})
 }
+
+// A server that hung and is gone now is one that may come back: its callers wait.
+func TestHungServerThatRestarts(t *testing.T) {
+	scripted(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		c.Hang(c.Nodes[0])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := tb.Get(ctx, h, s); !errors.Is(err, pegasus.ErrStalled) {
+			t.Fatal(err)
+		}
+		c.Nodes[0].Stop()
+		time.Sleep(5 * time.Second)
+		time.AfterFunc(5*time.Second, func() {
+			c.Resume(c.Nodes[0])
+			c.Nodes[0].Start(t)
+		})
+		if _, err := tb.Get(ctx, h, s); err != nil {
+			t.Error(err)
+		}
+	})
+}

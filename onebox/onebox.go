@@ -54,27 +54,14 @@ func Start(opts Options) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("onebox: %w", err), db.Close())
 	}
 	s := &Server{db: db, srv: srv}
-	for _, t := range opts.Tables {
-		err := srv.EnsureTable(server.TableSpec{
-			Name:         t.Name,
-			Partitions:   t.Partitions,
-			ReplicaCount: t.ReplicaCount,
-			Envs:         t.Envs,
-		})
-		cause := db.Health()
-		switch {
-		case err == nil:
-		case !errors.Is(cause, storage.ErrFailed):
-			return nil, errors.Join(fmt.Errorf("onebox: make table %q: %w", t.Name, err), s.Close())
-		case opts.Logger != nil: // the data can be read all the same
-			opts.Logger.Error("table not made", "table", t.Name, "err", err, "cause", cause)
-		}
+	if err := s.makeTables(&opts); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
 // MetaServers returns the addresses of the meta servers, which is what clients
-// are configured with.
+// are configured with, unless their ports are mapped.
 func (s *Server) MetaServers() []string { return addrs(s.srv.Metas()) }
 
 // ReplicaServers returns the addresses of the replica servers. Clients learn

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server"
@@ -27,13 +25,6 @@ const (
 	// Pegasus replica server does with stock settings.
 	OS
 )
-
-// DefaultPort is the conventional port of a meta server.
-const DefaultPort = 34601
-
-// replicaPortOffset is the distance of the conventional ports of the first meta
-// and the first replica server.
-const replicaPortOffset = 200
 
 // Options of a Server. The zero value is an empty cluster in memory, with one
 // meta and one replica server on free ports of 127.0.0.1.
@@ -61,14 +52,27 @@ type Options struct {
 
 	// Listen is the address of the first meta server, "ip:port". With port 0
 	// all servers get free ports. With another one, p, further meta servers get
-	// p+1 and so on, replica servers p+200 and so on (or a free port, if that
-	// is taken), so that they have the same addresses after a restart. Default:
-	// "127.0.0.1:0".
+	// p+1 and so on, replica servers p+200 and so on, so that they have the same
+	// addresses after a restart. A port of those that is taken is an error, but
+	// on a loopback address without Advertise replica servers take a free one
+	// instead. Default: "127.0.0.1:0".
 	Listen string
 	// AllowNonLoopback allows Listen to be reachable from other machines.
 	AllowNonLoopback bool
-	// Advertise is the IPv4 address that clients are told instead of the one in
+	// Advertise is the address that clients are told instead of the one in
 	// Listen. Required if that is 0.0.0.0.
+	//
+	// An IPv4 address, or a host name, which is looked up at the start: clients
+	// are told its address.
+	//
+	// "ip:port" or "name:port", where ports are mapped: the port is that of the
+	// first replica server as clients see it, those of further ones follow it.
+	// There must be one meta server, whose port is up to its clients.
+	//
+	// "auto": each client is told the address by which it has reached the meta
+	// server that it asks. It is not for clients behind something that changes
+	// addresses on the way, as mapped ports do. MetaServers and ReplicaServers
+	// return addresses of this machine then.
 	Advertise string
 	// ListenFunc opens the listeners, instead of net.Listen. The address of the
 	// listener it returns must be "ip:port" as text: clients are told it.
@@ -80,8 +84,9 @@ type Options struct {
 	// ClusterName is what tools show. Default: "onebox".
 	ClusterName string
 
-	// Tables are made unless there is a table with that name already, which is
-	// left as it is.
+	// Tables are made unless there is a table with that name already. That it has
+	// other Partitions, or other values of Envs, than are given is an error;
+	// it is left as it is.
 	Tables []Table
 	// ReadOnly refuses all changes of data and tables with
 	// ERR_OPERATION_DISABLED, and deletes nothing that has expired. Tables must
@@ -102,19 +107,6 @@ type Options struct {
 	Limits Limits
 }
 
-// Table is a table to make.
-type Table struct {
-	Name string
-	// Partitions is the number of partitions, at least 1. Some clients insist
-	// on a power of two of at least 2. Default: 8.
-	Partitions int
-	// ReplicaCount is the number of replicas that clients are told of, 1 to 5;
-	// the data is stored once. Default: 3.
-	ReplicaCount int
-	// Envs is the environment of the table, such as {"default_ttl": "3600"}.
-	Envs map[string]string
-}
-
 // Limits protect a Server from its clients. Zero fields mean the default, which
 // is that of Pegasus where it has such a limit. Its fields are those of
 // [limits.Limits].
@@ -132,12 +124,6 @@ func (e *OptionError) Error() string { return "onebox: Options." + e.Field + ": 
 func badOption(field, format string, args ...any) error {
 	return &OptionError{field, fmt.Sprintf(format, args...)}
 }
-
-const (
-	defaultPartitions   = 8
-	defaultReplicaCount = 3
-	maxReplicaCount     = 5
-)
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Durability != Sync && o.Durability != OS {
@@ -161,79 +147,16 @@ func (o Options) withDefaults() (Options, error) {
 	if n := o.ReplicaServers; n < 1 || n > server.MaxNodes {
 		return o, badOption("ReplicaServers", "%d is not in 1 to %d", n, server.MaxNodes)
 	}
-	if o.ReadOnly && len(o.Tables) > 0 {
-		return o, badOption("Tables", "a read-only server makes no tables")
-	}
-	tables := make([]Table, len(o.Tables))
-	for i, t := range o.Tables {
-		field := fmt.Sprintf("Tables[%d].", i)
-		if t.Partitions == 0 {
-			t.Partitions = defaultPartitions
-		}
-		if t.ReplicaCount == 0 {
-			t.ReplicaCount = defaultReplicaCount
-		}
-		switch {
-		case t.Name == "":
-			return o, badOption(field+"Name", "is empty")
-		case t.Partitions < 1 || t.Partitions > server.MaxPartitions:
-			return o, badOption(field+"Partitions", "%d is not in 1 to %d", t.Partitions, server.MaxPartitions)
-		case t.ReplicaCount < 1 || t.ReplicaCount > maxReplicaCount:
-			return o, badOption(field+"ReplicaCount", "%d is not in 1 to %d", t.ReplicaCount, maxReplicaCount)
-		}
-		tables[i] = t
-	}
-	o.Tables = tables
 	var err error
+	if o.Tables, err = o.tables(); err != nil {
+		return o, err
+	}
 	if o.Limits, err = o.Limits.WithDefaults(); err != nil {
 		var le *limits.Error
 		errors.As(err, &le)
 		return o, &OptionError{"Limits." + le.Field, le.Reason}
 	}
 	return o, nil
-}
-
-// addresses returns what the servers listen on.
-func (o *Options) addresses() (metas, replicas []string, err error) {
-	host, portText, err := net.SplitHostPort(o.Listen)
-	if err != nil {
-		return nil, nil, badOption("Listen", "%v", err)
-	}
-	ip, err := netip.ParseAddr(host)
-	if host == "localhost" {
-		ip, err = netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
-	}
-	if err != nil {
-		return nil, nil, badOption("Listen", "%q is not an IP address", host)
-	}
-	ip = ip.Unmap()
-	port, err := strconv.ParseUint(portText, 10, 16)
-	switch {
-	case err != nil:
-		return nil, nil, badOption("Listen", "%q is not a port", portText)
-	case !ip.Is4():
-		return nil, nil, badOption("Listen", "%v is not an IPv4 address, the only kind that the protocol knows", ip)
-	case !ip.IsLoopback() && !o.AllowNonLoopback:
-		return nil, nil, badOption("Listen", "%v can be reached from other machines; set AllowNonLoopback if that is intended", ip)
-	case ip.IsUnspecified() && o.Advertise == "":
-		return nil, nil, badOption("Advertise", "is needed: clients cannot be told %v", ip)
-	case port != 0 && int(port)+replicaPortOffset+o.ReplicaServers > 1<<16:
-		return nil, nil, badOption("Listen", "no ports for replica servers above %d", port)
-	}
-	address := func(offset int) string {
-		p := 0
-		if port != 0 {
-			p = int(port) + offset
-		}
-		return netip.AddrPortFrom(ip, uint16(p)).String()
-	}
-	for i := range o.MetaServers {
-		metas = append(metas, address(i))
-	}
-	for i := range o.ReplicaServers {
-		replicas = append(replicas, address(replicaPortOffset+i))
-	}
-	return metas, replicas, nil
 }
 
 func (o *Options) storage() storage.Options {
@@ -262,20 +185,18 @@ func (o *Options) open() (*storage.DB, error) {
 }
 
 func (o *Options) server() (server.Options, error) {
-	metas, replicas, err := o.addresses()
+	listen, err := o.listenAddr()
 	if err != nil {
 		return server.Options{}, err
 	}
-	var advertise netip.Addr
-	if o.Advertise != "" {
-		if advertise, err = netip.ParseAddr(o.Advertise); err != nil || !advertise.Unmap().Is4() {
-			return server.Options{}, badOption("Advertise", "%q is not an IPv4 address", o.Advertise)
-		}
+	advertise, err := o.advertise(listen.Addr())
+	if err != nil {
+		return server.Options{}, err
 	}
 	return server.Options{
-		MetaAddrs:           metas,
-		ReplicaAddrs:        replicas,
-		ReplicaPortsMayVary: true,
+		MetaAddrs:           listenAddrs(listen, 0, o.MetaServers),
+		ReplicaAddrs:        listenAddrs(listen, replicaPortOffset, o.ReplicaServers),
+		ReplicaPortsMayVary: o.Advertise == "" && listen.Addr().IsLoopback(),
 		Listen:              o.ListenFunc,
 		Advertise:           advertise,
 		Clock:               o.Clock,

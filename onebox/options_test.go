@@ -22,9 +22,10 @@ func TestBadOptions(t *testing.T) {
 		"Tables[0].Name":         {Tables: []onebox.Table{{}}},
 		"Tables[1].Partitions":   {Tables: []onebox.Table{{Name: "a"}, {Name: "b", Partitions: -1}}},
 		"Tables[0].ReplicaCount": {Tables: []onebox.Table{{Name: "a", ReplicaCount: 6}}},
+		"Tables[2].Name":         {Tables: []onebox.Table{{Name: "a"}, {Name: "b"}, {Name: "a", Partitions: 4}}},
+		"Tables[0].Envs":         {Tables: []onebox.Table{{Name: "a", Envs: map[string]string{"defualt_ttl": "1"}}}},
 		"Tables":                 {ReadOnly: true, Tables: []onebox.Table{{Name: "a"}}},
 		"Listen":                 {Listen: "127.0.0.1"},
-		"Advertise":              {Advertise: "::1"},
 	} {
 		checkOption(t, field, opts)
 	}
@@ -149,7 +150,9 @@ func TestDir(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	opts.Tables[0].Partitions = 16 // the table is there: it stays as it is
+	opts.Tables[0].Partitions = 16
+	checkOption(t, "Tables[0].Partitions", opts)
+	opts.Tables[0].Partitions = 0 // whatever it has
 	opts.Durability = onebox.OS
 	s = start(t, opts)
 	again := ask(t, s.MetaServers()[0], "temp")

@@ -141,6 +141,17 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// Tables that have changed since the start are as they were before a restart.
+func TestRestartAfterSplit(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t, pegasustest.WithDir(t.TempDir()), pegasustest.WithTable("split", 4))
+	c.Split("split")
+	c.Restart()
+	if p, err := c.Admin().Partitions(t.Context(), "split"); err != nil || len(p) != 8 {
+		t.Errorf("%d partitions, %v, want 8", len(p), err)
+	}
+}
+
 // recorder is a test that is expected to fail.
 type recorder struct {
 	testing.TB

@@ -19,6 +19,7 @@ func (c *Cluster) Restart() {
 		if err := c.Onebox().Close(); err != nil {
 			c.t.Fatalf("pegasustest: restart: %v", err)
 		}
+		c.options.Tables, c.options.From = nil, "" // they are in the directory, and may have changed
 		c.start()
 		return
 	}

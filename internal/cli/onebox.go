@@ -48,11 +48,13 @@ GET /health on its port, with status 503 when no more writes are taken.
 There is no authentication. Servers listen on this machine only unless
 --allow-remote says otherwise.`,
 		Example: `  pegasus onebox                                  # in memory, table "temp"
-  pegasus onebox --dir ./data --table users:16    # durable`,
+  pegasus onebox --dir ./data --table users:16    # durable
+  pegasus onebox --table users:16,default_ttl=1d --table orders
+  pegasus onebox --listen 0.0.0.0:34601 --allow-remote --advertise auto    # in a container`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.dir == "" && cmd.Flags().Changed("dir") {
-				return &usageError{"--dir: is empty; leave it out to keep the data in memory"}
+			if err := notEmpty(cmd, "dir", "from", "backup-dir", "advertise"); err != nil {
+				return err
 			}
 			return runOnebox(cmd.Context(), o, streams)
 		},
@@ -63,8 +65,8 @@ There is no authentication. Servers listen on this machine only unless
 	f.StringVar(&o.backupDir, "backup-dir", "", "`directory` where the remote command \"backup name [table]\" of the meta server makes backups")
 	f.StringVar(&o.listen, "listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(onebox.DefaultPort)),
 		"`ip:port` of the meta server; replica servers listen from port+200 on, or all on free ports with port 0")
-	f.StringVar(&o.advertise, "advertise", "", "`ip` that clients are told instead of the one in --listen")
-	f.Var(&o.tables, "table", "table to make if there is none of that `name[:partitions]`; can be repeated (default temp:8)")
+	f.StringVar(&o.advertise, "advertise", "", "`address` that clients are told instead of the one in --listen: an IPv4 address, a host\nname that is looked up, either with the port of the replica server behind a colon if ports\nare mapped, or auto: each client the address by which it has reached the meta server")
+	f.Var(&o.tables, "table", "table to make if there is none of that `name[:partitions][,variable=value]`; can be repeated.\nWithout a number 8 partitions; variables are those of the table's environment, such as\ndefault_ttl=1d (default temp)")
 	f.IntVar(&o.metaServers, "meta-servers", 1, "`number` of meta servers, 1 to 5")
 	f.IntVar(&o.replicaServers, "replica-servers", 1, "`number` of replica servers, 1 to 5")
 	f.IntVar(&o.replicaCount, "replica-count", 3, "`number` of replicas that clients are told of for tables that are made, 1 to 5")
@@ -76,10 +78,18 @@ There is no authentication. Servers listen on this machine only unless
 	return cmd
 }
 
-const (
-	defaultTable      = "temp"
-	defaultPartitions = 8
-)
+const defaultTable = "temp"
+
+// notEmpty refuses flags that were set to an empty text, as a script does that
+// passes a variable which it has not set.
+func notEmpty(cmd *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return &usageError{fmt.Sprintf("--%s: is empty; leave it out if there is none", name)}
+		}
+	}
+	return nil
+}
 
 func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
 	if err := o.check(); err != nil {
@@ -87,7 +97,7 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
 	}
 	tables := o.tables
 	if len(tables) == 0 && !o.readOnly {
-		tables = tableFlag{{Name: defaultTable, Partitions: defaultPartitions}}
+		tables = tableFlag{{Name: defaultTable}}
 	}
 	for i := range tables {
 		tables[i].ReplicaCount = o.replicaCount
@@ -148,7 +158,7 @@ func (o *oneboxOptions) check() error {
 		return &usageError{fmt.Sprintf("--listen %s can be reached from other machines; add --allow-remote if that is intended", o.listen)}
 	}
 	if addr.Addr().IsUnspecified() && o.advertise == "" {
-		return &usageError{fmt.Sprintf("--listen %s needs --advertise: the address that clients are told", o.listen)}
+		return &usageError{fmt.Sprintf("--listen %s needs --advertise: the address that clients are told, such as auto", o.listen)}
 	}
 	return nil
 }
@@ -196,38 +206,6 @@ func (o *oneboxOptions) announce(w io.Writer, srv *onebox.Server) error {
 	_, err := fmt.Fprintf(w, "meta server      %s\nreplica servers  %s\ndata             %s\n",
 		strings.Join(srv.MetaServers(), " "), strings.Join(srv.ReplicaServers(), " "), data)
 	return err
-}
-
-// tableFlag collects the values of --table.
-type tableFlag []onebox.Table
-
-// Set adds "name" or "name:partitions".
-func (f *tableFlag) Set(s string) error {
-	t := onebox.Table{Name: s, Partitions: defaultPartitions}
-	if i := strings.LastIndexByte(s, ':'); i >= 0 {
-		n, err := strconv.Atoi(s[i+1:])
-		if err != nil || n < 1 {
-			return fmt.Errorf("%q is not a number of partitions; a table whose name has a colon needs one, as in %s:%d", s[i+1:], s, defaultPartitions)
-		}
-		t.Name, t.Partitions = s[:i], n
-	}
-	if t.Name == "" {
-		return fmt.Errorf("%q has no name", s)
-	}
-	*f = append(*f, t)
-	return nil
-}
-
-// Type names the kind of value in the help.
-func (f *tableFlag) Type() string { return "table" }
-
-// String returns the tables in the form that Set takes, separated by spaces.
-func (f *tableFlag) String() string {
-	var s []string
-	for _, t := range *f {
-		s = append(s, t.Name+":"+strconv.Itoa(t.Partitions))
-	}
-	return strings.Join(s, " ")
 }
 
 // durabilityFlag is the value of --durability.

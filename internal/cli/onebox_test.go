@@ -125,3 +125,34 @@ func TestOneboxInDirectory(t *testing.T) {
 		}
 	})
 }
+
+// A table is made with the environment that the flag gives it, and with others
+// than it has the command refuses to start.
+func TestOneboxTables(t *testing.T) {
+	dir := t.TempDir()
+	key := []byte("k")
+	r := runOneboxCommand(t, "--dir", dir, "--table", "a:4,default_ttl=1d,replica.write_throttling=20000*delay*100,30000*reject*100")
+	withTable(t, r.meta, "a", func(table pegasus.TableConnector) {
+		if err := table.Set(t.Context(), key, key, key); err != nil {
+			t.Error(err)
+		}
+		if ttl, err := table.TTL(t.Context(), key, key); err != nil || ttl < 86000 || ttl > 86400 {
+			t.Errorf("a TTL of %d, %v, want a day", ttl, err)
+		}
+	})
+	r.stop()
+	for table, want := range map[string]string{
+		"a:8":               `--table: partitions: table "a" has 4, not 8`,
+		"a,default_ttl=2d":  `--table: envs: table "a" has default_ttl="86400", not "172800"`,
+		"a,business.info=x": `--table: envs: table "a" has business.info="", not "x"`,
+		"a,replica.write_throttling=20000*reject*100": `--table: envs: table "a" has replica.write_throttling="20000*delay*100,30000*reject*100"`,
+	} {
+		status, _, stderr := run(t, "onebox", "--listen", "127.0.0.1:0", "--dir", dir, "--table", "b:2", "--table", table)
+		if status != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("--table %s: status %d, %s, want %s", table, status, stderr, want)
+		}
+	}
+	for _, table := range []string{"a", "a:4", "a,default_ttl=24h", "b:4"} { // b was not made when a was refused
+		runOneboxCommand(t, "--dir", dir, "--table", table).stop()
+	}
+}

@@ -225,6 +225,9 @@ func (n *Node) open(ctx context.Context, l Lane) (*Conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, opts.DialTimeout)
 	nc, err := opts.Dial(dialing, "tcp", n.addr)
 	cancel()
+	if err != nil {
+		n.hung.Store(false) // it is gone now, which may end
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded): // which is not that of a call
 		return nil, fmt.Errorf("no connection within %v", opts.DialTimeout)

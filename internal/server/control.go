@@ -22,6 +22,27 @@ type TableSpec struct {
 	Envs         map[string]string
 }
 
+// CheckEnv returns why a value is not acceptable for a name in the environment
+// of a table, or "".
+func CheckEnv(name, value string) string { return catalog.CheckEnv(name, value) }
+
+// Table returns what the table with that name is like. Partitions are those that
+// hold records: not the new ones of a split that goes on.
+func (s *Server) Table(name string) (spec TableSpec, ok bool) {
+	t := s.catalog.Named(name)
+	if t == nil {
+		return spec, false
+	}
+	v := t.View()
+	info := v.AppInfo()
+	return TableSpec{
+		Name:         name,
+		Partitions:   v.Count(),
+		ReplicaCount: int(info.MaxReplicaCount),
+		Envs:         info.Envs,
+	}, true
+}
+
 // EnsureTable makes a table unless there is one with that name, whatever its
 // properties.
 func (s *Server) EnsureTable(spec TableSpec) error {

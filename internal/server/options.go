@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/pegasus-go/pegasus/onebox/limits"
@@ -22,11 +21,11 @@ type Options struct {
 	// free one.
 	ReplicaPortsMayVary bool
 	// Listen opens a listener. The address of the listener must again be
-	// "ip:port": clients are told it. Default: TCP.
+	// "ip:port": clients are told it. Default: TCP over IPv4, as there are no
+	// other addresses that clients could be told.
 	Listen func(address string) (net.Listener, error)
-	// Advertise is the IPv4 address that clients are told instead of the one
-	// that is listened on. Needed if that is 0.0.0.0.
-	Advertise netip.Addr
+	// Advertise is what clients are told instead of what is listened on.
+	Advertise Advertise
 	// Clock tells the time for expiry, table dates, throttling and the life of
 	// scan contexts. Default time.Now. Network time limits and delays go by
 	// package time.
@@ -63,10 +62,10 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	if o.Listen == nil {
-		o.Listen = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+		o.Listen = func(address string) (net.Listener, error) { return net.Listen("tcp4", address) }
 	}
-	if o.Advertise.IsValid() && !o.Advertise.Unmap().Is4() {
-		return o, argumentError("Advertise", "%v is not an IPv4 address", o.Advertise)
+	if err := o.Advertise.check(len(o.ReplicaAddrs)); err != nil {
+		return o, err
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

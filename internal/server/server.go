@@ -45,11 +45,10 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 	}
 	s := &Server{opts: opts}
 	s.hub = transport.NewHub(transport.Options{
-		Listen:    opts.Listen,
-		Advertise: opts.Advertise,
-		Clock:     opts.Clock,
-		Logger:    opts.Logger,
-		Limits:    opts.Limits,
+		Listen: opts.Listen,
+		Clock:  opts.Clock,
+		Logger: opts.Logger,
+		Limits: opts.Limits,
 	})
 	s.scans = replica.NewScans(replica.ScanOptions{
 		Clock: opts.Clock,
@@ -96,13 +95,13 @@ func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*repl
 	// the connections.
 	slowMeta, slowReplica := transport.NewQueue(16), transport.NewQueue(runtime.GOMAXPROCS(0)-1)
 	for i, addr := range o.MetaAddrs {
-		r := &meta.Role{Console: s.console("meta", db), Index: i, ClusterName: o.ClusterName, ReadOnly: o.ReadOnly}
+		r := &meta.Role{Console: s.console("meta", db), Index: i, ClusterName: o.ClusterName, ReadOnly: o.ReadOnly, TellReached: o.Advertise.Reached}
 		if o.BackupDir != "" {
 			r.Console.Commands = []console.Command{s.backups.command(func() *catalog.Catalog { return s.catalog })}
 		}
 		metas = append(metas, r)
 		s.metas = append(s.metas, &Node{Node: transport.NewNode(transport.NodeOptions{
-			Hub: s.hub, Role: r, Slow: slowMeta, Meta: true, Index: i, Addr: addr,
+			Hub: s.hub, Role: r, Slow: slowMeta, Meta: true, Index: i, Addr: addr, Advertise: o.Advertise.meta(),
 		})})
 	}
 	for i, addr := range o.ReplicaAddrs {
@@ -114,7 +113,8 @@ func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*repl
 		r.Console.Pages = console.Pages{"replica/data_version": r.DataVersion}
 		replicas = append(replicas, r)
 		s.replicas = append(s.replicas, &Node{replica: r, Node: transport.NewNode(transport.NodeOptions{
-			Hub: s.hub, Role: r, Slow: slowReplica, Index: i, Addr: addr, PortMayVary: o.ReplicaPortsMayVary,
+			Hub: s.hub, Role: r, Slow: slowReplica, Index: i, Addr: addr, Advertise: o.Advertise.replica(i),
+			PortMayVary: o.ReplicaPortsMayVary,
 		})})
 	}
 	return metas, replicas

@@ -36,7 +36,7 @@ func makeDir(dir string, fs vfs.FS) error {
 		}
 		parents = append(parents, fs.PathDir(d))
 	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
+	if err := fs.MkdirAll(dir, dirMode); err != nil {
 		return err
 	}
 	for _, d := range parents {

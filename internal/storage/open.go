@@ -25,7 +25,7 @@ func (db *DB) openDir() error {
 	} else if err := makeDir(dir, fs); err != nil {
 		return err
 	}
-	if fs == vfs.Default {
+	if fs == systemFS {
 		var err error
 		if dir, err = canonicalDir(dir); err != nil {
 			return err

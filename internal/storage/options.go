@@ -35,7 +35,8 @@ type Options struct {
 	// Clock tells the time for the background sweep and for Limits.IterationTime. Operations get
 	// their time from the caller. Default time.Now.
 	Clock func() time.Time
-	// FS replaces the file system, for tests. Default the operating system's.
+	// FS replaces the file system, for tests. Default the operating system's, where new files have
+	// mode 0600 and new directories 0700.
 	FS vfs.FS
 	// CacheSize and MemTableSize are in bytes. Pebble takes the memory of its memtables (the
 	// active one and a recycled one) out of the cache, so CacheSize less twice MemTableSize is
@@ -72,8 +73,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if o.FS == nil {
-		o.FS = vfs.Default
+	if o.FS == nil || o.FS == vfs.Default {
+		o.FS = systemFS
 	}
 	if o.MemTableSize < 0 || o.CacheSize < 0 {
 		return o, fmt.Errorf("storage: Options.MemTableSize and CacheSize must not be negative")

@@ -9,7 +9,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-func (m *Role) listNodes(req *wire.ListNodesRequest, resp *wire.ListNodesResponse) {
+func (k *call) listNodes(req *wire.ListNodesRequest, resp *wire.ListNodesResponse) {
 	status := func(n catalog.Member) wire.NodeStatus {
 		if n.Running() {
 			return wire.NodeAlive
@@ -17,23 +17,23 @@ func (m *Role) listNodes(req *wire.ListNodesRequest, resp *wire.ListNodesRespons
 		return wire.NodeUnalive
 	}
 	for _, s := range []wire.NodeStatus{wire.NodeAlive, wire.NodeUnalive} {
-		for _, n := range m.Catalog.Members().Replicas {
+		for _, n := range k.Catalog.Members().Replicas {
 			if status(n) == s && (req.Status == wire.NodeInvalid || req.Status == s) {
-				resp.Infos = append(resp.Infos, wire.NodeInfo{Status: s, Node: n.Address()})
+				resp.Infos = append(resp.Infos, wire.NodeInfo{Status: s, Node: k.told(n.Address())})
 			}
 		}
 	}
 }
 
-func (m *Role) clusterInfo(_ *wire.ClusterInfoRequest, resp *wire.ClusterInfoResponse) {
-	members := m.Catalog.Members()
+func (k *call) clusterInfo(_ *wire.ClusterInfoRequest, resp *wire.ClusterInfoResponse) {
+	members := k.Catalog.Members()
 	var metas []string
 	for _, n := range members.Metas {
-		metas = append(metas, n.Address().String())
+		metas = append(metas, k.told(n.Address()).String())
 	}
 	primaries := make([]int, len(members.Replicas))
 	replicas := make([]int, len(members.Replicas))
-	for _, t := range m.Catalog.Tables() {
+	for _, t := range k.Catalog.Tables() {
 		v := t.View()
 		for i := range v.Partitions {
 			if !v.Available() || v.Partitions[i].Primary == catalog.None {
@@ -52,14 +52,14 @@ func (m *Role) clusterInfo(_ *wire.ClusterInfoRequest, resp *wire.ClusterInfoRes
 	}
 	for _, e := range [][2]string{
 		{"meta_servers", strings.Join(metas, ",")},
-		{"primary_meta_server", members.Metas[m.Index].Address().String()},
+		{"primary_meta_server", k.told(members.Metas[k.Index].Address()).String()},
 		{"zookeeper_hosts", ""},
 		{"zookeeper_root", ""},
-		{"meta_function_level", levelName(m.Catalog.Level())},
+		{"meta_function_level", levelName(k.Catalog.Level())},
 		{"balance_operation_count", "move_primary=0,copy_primary=0,copy_secondary=0,total=0"},
 		{"primary_replica_count_stddev", stddev(primaries)},
 		{"total_replica_count_stddev", stddev(replicas)},
-		{"cluster_name", m.ClusterName},
+		{"cluster_name", k.ClusterName},
 	} {
 		resp.Keys = append(resp.Keys, e[0])
 		resp.Values = append(resp.Values, e[1])

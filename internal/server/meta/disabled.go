@@ -7,15 +7,15 @@ import "github.com/pegasus-go/pegasus/internal/wire"
 // and its reason but wait long for no answer.
 func disabledHandlers() []*handler {
 	const hint = "not supported by a onebox"
-	withHint := func(_ *Role, _ *struct{}, resp *wire.HintResponse) {
+	withHint := func(_ *call, _ *struct{}, resp *wire.HintResponse) {
 		resp.Err, resp.Hint = wire.ErrOperationDisabled, hint
 	}
-	withOptionalHint := func(_ *Role, _ *struct{}, resp *wire.OptionalHintResponse) {
+	withOptionalHint := func(_ *call, _ *struct{}, resp *wire.OptionalHintResponse) {
 		text := hint
 		resp.Err, resp.Hint = wire.ErrOperationDisabled, &text
 	}
-	withoutHint := func(_ *Role, _ *struct{}, resp *wire.ErrResponse) { resp.Err = wire.ErrOperationDisabled }
-	withHintAt4 := func(_ *Role, _ *struct{}, resp *lateHintResponse) {
+	withoutHint := func(_ *call, _ *struct{}, resp *wire.ErrResponse) { resp.Err = wire.ErrOperationDisabled }
+	withHintAt4 := func(_ *call, _ *struct{}, resp *lateHintResponse) {
 		text := hint
 		resp.Err, resp.Hint = wire.ErrOperationDisabled, &text
 	}

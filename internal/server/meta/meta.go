@@ -3,6 +3,7 @@
 package meta
 
 import (
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -22,6 +23,9 @@ type Role struct {
 	// ClusterName is what tools show.
 	ClusterName string
 	ReadOnly    bool
+	// TellReached tells clients that all servers are at the address by which
+	// they have reached this one.
+	TellReached bool
 }
 
 // call is one request on its way.
@@ -94,9 +98,17 @@ func (k *call) Answer(r *request.Request, dst []byte) []byte {
 // leads reports whether the node is the leader among the meta servers.
 func (m *Role) leads() bool { return m.Catalog.Members().Leader() == m.Index }
 
+// told returns what the client is told instead of the address of a server.
+func (k *call) told(a wire.Address) wire.Address {
+	if !k.TellReached || !k.r.Reached.IsValid() || !a.Valid() {
+		return a
+	}
+	return wire.AddressFrom(netip.AddrPortFrom(k.r.Reached, a.AddrPort().Port()))
+}
+
 // rpc returns the handler of an RPC whose response is a struct with the outcome
 // as the first field, ERR_OK unless serve changes it.
-func rpc[Req, Resp any](task string, serve func(m *Role, req *Req, resp *Resp)) *handler {
+func rpc[Req, Resp any](task string, serve func(k *call, req *Req, resp *Resp)) *handler {
 	t := reflect.TypeFor[Req]()
 	named := t.NumField() > 0 && t.Field(0).Type.Kind() == reflect.String
 	return &handler{task: task, slow: true, named: named, serve: func(k *call, dst []byte) []byte {
@@ -107,7 +119,7 @@ func rpc[Req, Resp any](task string, serve func(m *Role, req *Req, resp *Resp)) 
 		}
 		var resp Resp
 		if setOutcome(&resp, wire.ErrOK); k.leads() {
-			serve(k.Role, &req, &resp)
+			serve(k, &req, &resp)
 		} else {
 			setOutcome(&resp, wire.ErrForwardToOthers)
 		}
@@ -117,13 +129,13 @@ func rpc[Req, Resp any](task string, serve func(m *Role, req *Req, resp *Resp)) 
 
 // changeRPC is rpc for one that changes something, which a read-only server
 // refuses.
-func changeRPC[Req, Resp any](task string, serve func(m *Role, req *Req, resp *Resp)) *handler {
-	return rpc(task, func(m *Role, req *Req, resp *Resp) {
-		if m.ReadOnly {
+func changeRPC[Req, Resp any](task string, serve func(k *call, req *Req, resp *Resp)) *handler {
+	return rpc(task, func(k *call, req *Req, resp *Resp) {
+		if k.ReadOnly {
 			setOutcome(resp, wire.ErrOperationDisabled)
 			return
 		}
-		serve(m, req, resp)
+		serve(k, req, resp)
 	})
 }
 

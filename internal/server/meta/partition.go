@@ -11,10 +11,10 @@ import (
 // partitionHandlers are the RPCs that move and split partitions.
 func partitionHandlers() []*handler {
 	return []*handler{
-		changeRPC(wire.TaskProposeBalancer, (*Role).propose),
-		changeRPC(wire.TaskStartPartitionSplit, (*Role).startSplit),
-		rpc(wire.TaskQueryPartitionSplit, (*Role).querySplit),
-		changeRPC(wire.TaskControlPartitionSplit, (*Role).controlSplit),
+		changeRPC(wire.TaskProposeBalancer, (*call).propose),
+		changeRPC(wire.TaskStartPartitionSplit, (*call).startSplit),
+		rpc(wire.TaskQueryPartitionSplit, (*call).querySplit),
+		changeRPC(wire.TaskControlPartitionSplit, (*call).controlSplit),
 	}
 }
 
@@ -27,17 +27,17 @@ const (
 // propose carries out the steps of a balancer request that make a node the
 // primary. The other steps, which prepare or follow that, need nothing done:
 // every node has all records.
-func (m *Role) propose(req *wire.BalancerRequest, resp *wire.ErrResponse) {
+func (k *call) propose(req *wire.BalancerRequest, resp *wire.ErrResponse) {
 	for _, a := range req.ActionList {
 		if a.Type != configAssignPrimary && a.Type != configUpgradeToPrimary {
 			continue
 		}
-		node := slices.IndexFunc(m.Catalog.Members().Replicas, func(n catalog.Member) bool { return n.Address() == a.Node })
+		node := slices.IndexFunc(k.Catalog.Members().Replicas, func(n catalog.Member) bool { return k.told(n.Address()) == a.Node })
 		if node < 0 {
 			resp.Err = wire.ErrInvalidParameters
 			return
 		}
-		err := m.Catalog.Move(req.PID.AppID, map[int32]int{req.PID.PartitionIndex: node}, false)
+		err := k.Catalog.Move(req.PID.AppID, map[int32]int{req.PID.PartitionIndex: node}, false)
 		if resp.Err, _ = catalog.Outcome(err); err != nil {
 			return
 		}

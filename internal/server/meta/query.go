@@ -9,12 +9,12 @@ import (
 func queryHandlers() []*handler {
 	return []*handler{
 		{task: wire.TaskQueryConfig, named: true, serve: (*call).queryConfig},
-		rpc(wire.TaskListApps, (*Role).listApps),
-		rpc(wire.TaskDDDDiagnose, (*Role).diagnose),
-		rpc(wire.TaskQueryDuplication, (*Role).queryDuplication),
-		rpc(wire.TaskListNodes, (*Role).listNodes),
-		rpc(wire.TaskClusterInfo, (*Role).clusterInfo),
-		rpc(wire.TaskControlMeta, (*Role).controlMeta),
+		rpc(wire.TaskListApps, (*call).listApps),
+		rpc(wire.TaskDDDDiagnose, (*call).diagnose),
+		rpc(wire.TaskQueryDuplication, (*call).queryDuplication),
+		rpc(wire.TaskListNodes, (*call).listNodes),
+		rpc(wire.TaskClusterInfo, (*call).clusterInfo),
+		rpc(wire.TaskControlMeta, (*call).controlMeta),
 	}
 }
 
@@ -28,23 +28,23 @@ func (k *call) queryConfig(dst []byte) []byte {
 	resp := wire.QueryConfigResponse{Err: wire.ErrOK}
 	members := k.Catalog.Members()
 	if k.leads() {
-		k.Role.queryConfig(&req, &resp)
+		k.queryTable(&req, &resp)
 	} else {
 		resp.Err = wire.ErrForwardToOthers
 		if leader := members.Leader(); leader != catalog.None {
-			resp.Partitions = []wire.PartitionConfiguration{{Primary: members.Metas[leader].Address()}}
+			resp.Partitions = []wire.PartitionConfiguration{{Primary: k.told(members.Metas[leader].Address())}}
 		}
 	}
 	return wire.AppendReply(dst, &k.r.Request, k.h.ack, wire.Of(&resp))
 }
 
-func (m *Role) queryConfig(req *wire.QueryConfigRequest, resp *wire.QueryConfigResponse) {
-	t := m.Catalog.Named(req.AppName)
+func (k *call) queryTable(req *wire.QueryConfigRequest, resp *wire.QueryConfigResponse) {
+	t := k.Catalog.Named(req.AppName)
 	if t == nil {
 		resp.Err = wire.ErrObjectNotFound
 		return
 	}
-	all := m.configurations(t)
+	all := k.configurations(t)
 	resp.AppID = t.ID
 	resp.PartitionCount = int32(len(all))
 	resp.IsStateful = true
@@ -58,9 +58,9 @@ func (m *Role) queryConfig(req *wire.QueryConfigRequest, resp *wire.QueryConfigR
 	}
 }
 
-// configurations returns what clients are told about the partitions of a table.
-func (m *Role) configurations(t *catalog.Table) []wire.PartitionConfiguration {
-	v, members := t.View(), m.Catalog.Members()
+// configurations returns what the client is told about the partitions of a table.
+func (k *call) configurations(t *catalog.Table) []wire.PartitionConfiguration {
+	v, members := t.View(), k.Catalog.Members()
 	all := make([]wire.PartitionConfiguration, v.Announced())
 	for i := range all {
 		pc := &all[i]
@@ -71,9 +71,9 @@ func (m *Role) configurations(t *catalog.Table) []wire.PartitionConfiguration {
 			continue
 		}
 		pc.Ballot = v.Partitions[i].Ballot
-		pc.Primary = members.Replica(int(v.Partitions[i].Primary))
+		pc.Primary = k.told(members.Replica(int(v.Partitions[i].Primary)))
 		for _, n := range v.Secondaries(int32(i)) {
-			pc.Secondaries = append(pc.Secondaries, members.Replica(n))
+			pc.Secondaries = append(pc.Secondaries, k.told(members.Replica(n)))
 		}
 	}
 	return all
@@ -93,12 +93,12 @@ func (m *Role) listApps(req *wire.ListAppsRequest, resp *wire.ListAppsResponse) 
 }
 
 // diagnose finds partitions without a primary.
-func (m *Role) diagnose(req *wire.DiagnoseRequest, resp *wire.DiagnoseResponse) {
-	for _, t := range m.Catalog.Tables() {
+func (k *call) diagnose(req *wire.DiagnoseRequest, resp *wire.DiagnoseResponse) {
+	for _, t := range k.Catalog.Tables() {
 		if !t.View().Available() || req.PID.AppID != -1 && req.PID.AppID != t.ID {
 			continue
 		}
-		for i, pc := range m.configurations(t) {
+		for i, pc := range k.configurations(t) {
 			if pc.Primary.Valid() || pc.Ballot < 0 || req.PID.PartitionIndex != -1 && int(req.PID.PartitionIndex) != i {
 				continue
 			}

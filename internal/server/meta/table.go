@@ -8,15 +8,15 @@ import (
 // tableHandlers are the RPCs that make, drop and change tables.
 func tableHandlers() []*handler {
 	return []*handler{
-		changeRPC(wire.TaskCreateApp, (*Role).createApp),
-		changeRPC(wire.TaskDropApp, (*Role).dropApp),
-		changeRPC(wire.TaskRecallApp, (*Role).recallApp),
-		changeRPC(wire.TaskRenameApp, (*Role).renameApp),
-		changeRPC(wire.TaskUpdateAppEnv, (*Role).updateAppEnv),
-		changeRPC(wire.TaskStartManualCompact, (*Role).startCompact),
-		rpc(wire.TaskQueryManualCompact, (*Role).queryCompact),
-		rpc(wire.TaskGetMaxReplicaCount, (*Role).getReplicaCount),
-		changeRPC(wire.TaskSetMaxReplicaCount, (*Role).setReplicaCount),
+		changeRPC(wire.TaskCreateApp, (*call).createApp),
+		changeRPC(wire.TaskDropApp, (*call).dropApp),
+		changeRPC(wire.TaskRecallApp, (*call).recallApp),
+		changeRPC(wire.TaskRenameApp, (*call).renameApp),
+		changeRPC(wire.TaskUpdateAppEnv, (*call).updateAppEnv),
+		changeRPC(wire.TaskStartManualCompact, (*call).startCompact),
+		rpc(wire.TaskQueryManualCompact, (*call).queryCompact),
+		rpc(wire.TaskGetMaxReplicaCount, (*call).getReplicaCount),
+		changeRPC(wire.TaskSetMaxReplicaCount, (*call).setReplicaCount),
 	}
 }
 

@@ -4,6 +4,7 @@
 package request
 
 import (
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -51,6 +52,9 @@ type Verdict struct {
 // Request is a request on its way through a server.
 type Request struct {
 	wire.Request
+	// Reached is the IPv4 address by which the client has reached the server, if
+	// there is one.
+	Reached netip.Addr
 	// Now is the time in seconds of the Pegasus epoch.
 	Now uint32
 	// Waited is set when throttling was gone through, which happens only once.
@@ -76,7 +80,7 @@ type Request struct {
 }
 
 // Parse makes r the request in a frame, as delimited by wire.RequestSize. Writes
-// stay.
+// and Reached stay.
 func (r *Request) Parse(frame []byte) error {
 	r.Waited, r.Quick, r.Long, r.Malformed = false, false, false, false
 	return r.Request.Parse(frame)

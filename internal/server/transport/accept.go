@@ -33,15 +33,18 @@ func (n *Node) setAddr(a net.Addr) error {
 	if err != nil {
 		return fmt.Errorf("server: listener's address: %w", err)
 	}
-	ip := ap.Addr().Unmap()
-	if o := &n.hub.opts; o.Advertise.IsValid() {
-		ip = o.Advertise.Unmap()
+	ip, port := ap.Addr().Unmap(), ap.Port()
+	if n.advertise.Addr().IsValid() {
+		ip = n.advertise.Addr().Unmap()
+	}
+	if n.advertise.Port() != 0 {
+		port = n.advertise.Port()
 	}
 	if !ip.Is4() || ip.IsUnspecified() {
 		return fmt.Errorf("server: listening on %v: clients need an IPv4 address to connect to, set Advertise", ap)
 	}
 	n.listenAddr = ap.String()
-	addr := wire.AddressFrom(netip.AddrPortFrom(ip, ap.Port()))
+	addr := wire.AddressFrom(netip.AddrPortFrom(ip, port))
 	n.addr.Store(uint64(addr))
 	n.role.Listens(addr)
 	return nil

@@ -3,6 +3,7 @@ package transport
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -56,9 +57,21 @@ func newConn(n *Node, nc net.Conn) *conn {
 		places:  make(chan struct{}, maxJobs),
 		halt:    make(chan struct{}),
 	}
+	c.req.Reached = reached(nc)
 	c.outbox.init(c)
 	c.held.init(c)
 	return c
+}
+
+// reached returns the IPv4 address that the client of a connection has reached,
+// if it has one.
+func reached(nc net.Conn) netip.Addr {
+	if a := nc.LocalAddr(); a != nil {
+		if ap, err := netip.ParseAddrPort(a.String()); err == nil && ap.Addr().Unmap().Is4() {
+			return ap.Addr().Unmap()
+		}
+	}
+	return netip.Addr{}
 }
 
 // serve handles requests until the peer goes away, breaks the protocol, or the

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -12,16 +11,13 @@ import (
 	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
-// Options of a Hub. All fields but Advertise are needed.
+// Options of a Hub. All fields are needed.
 type Options struct {
 	// Listen opens a listener, whose address must be "ip:port" again.
 	Listen func(address string) (net.Listener, error)
-	// Advertise is the IPv4 address that clients are told instead of the one
-	// that is listened on.
-	Advertise netip.Addr
-	Clock     func() time.Time
-	Logger    *slog.Logger
-	Limits    limits.Limits
+	Clock  func() time.Time
+	Logger *slog.Logger
+	Limits limits.Limits
 }
 
 // Hub is what all nodes and connections of a onebox share.

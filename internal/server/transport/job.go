@@ -152,7 +152,7 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	if r.Parse(j.frame) != nil {
 		return done // it was good before
 	}
-	r.Waited = j.waited
+	r.Waited, r.Reached = j.waited, c.req.Reached
 	r.Now = c.hub.now()
 	code := j.code
 	if code == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ type NodeOptions struct {
 	// PortMayVary a port that is taken is replaced by a free one.
 	Addr        string
 	PortMayVary bool
+	// Advertise is the IPv4 address and the port that clients are told instead
+	// of those that are listened on; either may be zero.
+	Advertise netip.AddrPort
 }
 
 // Node is one server of the cluster: a listener and its connections.
@@ -36,6 +40,7 @@ type Node struct {
 	meta        bool
 	index       int
 	portMayVary bool
+	advertise   netip.AddrPort
 
 	// Set by the first listen, then fixed.
 	listenAddr string
@@ -62,6 +67,7 @@ func NewNode(o NodeOptions) *Node {
 	n := &Node{
 		hub: o.Hub, role: o.Role, slow: o.Slow,
 		meta: o.Meta, index: o.Index, listenAddr: o.Addr, portMayVary: o.PortMayVary,
+		advertise: o.Advertise,
 	}
 	n.mu.conns = make(map[*conn]struct{})
 	n.fewer.L = &n.mu
