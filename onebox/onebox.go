@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/pegasus-go/pegasus/internal/server"
 	"github.com/pegasus-go/pegasus/internal/storage"
@@ -107,6 +108,20 @@ func (s *Server) Close() error {
 		return fmt.Errorf("onebox: %w", err)
 	}
 	return nil
+}
+
+// Crash stops the cluster as kill -9 would: connections break, what has arrived
+// may or may not be carried out, splits and compactions end where they are, and
+// Options.Dir is left as it is on disk, from which the next Start recovers. No
+// write that was acknowledged is lost but with Options.Dir empty, where all are.
+// Closing afterwards is harmless.
+func (s *Server) Crash() {
+	s.db.StopWaiting()
+	for _, n := range slices.Concat(s.srv.Metas(), s.srv.Replicas()) {
+		n.Stop()
+	}
+	s.db.Kill()
+	_ = s.srv.Close() // what it could not write is what a crash loses
 }
 
 // ServeConn serves one connection to the first meta server, or to a replica

@@ -141,7 +141,7 @@ func (c *Cluster) OpenTable(name string) pegasus.TableConnector {
 // concern it.
 func (c *Cluster) Admin() *admin.Client { return c.admin() }
 
-// Onebox returns the server. It is another one after Restart if there is a
+// Onebox returns the server. It is another one after Restart and Crash if there is a
 // directory.
 func (c *Cluster) Onebox() *onebox.Server { return c.onebox.Load() }
 

@@ -130,8 +130,8 @@ func TestRestart(t *testing.T) {
 			c := pegasustest.Start(t, append(tc.options, pegasustest.WithMetaServers(2), pegasustest.WithReplicaServers(2))...)
 			metas, replicas := c.MetaServers(), c.Onebox().ReplicaServers()
 			set(t, c.Table, "k", "v")
-			for range 2 {
-				c.Restart()
+			for _, restart := range []func(){c.Restart, c.Crash, c.Crash, c.Restart} {
+				restart()
 				wantValue(t, c.Table, "k", "v")
 			}
 			if !slices.Equal(c.MetaServers(), metas) || !slices.Equal(c.Onebox().ReplicaServers(), replicas) {
@@ -149,6 +149,44 @@ func TestRestartAfterSplit(t *testing.T) {
 	c.Restart()
 	if p, err := c.Admin().Partitions(t.Context(), "split"); err != nil || len(p) != 8 {
 		t.Errorf("%d partitions, %v, want 8", len(p), err)
+	}
+}
+
+// A crash amid writes and a split loses none that was acknowledged.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t, pegasustest.WithDir(t.TempDir()), pegasustest.WithTable("t", 2))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	const enough = 100
+	var acknowledged []string // of the writer, then of the test
+	some, written := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(written)
+		for n := 0; ; n++ {
+			k := fmt.Sprint(n)
+			if c.Table.Set(ctx, []byte(k), []byte("s"), []byte(k)) == nil {
+				acknowledged = append(acknowledged, k)
+			} else if ctx.Err() != nil {
+				return
+			}
+			if n == enough {
+				close(some)
+			}
+		}
+	}()
+	<-some
+	if err := c.Onebox().Split("t"); err != nil {
+		t.Error(err)
+	}
+	c.Crash()
+	stop()
+	<-written
+	if len(acknowledged) < enough {
+		t.Errorf("%d writes", len(acknowledged))
+	}
+	for _, k := range acknowledged {
+		wantValue(t, c.Table, k, k)
 	}
 }
 

@@ -25,6 +25,7 @@
 //	c.Kill(0)                            // dies, and others take over its partitions
 //	c.Revive(0)                          // is back
 //	c.Restart()                          // all servers
+//	c.Crash()                            // all servers, by a kill -9
 //	c.Onebox().Replica(0).Stop()         // dies, and nobody has noticed yet; ends with Start
 //	c.Onebox().Replica(0).Pause()        // hangs; ends with Resume
 //	c.Onebox().Replica(0).FillDisk(true) // refuses writes

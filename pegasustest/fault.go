@@ -23,6 +23,25 @@ func (c *Cluster) Restart() {
 		c.start()
 		return
 	}
+	c.restartNodes()
+}
+
+// Crash is Restart as after a kill -9: in a directory the onebox is not closed, and
+// the other one recovers from what has reached the disk. Every write that was
+// acknowledged is there. In memory it is Restart.
+func (c *Cluster) Crash() {
+	c.t.Helper()
+	if c.options.Dir != "" {
+		c.Onebox().Crash()
+		c.start()
+		return
+	}
+	c.restartNodes()
+}
+
+// restartNodes restarts the servers of a onebox in memory.
+func (c *Cluster) restartNodes() {
+	c.t.Helper()
 	box := c.Onebox()
 	metas, replicas := len(box.MetaServers()), len(box.ReplicaServers())
 	for i := range metas {
