@@ -49,6 +49,9 @@ func (p *Partition) run(start []byte, visit func(b *pebble.Batch, key, value []b
 		return nil, ErrClosed
 	}
 	if m := p.mu.move; m != nil {
+		if err := db.Admit(false); err != nil { // a copy leaves the room that any write leaves
+			return nil, err
+		}
 		m.child.mu.Lock()
 		defer m.child.mu.Unlock()
 	}
