@@ -2,8 +2,8 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -69,12 +69,9 @@ func TestSplitCommitRefused(t *testing.T) {
 func TestSplitLeavesRoom(t *testing.T) {
 	fs := newSizedFS(24 << 20)
 	db := openDB(t, Options{Dir: "/db", FS: fs, Durability: DurabilityOS, SweepInterval: -1, Clock: testTime})
-	var value strings.Builder
-	for value.Len() < 10_000 {
-		value.WriteByte(byte(rand.IntN(256))) // what cannot be compressed
-	}
+	value := incompressible(10_000)
 	const records = 800
-	fillTable(t, db, 1, 1, records, value.String())
+	fillTable(t, db, 1, 1, records, value)
 	fs.fill(int64(db.space.room) + 1<<20)
 	if err := splitApp(db, t.Context(), 1, 1, nil); !errors.Is(err, ErrFull) {
 		t.Error(err)
@@ -82,5 +79,33 @@ func TestSplitLeavesRoom(t *testing.T) {
 	if err := db.Admit(true); err != nil {
 		t.Errorf("no room for deletions: %v", err)
 	}
-	checkTable(t, db, 1, 1, records, value.String())
+	checkTable(t, db, 1, 1, records, value)
+}
+
+// incompressible returns a value of so many bytes that takes as many on the disk.
+func incompressible(size int) string {
+	value := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(value)
+	return string(value)
+}
+
+// A compaction that changes more records than there is room for ends while a table can still be dropped.
+func TestCompactionLeavesRoom(t *testing.T) {
+	fs := newSizedFS(24 << 20)
+	db := openDB(t, Options{Dir: "/db", FS: fs, Durability: DurabilityOS, SweepInterval: -1, Clock: testTime})
+	for n := range 800 {
+		put(t, partition(t, db, 1, 0), "h", fmt.Sprint(n), incompressible(10_000), 0)
+	}
+	partition(t, db, 1, 0).SetDefaultTTL(77)
+	fs.fill(int64(db.space.room))
+	_, err := db.CompactApp(t.Context(), 1, func() (Compaction, error) { return Compaction{Partitions: 1}, nil })
+	if err != nil && !errors.Is(err, ErrFull) {
+		t.Error(err)
+	}
+	if err := db.refuses(); err != nil {
+		t.Errorf("a drop has to wait: %v", err)
+	}
+	if err := db.DropApp(1); err != nil {
+		t.Error(err)
+	}
 }

@@ -138,6 +138,9 @@ func (db *DB) behind() (bool, error) {
 	if err := db.refuses(); err != nil {
 		return false, err // nothing may ever be flushed
 	}
+	if err := db.Admit(true); err != nil {
+		return false, err // a drop needs room, too
+	}
 	m := db.pebble.Metrics()
 	return m.MemTable.Size >= 2*uint64(db.opts.MemTableSize) || m.Levels[0].Sublevels >= paceSublevels, nil
 }
