@@ -19,7 +19,7 @@ type reclaimer struct {
 	done   chan struct{} // closed when the goroutine has ended
 
 	mu    sync.Mutex
-	areas map[string]area // with deletions, by start
+	areas map[string]area // with deletions, by start and end
 }
 
 // An area is a range of keys.
@@ -76,7 +76,7 @@ func (r *reclaimer) keep(areas ...area) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range areas {
-		r.areas[string(a.start)] = a
+		r.areas[string(a.start)+string(a.end)] = a
 	}
 }
 

@@ -78,3 +78,21 @@ func TestMergeAreas(t *testing.T) {
 		t.Errorf("%v, want %s", got, want)
 	}
 }
+
+// What was dropped, and deletions in the first partition of it, are both remembered.
+func TestAreasWithOneStart(t *testing.T) {
+	db := openDB(t, Options{})
+	p := partition(t, db, 1, 2)
+	for _, order := range [][]func(){
+		{func() { db.reclaimer.deleted(p) }, func() { db.reclaimer.dropped(1, 2) }},
+		{func() { db.reclaimer.dropped(1, 2) }, func() { db.reclaimer.deleted(p) }},
+	} {
+		for _, f := range order {
+			f()
+		}
+		dropped, others := db.reclaimer.take()
+		if len(dropped) != 1 || len(others) != 1 || p.garbage.Load() {
+			t.Errorf("%d areas dropped, %d others, garbage %t", len(dropped), len(others), p.garbage.Load())
+		}
+	}
+}

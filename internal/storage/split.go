@@ -181,11 +181,18 @@ func (s *split) commit(meta map[string][]byte) error {
 	b := db.pebble.NewBatch()
 	_ = b.Set(appendAppPrefix(nil, tagSplit, s.appID), splitEntry(splitMoved, s.oldCount), nil)
 	addMeta(b, meta)
+	reserved := make([]int64, len(s.children))
 	for i, child := range s.children {
+		reserved[i] = child.mu.reserved
 		child.followLocked(s.parents[i], b)
 	}
 	if err := db.commitNow(b); err != nil {
-		s.outcome = splitUnknown
+		if errors.Is(err, ErrFailed) {
+			s.outcome = splitUnknown
+		}
+		for i, child := range s.children {
+			child.mu.reserved = reserved[i]
+		}
 		return err
 	}
 	s.outcome = splitDone
@@ -204,12 +211,6 @@ func (s *split) commit(meta map[string][]byte) error {
 func (p *Partition) followLocked(parent *Partition, b *pebble.Batch) {
 	p.defaultTTL.Store(parent.defaultTTL.Load())
 	p.iterationTime.Store(parent.iterationTime.Load())
-	if parent.mu.decree <= p.mu.decree {
-		return
-	}
-	p.mu.decree = parent.mu.decree
-	if !p.db.inMemory {
-		p.mu.reserved = p.mu.decree + decreeReserve
-		addReservation(b, p.appID, p.index, p.mu.reserved)
-	}
+	p.mu.decree = max(p.mu.decree, parent.mu.decree)
+	p.reserveLocked(b, p.mu.decree)
 }

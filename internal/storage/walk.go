@@ -49,6 +49,9 @@ func (p *Partition) run(start []byte, visit func(b *pebble.Batch, key, value []b
 		return nil, ErrClosed
 	}
 	if m := p.mu.move; m != nil {
+		if err := db.Admit(false); err != nil { // a copy leaves the room that any write leaves
+			return nil, err
+		}
 		m.child.mu.Lock()
 		defer m.child.mu.Unlock()
 	}
@@ -134,6 +137,9 @@ func (db *DB) behind() (bool, error) {
 	defer db.leave()
 	if err := db.refuses(); err != nil {
 		return false, err // nothing may ever be flushed
+	}
+	if err := db.Admit(true); err != nil {
+		return false, err // a drop needs room, too
 	}
 	m := db.pebble.Metrics()
 	return m.MemTable.Size >= 2*uint64(db.opts.MemTableSize) || m.Levels[0].Sublevels >= paceSublevels, nil

@@ -52,8 +52,11 @@ func errNoTable(name string) error {
 // change is the one way to change a table. It lets f change a copy of the
 // table's record, writes that to the store, and puts it into force, all or
 // nothing. It refuses while a split moves records, which writes a record of its
-// own at its end. The catalog is locked.
+// own at its end, and when the table was purged. The catalog is locked.
 func (c *Catalog) change(t *Table, f func(*record) error) error {
+	if c.byID[t.ID] != t {
+		return errNoTable(t.View().Info.AppName)
+	}
 	if t.moving.Load() {
 		return Refuse(wire.ErrSplitting, "the table is being split")
 	}

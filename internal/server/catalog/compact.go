@@ -83,7 +83,8 @@ func (c *Catalog) compact(t *Table) {
 		return
 	}
 	t.compaction.Progress = 100
-	// While a split ends this is not kept, and there may be another compaction after a restart.
+	// While a split ends this is not kept, and there may be another compaction after a restart. Nor is
+	// it when the table was purged meanwhile.
 	_ = c.change(t, func(r *record) error {
 		r.Compacted = c.Now()
 		return nil

@@ -191,6 +191,34 @@ func TestStartCompact(t *testing.T) {
 	})
 }
 
+// A table that was purged is not written to the store again, as by a compaction of it that ends late.
+func TestPurgedIsNotChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openStore(t, storage.Options{Clock: time.Now, SweepInterval: -1})
+		c := open(t, db, 1, time.Now)
+		table := create(t, c, "t", 1)
+		if err := c.Drop("t", 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err := c.change(table, func(r *record) error { return nil }); err == nil {
+			t.Error("a table that was purged is changed")
+		}
+		err := db.Meta(func(key string, _ []byte) error {
+			if key == tableKey(table.ID) {
+				t.Error("it is in the store again")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestCompactEnvsRefused(t *testing.T) {
 	for name, value := range map[string]string{
 		"user_specified_compaction":            "test",
