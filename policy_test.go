@@ -31,12 +31,12 @@ func TestMaxAttempts(t *testing.T) {
 	for _, tc := range []struct{ client, call, want int }{
 		{1, 0, 1}, {3, 0, 3}, {0, 1, 1}, {0, 4, 4}, {1, 3, 3}, {3, 1, 1}, {1, -1, 0}, {-1, 0, 0},
 	} {
-		configured(t, pegasus.Config{Retry: pegasus.RetryPolicy{MaxAttempts: tc.client}}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
-			for name, fault := range map[string]func(){
-				"busy": func() { c.On(wire.TaskGet, peer.Code(wire.ErrBusy)) },
-				"down": func() { c.Nodes[0].Stop() },
-			} {
-				fault()
+		for name, fault := range map[string]func(c *peer.Cluster){
+			"busy": func(c *peer.Cluster) { c.On(wire.TaskGet, peer.Code(wire.ErrBusy)) },
+			"down": func(c *peer.Cluster) { c.Nodes[0].Stop() },
+		} {
+			configured(t, pegasus.Config{Retry: pegasus.RetryPolicy{MaxAttempts: tc.client}}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+				fault(c)
 				ctx, cancel := context.WithTimeout(pegasus.WithRetryPolicy(t.Context(), pegasus.RetryPolicy{MaxAttempts: tc.call}), time.Second)
 				_, err := tb.Get(ctx, h, s)
 				cancel()
@@ -52,8 +52,8 @@ func TestMaxAttempts(t *testing.T) {
 				case pe.Attempts != tc.want || errors.Is(err, context.DeadlineExceeded):
 					t.Errorf("%s, %+v: %d attempts, %v", name, tc, pe.Attempts, err)
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

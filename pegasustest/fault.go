@@ -19,8 +19,7 @@ func (c *Cluster) Restart() {
 		if err := c.Onebox().Close(); err != nil {
 			c.t.Fatalf("pegasustest: restart: %v", err)
 		}
-		c.options.Tables, c.options.From = nil, "" // they are in the directory, and may have changed
-		c.start()
+		c.startAgain()
 		return
 	}
 	c.restartNodes()
@@ -33,10 +32,17 @@ func (c *Cluster) Crash() {
 	c.t.Helper()
 	if c.options.Dir != "" {
 		c.Onebox().Crash()
-		c.start()
+		c.startAgain()
 		return
 	}
 	c.restartNodes()
+}
+
+// startAgain starts another onebox in the directory of one that has ended.
+func (c *Cluster) startAgain() {
+	c.t.Helper()
+	c.options.Tables, c.options.From = nil, "" // they are in the directory, and may have changed
+	c.start()
 }
 
 // restartNodes restarts the servers of a onebox in memory.
