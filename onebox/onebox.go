@@ -101,7 +101,7 @@ func (s *Server) Backup(ctx context.Context, dir, table string) (int64, error) {
 
 // Close stops the cluster: requests that have arrived are answered, further
 // ones are not, and the data is on disk when it returns, or the error says why
-// writes have failed. Closing twice is harmless.
+// writes have failed. A Backup under way fails. Closing twice is harmless.
 func (s *Server) Close() error {
 	s.db.StopWaiting() // or requests could wait for the disk for ever
 	if err := errors.Join(s.srv.Close(), s.db.Close()); err != nil {

@@ -14,8 +14,12 @@ import (
 
 // Backup copies all data, or if table is not empty that of one table, to a new
 // directory, durably, while everything serves, and returns the size in bytes.
+// Close ends it.
 func (s *Server) Backup(ctx context.Context, dir, table string) (int64, error) {
-	n, err := s.catalog.Backup(ctx, dir, table)
+	open, cancel := context.WithCancel(s.backups.ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	n, err := s.catalog.Backup(open, dir, table)
 	if err != nil {
 		return 0, fmt.Errorf("server: backup: %w", err)
 	}

@@ -24,8 +24,8 @@ func (c Commit) Pending() bool { return c.batch != nil }
 
 // Wait waits until the write is as durable as Options.Durability says. It must be called exactly
 // once. With ErrFailed or ErrClosed the write must not be acknowledged: it may have been lost, or
-// may be found by the next Open. With ErrFull, ErrStalled or ErrReadOnly it was not carried out. All writes that wait at the same time share one
-// sync.
+// may be found by the next Open. With ErrFull, ErrStalled or ErrReadOnly it was not carried out. All
+// writes that wait at the same time share one sync.
 func (c Commit) Wait() error {
 	if c.batch == nil {
 		return c.err

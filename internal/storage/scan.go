@@ -250,8 +250,8 @@ func (s *Scanner) Written() int64 {
 	return (db.flushes.Load() - s.began) * db.opts.MemTableSize
 }
 
-// Close ends the scan. Closing a Scanner that has ended is harmless. It does not wait for the gate,
-// which a split holds for long: endScans has the same lock.
+// Close ends the scan. Closing a Scanner that has ended is harmless. It does not need the gate:
+// endScans has the same lock.
 func (s *Scanner) Close() {
 	s.p.scanners.Lock()
 	defer s.p.scanners.Unlock()

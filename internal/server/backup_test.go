@@ -1,0 +1,50 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/pegasus-go/pegasus/internal/storage"
+)
+
+// A backup of a store that takes long does not hold up its end.
+func TestCloseEndsBackup(t *testing.T) {
+	begun, closed := make(chan struct{}), make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if strings.Contains(op.Path, "backup.partial") && filepath.Ext(op.Path) == ".log" {
+			begin()
+			<-closed
+		}
+		return nil
+	}))
+	db := openStore(t, storage.Options{Dir: "data", FS: fs, Durability: storage.DurabilityOS})
+	s := startOn(t, db, Options{})
+	ensure(t, s, testTable, testPartitions)
+	c := dial(t, s.Replicas()[0])
+	for _, key := range []string{"a", "b", "c", "d"} { // several batches
+		c.mustPut(key, strings.Repeat("v", 1000<<10))
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := s.Backup(t.Context(), "backup", "")
+		ended <- err
+	}()
+	<-begun
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	close(closed)
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Backup: %v", err)
+	}
+	if _, err := fs.Stat("backup.partial"); err == nil {
+		t.Error("the part of it is left")
+	}
+}
