@@ -175,12 +175,16 @@ func parseTTLRange(text string) (rule, error) {
 	if params.Start == nil || params.Stop == nil {
 		return nil, errors.New(`params: "start_ttl" and "stop_ttl" are needed`)
 	}
-	start, stop := *params.Start, *params.Stop
+	start, stop := int64(*params.Start), int64(*params.Stop)
+	if start > stop {
+		return nil, errors.New(`params: "start_ttl" is above "stop_ttl"`)
+	}
 	return func(_, _ []byte, expire, now uint32) bool {
 		if expire == 0 && start == 0 && stop == 0 {
 			return true
 		}
-		return start+now <= expire && expire <= stop+now
+		left := int64(expire) - int64(now)
+		return start <= left && left <= stop
 	}, nil
 }
 

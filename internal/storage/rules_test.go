@@ -34,6 +34,7 @@ func TestParseOperationsRefused(t *testing.T) {
 		{rule("FRT_SORTKEY_PATTERN", `{"pattern":"p"}`), `unknown match_type ""`},
 		{rule("FRT_TTL_RANGE", `{"start_ttl":1}`), "are needed"},
 		{rule("FRT_TTL_RANGE", `{"start_ttl":1,"stop_ttl":1.5}`), "cannot unmarshal"},
+		{rule("FRT_TTL_RANGE", `{"start_ttl":4294967295,"stop_ttl":1}`), "is above"},
 		{"{\"ops\":\"\xff\"}", "UTF-8"},
 	} {
 		if _, err := ParseOperations(tc.text); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -65,6 +66,7 @@ func TestOperations(t *testing.T) {
 		{name: "expires later", op: "COT_DELETE", rules: `FRT_TTL_RANGE={"start_ttl":0,"stop_ttl":0}`, expire: now + 1, want: now + 1},
 		{name: "range start", op: "COT_DELETE", rules: `FRT_TTL_RANGE={"start_ttl":10,"stop_ttl":20}`, expire: now + 10, remove: true},
 		{name: "range stop", op: "COT_DELETE", rules: `FRT_TTL_RANGE={"start_ttl":10,"stop_ttl":20}`, expire: now + 20, remove: true},
+		{name: "range beyond the last expiry", op: "COT_DELETE", rules: `FRT_TTL_RANGE={"start_ttl":4294967290,"stop_ttl":4294967295}`, expire: now + 1, want: now + 1},
 		{name: "past range", op: "COT_DELETE", rules: `FRT_TTL_RANGE={"start_ttl":10,"stop_ttl":20}`, expire: now + 21, want: now + 21},
 		{name: "from now", op: "COT_UPDATE_TTL", params: `{"type":"UTOT_FROM_NOW","value":50}`, rules: `FRT_TTL_RANGE={"start_ttl":0,"stop_ttl":0}`, want: now + 50},
 		{name: "from current", op: "COT_UPDATE_TTL", params: `{"type":"UTOT_FROM_CURRENT","value":50}`, rules: `FRT_TTL_RANGE={"start_ttl":0,"stop_ttl":100}`, expire: now + 30, want: now + 80},
@@ -127,7 +129,8 @@ func drawOperations(rt *rapid.T) (text string, model func(r record, now uint32) 
 			typ := rapid.SampledFrom([]string{"FRT_HASHKEY_PATTERN", "FRT_SORTKEY_PATTERN", "FRT_TTL_RANGE"}).Draw(rt, "rule")
 			var params string
 			if typ == "FRT_TTL_RANGE" {
-				from, to := rapid.Uint32Range(0, 100).Draw(rt, "start"), rapid.Uint32Range(0, 100).Draw(rt, "stop")
+				from := rapid.Uint32Range(0, 100).Draw(rt, "start")
+				to := rapid.Uint32Range(from, 100).Draw(rt, "stop")
 				params = fmt.Sprintf(`{"start_ttl":%d,"stop_ttl":%d}`, from, to)
 				s.rules = append(s.rules, func(r record, now uint32) bool {
 					if r.expire == 0 {
