@@ -406,3 +406,24 @@ func TestControlWhileCopying(t *testing.T) {
 		}
 	}
 }
+
+// The child of a partition that has no primary while it is split has one all the
+// same: nobody would give it one afterwards.
+func TestSplitWithoutPrimary(t *testing.T) {
+	s := start(t, Options{})
+	m := dial(t, s.Metas()[0])
+	s.HoldSplits(true)
+	if code := startSplit(m, testTable, 2*testPartitions); code != wire.ErrOK {
+		t.Fatal(code)
+	}
+	if err := s.MovePrimary(testTable, 1, catalog.None); err != nil {
+		t.Fatal(err)
+	}
+	s.HoldSplits(false)
+	awaitSplit(m)
+	for i, p := range queryTable(m, testTable).Partitions {
+		if has := p.Primary.Valid(); has != (i != 1) {
+			t.Errorf("partition %d has a primary: %v", i, has)
+		}
+	}
+}

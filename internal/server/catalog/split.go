@@ -152,6 +152,13 @@ func (c *Catalog) beginMove(t *Table) (*record, bool) {
 	for i := range rec.Partitions {
 		rec.Partitions[i].Ballot++
 	}
-	rec.Partitions = append(rec.Partitions, rec.Partitions...)
+	parents := rec.Partitions
+	for i, child := range parents {
+		// Whoever took the parent's primary away knows nothing of the child.
+		if child.Primary == None {
+			child.Primary = c.opts.Members.primary(len(parents) + i)
+		}
+		rec.Partitions = append(rec.Partitions, child)
+	}
 	return rec, true
 }
