@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -82,6 +83,11 @@ func TestReadOnlyProcesses(t *testing.T) {
 
 // A terminal that goes away stops the onebox as an interrupt does.
 func TestHangup(t *testing.T) {
+	// A child ignores what its parent ignores, as under nohup; what the parent
+	// handles it does not.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	dir := filepath.Join(t.TempDir(), "data")
 	r := startOnebox(t, "--dir", dir)
 	store(t, r.meta)
