@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -506,12 +507,12 @@ func TestCallThatMissesTheNews(t *testing.T) {
 // had asked before.
 func TestTableMadeWhileAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		made := false
+		var made atomic.Bool
 		var n memnet.Network
 		p := newPool(t, n.Dial)
 		tb := NewTable(p, NewMeta(p, metas(t, &n, func(r *peer.Request) {
 			answer := wire.QueryConfigResponse{Err: wire.ErrObjectNotFound}
-			if made {
+			if made.Load() {
 				answer = config(3)
 			}
 			time.AfterFunc(100*time.Millisecond, func() { answerWith(answer)(r) })
@@ -519,7 +520,7 @@ func TestTableMadeWhileAsking(t *testing.T) {
 		first := make(chan error)
 		go func() { first <- tb.Load(t.Context()) }()
 		time.Sleep(50 * time.Millisecond)
-		made = true
+		made.Store(true)
 		loaded(t, tb)
 		if err := <-first; !errors.Is(err, ErrTableNotFound) {
 			t.Error(err)
