@@ -81,9 +81,7 @@ func (t *table) snapshot(ctx context.Context, x *exchange) (*route.Snapshot, err
 
 // load asks for the place of the table, once.
 func (t *table) load(ctx context.Context, x *exchange) error {
-	if x.course == nil {
-		x.course = new(course)
-	}
+	x.begin(0)
 	x.waiting = forMeta
 	x.attempts++
 	x.progress.note(x)

@@ -146,30 +146,28 @@ func (t *table) ask(ctx context.Context, x *exchange, encode rpc.Encode) error {
 		deadline, own = t.client.limit(ctx, now)
 	}
 	var err error
-	attempted := false
+	attempts := 0
 	if snap := t.route.Snapshot(); snap != nil {
 		if p, _ := x.locate(snap); p != nil && p.Primary != nil {
 			if conn := p.Primary.Live(x.lane()); conn != nil {
 				if err = t.attempt(ctx, x, conn, p, deadline.Sub(now), own, encode); err == nil {
 					return nil
 				}
-				attempted = true
+				attempts = 1
 			}
 		}
 	}
-	x.begin(deadline, own)
-	if attempted {
-		x.attempts = 1
-	}
+	x.begin(attempts)
+	x.deadline, x.own = deadline, own
 	return t.retry(ctx, x, encode, err)
 }
 
-// begin begins the course of an exchange that does not go well.
-func (x *exchange) begin(deadline, own time.Time) {
+// begin begins the course of an exchange that does not go well any more, after so
+// many attempts.
+func (x *exchange) begin(attempts int) {
 	if x.course == nil {
-		x.course = new(course)
+		x.course = &course{attempts: attempts}
 	}
-	x.deadline, x.own = deadline, own
 }
 
 // limit returns when an operation that begins now has to end: for all that it is
@@ -231,9 +229,7 @@ func (t *table) check(x *exchange, malformed error, status wire.Status) error {
 	if err == nil {
 		err = StorageError(status)
 	}
-	if x.course == nil {
-		x.course = &course{attempts: 1}
-	}
+	x.begin(1)
 	x.inDoubt = x.inDoubt || x.op.kind != read && (malformed != nil || maybeApplied(status))
 	return t.failure(x, err)
 }

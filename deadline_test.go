@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,9 +51,9 @@ func TestOneDeadlineForAll(t *testing.T) {
 	// scanOf answers the requests of a scan of n rows with one row each, and
 	// before that with none for some requests.
 	scanOf := func(c *peer.Cluster, d time.Duration, none, n int64) {
-		var id int64
+		var ids atomic.Int64
 		h := after(d, func(r *peer.Request) {
-			id++
+			id := ids.Add(1)
 			resp := wire.ScanResponse{ContextID: id}
 			if id > none {
 				resp.KVs = []wire.KeyValue{row("h", fmt.Sprintf("s%09d", id))}

@@ -25,9 +25,7 @@ func (c *cause) Unwrap() []error { return c.errs }
 
 // failure makes the error of an operation that ends with err.
 func (t *table) failure(x *exchange, err error) error {
-	if x.course == nil {
-		x.course = &course{attempts: 1}
-	}
+	x.begin(1)
 	e := &PError{Op: x.op.name, Table: t.name, Attempts: x.attempts}
 	if x.partition != nil {
 		e.Partition = x.partition.String()

@@ -57,6 +57,24 @@ func TestMaxAttempts(t *testing.T) {
 	}
 }
 
+// An answer that is a failure of the storage comes of one attempt, and so does one
+// that says nothing.
+func TestAttemptsOfAnswers(t *testing.T) {
+	configured(t, pegasus.Config{}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		c.On(wire.TaskIncr, peer.Result(wire.IncrResponse{Error: wire.StatusInvalidArgument}))
+		c.On(wire.TaskSortKeyCount, peer.Result(wire.CountResponse{Count: -1}))
+		for range 2 { // without a connection, and with one
+			_, incr := tb.Incr(t.Context(), h, s, 1)
+			_, count := tb.SortKeyCount(t.Context(), h)
+			for _, err := range []error{incr, count} {
+				if pe := new(pegasus.PError); !errors.As(err, &pe) || pe.Attempts != 1 {
+					t.Errorf("%d attempts: %v", pe.Attempts, err)
+				}
+			}
+		}
+	})
+}
+
 // Pauses between attempts begin with the shortest and end with the longest.
 func TestPauses(t *testing.T) {
 	const least, most = 50 * time.Millisecond, 300 * time.Millisecond

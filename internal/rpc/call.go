@@ -75,9 +75,6 @@ func (p *Pool) Call(task string) *Call {
 	return cl
 }
 
-// Task returns the task code of the request.
-func (cl *Call) Task() string { return cl.task }
-
 // Result returns a Reader placed at the result in Reply, a struct.
 func (cl *Call) Result() *wire.Reader {
 	cl.reader = cl.Reply.ResultReader(wire.TypeStruct)
