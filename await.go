@@ -39,7 +39,7 @@ const patience = time.Second
 // await returns a connection to the primary of the partition. Until there is one
 // it waits for whatever comes first: the connection, another place of the
 // partition, or the end of the time.
-func (t *table) await(ctx context.Context, x *exchange, policy *RetryPolicy) (*rpc.Conn, *route.Partition, error) {
+func (t *Table) await(ctx context.Context, x *exchange, policy *RetryPolicy) (*rpc.Conn, *route.Partition, error) {
 	for {
 		if err := t.ended(); err != nil {
 			return nil, nil, err
@@ -68,7 +68,7 @@ func (t *table) await(ctx context.Context, x *exchange, policy *RetryPolicy) (*r
 }
 
 // snapshot returns where the table is. It asks if that is not known.
-func (t *table) snapshot(ctx context.Context, x *exchange) (*route.Snapshot, error) {
+func (t *Table) snapshot(ctx context.Context, x *exchange) (*route.Snapshot, error) {
 	for {
 		if s := t.route.Snapshot(); s != nil {
 			return s, nil
@@ -80,7 +80,7 @@ func (t *table) snapshot(ctx context.Context, x *exchange) (*route.Snapshot, err
 }
 
 // load asks for the place of the table, once.
-func (t *table) load(ctx context.Context, x *exchange) error {
+func (t *Table) load(ctx context.Context, x *exchange) error {
 	x.begin(0)
 	x.waiting = forMeta
 	x.attempts++
@@ -94,7 +94,7 @@ func (t *table) load(ctx context.Context, x *exchange) error {
 }
 
 // connect waits until there may be a connection to the primary, which is p.
-func (t *table) connect(ctx context.Context, x *exchange, snap *route.Snapshot, p *route.Partition, policy *RetryPolicy) error {
+func (t *Table) connect(ctx context.Context, x *exchange, snap *route.Snapshot, p *route.Partition, policy *RetryPolicy) error {
 	changed := t.route.Changed(snap, p)
 	var delay time.Duration
 	var dial *rpc.Dial
@@ -153,7 +153,7 @@ func (x *exchange) patienceLeft() time.Duration {
 
 // sleep waits for d, or until an event, which may be nil. It fails when ctx has
 // ended, or the table was closed.
-func (t *table) sleep(ctx context.Context, d time.Duration, event <-chan struct{}) error {
+func (t *Table) sleep(ctx context.Context, d time.Duration, event <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -26,7 +26,8 @@ const (
 	batchGetKeys = 200
 )
 
-func (t *table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, error) {
+// BatchGet retrieves the values of any keys: see TableConnector.
+func (t *Table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, error) {
 	err := validateBatchGet(keys)
 	if err == nil {
 		err = t.ended()
@@ -81,7 +82,7 @@ func inElement(element string, err error) error {
 // batchGet reads keys from the table of one id. Its groups have no key in common,
 // so that they write to values at the same time.
 type batchGet struct {
-	table  *table
+	table  *Table
 	ctx    context.Context
 	keys   []CompositeKey
 	values [][]byte

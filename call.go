@@ -109,7 +109,7 @@ func (x *exchange) lane() rpc.Lane {
 // and has the answer decoded: by the operation, into number and bytes, or else by decode,
 // which may keep what it is given, and returns a storage status that is a failure,
 // or StatusOK. The request is encoded for each attempt.
-func (t *table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
+func (t *Table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
 	x.call = t.client.pool.Call(x.op.task)
 	x.call.Take = x.op.take
 	x.call.Large = x.large
@@ -131,7 +131,7 @@ func (t *table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode f
 }
 
 // ask sends a request until it is answered.
-func (t *table) ask(ctx context.Context, x *exchange, encode rpc.Encode) error {
+func (t *Table) ask(ctx context.Context, x *exchange, encode rpc.Encode) error {
 	if err := t.ended(); err != nil {
 		return t.refuse(x.op, err)
 	}
@@ -172,7 +172,7 @@ func (x *exchange) begin(attempts int) {
 
 // limit returns when an operation that begins now has to end: for all that it is
 // made of. own is zero if ctx ends by itself then.
-func (c *client) limit(ctx context.Context, now time.Time) (deadline, own time.Time) {
+func (c *Cluster) limit(ctx context.Context, now time.Time) (deadline, own time.Time) {
 	deadline, ok := ctx.Deadline()
 	switch {
 	case !ok:
@@ -186,7 +186,7 @@ func (c *client) limit(ctx context.Context, now time.Time) (deadline, own time.T
 
 // bound returns ctx with the deadline of an operation that begins now, for one
 // that is made of many requests.
-func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (c *Cluster) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	_, own := c.limit(ctx, time.Now())
 	if own.IsZero() {
 		return ctx, func() {}
@@ -195,7 +195,7 @@ func (c *client) bound(ctx context.Context) (context.Context, context.CancelFunc
 }
 
 // attempt sends the request once. left is the time until its deadline.
-func (t *table) attempt(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.Partition, left time.Duration, own time.Time, encode rpc.Encode) error {
+func (t *Table) attempt(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.Partition, left time.Duration, own time.Time, encode rpc.Encode) error {
 	x.partition = p
 	if x.course != nil {
 		x.attempts++
@@ -221,7 +221,7 @@ func (t *table) attempt(ctx context.Context, x *exchange, conn *rpc.Conn, p *rou
 // check turns the failure to decode an answer, or a status other than success,
 // into an error. The connection stays: its other answers have frames of their
 // own.
-func (t *table) check(x *exchange, malformed error, status wire.Status) error {
+func (t *Table) check(x *exchange, malformed error, status wire.Status) error {
 	if malformed == nil && status == wire.StatusOK {
 		return nil
 	}

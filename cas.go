@@ -11,7 +11,8 @@ import (
 
 var opCheckAndSet = &operation{name: "CheckAndSet", task: wire.TaskCheckAndSet, kind: once}
 
-func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, checkType CheckType,
+// CheckAndSet sets a value if a check passes: see TableConnector.
+func (t *Table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, checkType CheckType,
 	checkOperand, setSortKey, setValue []byte, options *CheckAndSetOptions,
 ) (*CheckAndSetResult, error) {
 	var opts CheckAndSetOptions
@@ -55,7 +56,7 @@ func (t *table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	return res, nil
 }
 
-func (t *table) validateCheckAndSet(hashKey, checkSortKey []byte, checkType CheckType, checkOperand, setSortKey, setValue []byte, opts *CheckAndSetOptions) (expire int32, err error) {
+func (t *Table) validateCheckAndSet(hashKey, checkSortKey []byte, checkType CheckType, checkOperand, setSortKey, setValue []byte, opts *CheckAndSetOptions) (expire int32, err error) {
 	if err := validateHashKey(hashKey); err != nil {
 		return 0, err
 	}

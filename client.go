@@ -32,8 +32,8 @@ type Client interface {
 	Close() error
 }
 
-// NewClient creates a new instance of pegasus client. It connects when the
-// first table is opened.
+// NewClient creates a new instance of pegasus client: what New returns, as a
+// Client. It connects when the first table is opened.
 //
 // It panics if the configured addresses are illegal; New returns an error
 // instead.
@@ -45,9 +45,9 @@ func NewClient(cfg Config) Client {
 	return c
 }
 
-// New is NewClient for programs that want an error instead of a panic. The
-// error is an *ArgumentError that names the field of cfg.
-func New(cfg Config) (Client, error) {
+// New returns the client of a cluster. It connects when the first table is
+// opened. It fails if cfg is illegal, with an *ArgumentError that names the field.
+func New(cfg Config) (*Cluster, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func New(cfg Config) (Client, error) {
 		Connections:      cfg.ConnectionsPerServer,
 		RetriesPerSecond: cfg.RetryBudget,
 	})
-	c := &client{
+	c := &Cluster{
 		pool:    pool,
 		meta:    route.NewMeta(pool, cfg.MetaServers, resolver),
 		timeout: cfg.OperationTimeout,
@@ -79,7 +79,10 @@ func New(cfg Config) (Client, error) {
 	return c, nil
 }
 
-type client struct {
+// Cluster is the client of a cluster: what New returns, and what the Client of
+// NewClient is. It is safe for concurrent use; a process needs one for each
+// cluster that it uses.
+type Cluster struct {
 	pool    *rpc.Pool
 	meta    *route.Meta
 	timeout time.Duration
@@ -96,7 +99,10 @@ type client struct {
 	routes map[string]*sharedRoute // of open tables, and of those being opened
 }
 
-func (c *client) Close() error {
+var _ Client = (*Cluster)(nil)
+
+// Close closes the tables and connections: see Client.
+func (c *Cluster) Close() error {
 	c.mu.Lock()
 	c.closed.Store(true)
 	clear(c.routes)

@@ -14,7 +14,7 @@ import (
 // cursor is the place of a scan. It belongs to one goroutine at a time: that which
 // fetches hands it over with its batch.
 type cursor struct {
-	table       *table
+	table       *Table
 	begin, goOn *operation
 	progress    *progress
 	course      course          // of the present request

@@ -16,11 +16,13 @@ const (
 	delRangeBytes = 256 << 10
 )
 
-func (t *table) DelRange(ctx context.Context, hashKey, startSortKey, stopSortKey []byte) error {
+// DelRange is DelRangeOpt with DefaultDelRangeOptions.
+func (t *Table) DelRange(ctx context.Context, hashKey, startSortKey, stopSortKey []byte) error {
 	return t.DelRangeOpt(ctx, hashKey, startSortKey, stopSortKey, nil)
 }
 
-func (t *table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSortKey []byte, options *DelRangeOptions) error {
+// DelRangeOpt deletes a range of entries of a hash key: see TableConnector.
+func (t *Table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSortKey []byte, options *DelRangeOptions) error {
 	if options == nil {
 		options = DefaultDelRangeOptions()
 	}

@@ -24,7 +24,7 @@ func (c *cause) Error() string   { return c.text }
 func (c *cause) Unwrap() []error { return c.errs }
 
 // failure makes the error of an operation that ends with err.
-func (t *table) failure(x *exchange, err error) error {
+func (t *Table) failure(x *exchange, err error) error {
 	x.begin(1)
 	e := &PError{Op: x.op.name, Table: t.name, Attempts: x.attempts}
 	if x.partition != nil {
@@ -93,4 +93,4 @@ func public(err error) error {
 }
 
 // refuse is the error of an operation that did not come to an attempt.
-func (t *table) refuse(o *operation, err error) error { return wrap(o.name, t.name, err) }
+func (t *Table) refuse(o *operation, err error) error { return wrap(o.name, t.name, err) }

@@ -22,7 +22,8 @@ const (
 	ttlAbsent = -2
 )
 
-func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error) {
+// Get retrieves an entry, nil if there is none: see TableConnector.
+func (t *Table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error) {
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return nil, t.refuse(opGet, err)
 	}
@@ -30,7 +31,7 @@ func (t *table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 	return t.get(ctx, &x, hashKey, sortKey)
 }
 
-func (t *table) get(ctx context.Context, x *exchange, hashKey, sortKey []byte) ([]byte, error) {
+func (t *Table) get(ctx context.Context, x *exchange, hashKey, sortKey []byte) ([]byte, error) {
 	err := t.do(ctx, x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
 	}, nil)
@@ -53,16 +54,18 @@ func takeValue(a *rpc.Answer, r *wire.Reader) {
 // keyTarget is the partition of a hash key, which is never empty here.
 func keyTarget(hashKey []byte) target { return target{hash: schema.Hash(hashKey)} }
 
-func (t *table) TTL(ctx context.Context, hashKey, sortKey []byte) (int, error) {
+// TTL returns the time to live of an entry in seconds: see TableConnector.
+func (t *Table) TTL(ctx context.Context, hashKey, sortKey []byte) (int, error) {
 	return t.ttl(ctx, opTTL, hashKey, sortKey)
 }
 
-func (t *table) Exist(ctx context.Context, hashKey, sortKey []byte) (bool, error) {
+// Exist reports whether there is an entry: see TableConnector.
+func (t *Table) Exist(ctx context.Context, hashKey, sortKey []byte) (bool, error) {
 	ttl, err := t.ttl(ctx, opExist, hashKey, sortKey)
 	return err == nil && ttl != ttlAbsent, err
 }
 
-func (t *table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) (int, error) {
+func (t *Table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) (int, error) {
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return 0, t.refuse(o, err)
 	}
@@ -90,7 +93,8 @@ func takeTTL(a *rpc.Answer, r *wire.Reader) {
 	}
 }
 
-func (t *table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error) {
+// SortKeyCount returns the number of entries of a hash key: see TableConnector.
+func (t *Table) SortKeyCount(ctx context.Context, hashKey []byte) (int64, error) {
 	if err := validateHashKey(hashKey); err != nil {
 		return 0, t.refuse(opSortKeyCount, err)
 	}

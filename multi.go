@@ -17,11 +17,13 @@ var (
 	opMultiDel      = &operation{name: "MultiDel", task: wire.TaskMultiRemove, kind: idempotent, take: takeStatus}
 )
 
-func (t *table) MultiGet(ctx context.Context, hashKey []byte, sortKeys [][]byte) ([]*KeyValue, bool, error) {
+// MultiGet is MultiGetOpt with DefaultMultiGetOptions.
+func (t *Table) MultiGet(ctx context.Context, hashKey []byte, sortKeys [][]byte) ([]*KeyValue, bool, error) {
 	return t.MultiGetOpt(ctx, hashKey, sortKeys, nil)
 }
 
-func (t *table) MultiGetOpt(ctx context.Context, hashKey []byte, sortKeys [][]byte, options *MultiGetOptions) ([]*KeyValue, bool, error) {
+// MultiGetOpt retrieves entries of a hash key: see TableConnector.
+func (t *Table) MultiGetOpt(ctx context.Context, hashKey []byte, sortKeys [][]byte, options *MultiGetOptions) ([]*KeyValue, bool, error) {
 	if err := validateList("sortKeys", sortKeys); err != nil {
 		return nil, false, t.refuse(opMultiGet, err)
 	}
@@ -40,11 +42,14 @@ func (t *table) MultiGetOpt(ctx context.Context, hashKey []byte, sortKeys [][]by
 	return kvs, all, err
 }
 
-func (t *table) MultiGetRange(ctx context.Context, hashKey, startSortKey, stopSortKey []byte) ([]*KeyValue, bool, error) {
+// MultiGetRange is MultiGetRangeOpt with DefaultMultiGetOptions.
+func (t *Table) MultiGetRange(ctx context.Context, hashKey, startSortKey, stopSortKey []byte) ([]*KeyValue, bool, error) {
 	return t.MultiGetRangeOpt(ctx, hashKey, startSortKey, stopSortKey, nil)
 }
 
-func (t *table) MultiGetRangeOpt(ctx context.Context, hashKey, startSortKey, stopSortKey []byte, options *MultiGetOptions) ([]*KeyValue, bool, error) {
+// MultiGetRangeOpt retrieves a range of entries of a hash key: see
+// TableConnector.
+func (t *Table) MultiGetRangeOpt(ctx context.Context, hashKey, startSortKey, stopSortKey []byte, options *MultiGetOptions) ([]*KeyValue, bool, error) {
 	if err := validateBounds(startSortKey, stopSortKey); err != nil {
 		return nil, false, t.refuse(opMultiGetRange, err)
 	}
@@ -64,7 +69,7 @@ func validateBounds(startSortKey, stopSortKey []byte) error {
 	return validateSize("stopSortKey", stopSortKey)
 }
 
-func (t *table) multiGet(ctx context.Context, o *operation, hashKey []byte, options *MultiGetOptions, what func(*wire.MultiGetRequest)) ([]*KeyValue, bool, error) {
+func (t *Table) multiGet(ctx context.Context, o *operation, hashKey []byte, options *MultiGetOptions, what func(*wire.MultiGetRequest)) ([]*KeyValue, bool, error) {
 	if options == nil {
 		options = DefaultMultiGetOptions()
 	}
@@ -134,11 +139,13 @@ func keyValues(in []wire.KeyValue) []*KeyValue {
 	return out
 }
 
-func (t *table) MultiSet(ctx context.Context, hashKey []byte, sortKeys, values [][]byte) error {
+// MultiSet sets entries of a hash key: see TableConnector.
+func (t *Table) MultiSet(ctx context.Context, hashKey []byte, sortKeys, values [][]byte) error {
 	return t.MultiSetOpt(ctx, hashKey, sortKeys, values, 0)
 }
 
-func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) error {
+// MultiSetOpt is MultiSet with an expiry: see TableConnector.
+func (t *Table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) error {
 	expire, err := t.validateMultiSet(hashKey, sortKeys, values, ttl)
 	if err != nil {
 		return t.refuse(opMultiSet, err)
@@ -153,7 +160,7 @@ func (t *table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, value
 	}, nil)
 }
 
-func (t *table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
+func (t *Table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) (expire int32, err error) {
 	if err := validateHashKey(hashKey); err != nil {
 		return 0, err
 	}
@@ -169,7 +176,8 @@ func (t *table) validateMultiSet(hashKey []byte, sortKeys, values [][]byte, ttl 
 	return t.client.expireTS("ttl", ttl)
 }
 
-func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte) error {
+// MultiDel deletes entries of a hash key: see TableConnector.
+func (t *Table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte) error {
 	err := validateHashKey(hashKey)
 	if err == nil {
 		err = validateNotEmpty("sortKeys", sortKeys)
@@ -180,7 +188,7 @@ func (t *table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte)
 	return t.multiDel(ctx, opMultiDel, keyTarget(hashKey), hashKey, sortKeys)
 }
 
-func (t *table) multiDel(ctx context.Context, o *operation, tg target, hashKey []byte, sortKeys [][]byte) error {
+func (t *Table) multiDel(ctx context.Context, o *operation, tg target, hashKey []byte, sortKeys [][]byte) error {
 	x := exchange{op: o, target: tg, large: total(sortKeys) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})

@@ -10,7 +10,10 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-var opOpenTable = &operation{name: "OpenTable"}
+var (
+	opOpenTable = &operation{name: "OpenTable"}
+	opOpen      = &operation{name: "Open"}
+)
 
 // sharedRoute is the routing of a table, for all its connectors. The mutex of the
 // client guards users.
@@ -23,16 +26,30 @@ type sharedRoute struct {
 // the meta servers to say that it is still there.
 const reopenPatience = time.Second
 
-func (c *client) OpenTable(ctx context.Context, tableName string) (TableConnector, error) {
+// OpenTable is Open: see Client.
+func (c *Cluster) OpenTable(ctx context.Context, tableName string) (TableConnector, error) {
+	t, err := c.open(ctx, opOpenTable, tableName)
+	if err != nil {
+		return nil, err // not a connector that is a nil table
+	}
+	return t, nil
+}
+
+// Open opens a table, as Client.OpenTable does.
+func (c *Cluster) Open(ctx context.Context, tableName string) (*Table, error) {
+	return c.open(ctx, opOpen, tableName)
+}
+
+func (c *Cluster) open(ctx context.Context, o *operation, tableName string) (*Table, error) {
 	if tableName == "" {
-		return nil, wrap(opOpenTable.name, "", argumentError("tableName", "must not be empty"))
+		return nil, wrap(o.name, "", argumentError("tableName", "must not be empty"))
 	}
 	if c.closed.Load() {
-		return nil, wrap(opOpenTable.name, tableName, ErrClosed)
+		return nil, wrap(o.name, tableName, ErrClosed)
 	}
 	r := c.acquire(tableName)
-	t := &table{name: tableName, client: c, route: r.Table, shared: r, closed: make(chan struct{})}
-	if err := t.open(ctx); err != nil {
+	t := &Table{name: tableName, client: c, route: r.Table, shared: r, closed: make(chan struct{})}
+	if err := t.open(ctx, o); err != nil {
 		c.release(tableName, r)
 		return nil, err
 	}
@@ -40,7 +57,7 @@ func (c *client) OpenTable(ctx context.Context, tableName string) (TableConnecto
 }
 
 // acquire returns the routing of a table for one more user.
-func (c *client) acquire(name string) *sharedRoute {
+func (c *Cluster) acquire(name string) *sharedRoute {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.routes[name]
@@ -57,7 +74,7 @@ func (c *client) acquire(name string) *sharedRoute {
 }
 
 // release is the end of a user. A route without users is forgotten.
-func (c *client) release(name string, r *sharedRoute) {
+func (c *Cluster) release(name string, r *sharedRoute) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.users--; r.users == 0 && c.routes[name] == r {
@@ -67,8 +84,8 @@ func (c *client) release(name string, r *sharedRoute) {
 
 // open makes sure that the table exists. It tries again while the reason why that
 // is not known may pass.
-func (t *table) open(ctx context.Context) error {
-	x := exchange{op: opOpenTable, course: new(course)}
+func (t *Table) open(ctx context.Context, o *operation) error {
+	x := exchange{op: o, course: new(course)}
 	if ctx.Err() != nil {
 		return t.failure(&x, rpc.ContextError(ctx))
 	}

@@ -70,7 +70,7 @@ func WithRetryPolicy(ctx context.Context, policy RetryPolicy) context.Context {
 }
 
 // policy returns the policy of an operation with the given context.
-func (c *client) policy(ctx context.Context) RetryPolicy {
+func (c *Cluster) policy(ctx context.Context) RetryPolicy {
 	if p, ok := ctx.Value(policyKey{}).(RetryPolicy); ok {
 		return p.or(c.retries)
 	}

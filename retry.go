@@ -11,7 +11,7 @@ import (
 
 // retry sends a request until it is answered, after an attempt that failed with
 // err, or without one if there was no connection.
-func (t *table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err error) error {
+func (t *Table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err error) error {
 	caller := ctx
 	if !x.own.IsZero() {
 		var cancel context.CancelFunc
@@ -38,7 +38,7 @@ func (t *table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err e
 
 // afterFailure decides what follows from the failure of an attempt. It returns
 // when it is time for the next one, or the reason why there is none.
-func (t *table) afterFailure(ctx context.Context, x *exchange, policy *RetryPolicy, err error) error {
+func (t *Table) afterFailure(ctx context.Context, x *exchange, policy *RetryPolicy, err error) error {
 	what := judge(err)
 	if what.maybeApplied && x.op.kind != read {
 		x.inDoubt = true

@@ -45,7 +45,8 @@ var (
 
 const opNext = "Next"
 
-func (t *table) GetScanner(_ context.Context, hashKey, startSortKey, stopSortKey []byte, options *ScannerOptions) (Scanner, error) {
+// GetScanner returns a scanner of a hash key: see TableConnector.
+func (t *Table) GetScanner(_ context.Context, hashKey, startSortKey, stopSortKey []byte, options *ScannerOptions) (Scanner, error) {
 	if options == nil {
 		options = DefaultScannerOptions()
 	}
@@ -58,7 +59,7 @@ func (t *table) GetScanner(_ context.Context, hashKey, startSortKey, stopSortKey
 
 // hashScanner returns a scanner of a hash key. Its failures are those of the
 // operation o, those of its Next are those of the operation next.
-func (t *table) hashScanner(o *operation, next string, hashKey, startSortKey, stopSortKey []byte, options *ScannerOptions) (*scanner, error) {
+func (t *Table) hashScanner(o *operation, next string, hashKey, startSortKey, stopSortKey []byte, options *ScannerOptions) (*scanner, error) {
 	err := validateHashKey(hashKey)
 	if err == nil {
 		err = validateBounds(startSortKey, stopSortKey)
@@ -80,7 +81,8 @@ func (t *table) hashScanner(o *operation, next string, hashKey, startSortKey, st
 	return newScanner(t, next, q, keyTarget(hashKey), parts), nil
 }
 
-func (t *table) GetUnorderedScanners(ctx context.Context, maxSplitCount int, options *ScannerOptions) ([]Scanner, error) {
+// GetUnorderedScanners returns scanners of the whole table: see TableConnector.
+func (t *Table) GetUnorderedScanners(ctx context.Context, maxSplitCount int, options *ScannerOptions) ([]Scanner, error) {
 	if options == nil {
 		options = DefaultScannerOptions()
 	}
@@ -110,7 +112,7 @@ func (t *table) GetUnorderedScanners(ctx context.Context, maxSplitCount int, opt
 }
 
 // tableScanners divides the partitions of the table among up to n scanners.
-func (t *table) tableScanners(snap *route.Snapshot, n int, options *ScannerOptions) []Scanner {
+func (t *Table) tableScanners(snap *route.Snapshot, n int, options *ScannerOptions) []Scanner {
 	q := tableScanRequest(options)
 	ranges := snap.Ranges()
 	scanners := make([]Scanner, min(n, len(ranges)))

@@ -14,7 +14,7 @@ import (
 // scanner is the consumer of a scan: it delivers one batch while a goroutine
 // fetches the next. That has the cursor meanwhile, which comes back with the batch.
 type scanner struct {
-	table    *table
+	table    *Table
 	op       *operation
 	progress progress        // of the goroutine that fetches
 	ctx      context.Context // of its requests: ends with Close, or closeGrace later
@@ -45,7 +45,7 @@ func (scannerClosed) Is(target error) bool { return target == ErrClosed }
 
 // newScanner returns a scanner of parts of the table. Its failures are those of
 // the operation called name.
-func newScanner(t *table, name string, q wire.GetScannerRequest, tg target, parts []part) *scanner {
+func newScanner(t *Table, name string, q wire.GetScannerRequest, tg target, parts []part) *scanner {
 	s := &scanner{
 		table:   t,
 		op:      &operation{name: name, task: wire.TaskGetScanner},

@@ -15,15 +15,17 @@ var (
 	opIncr   = &operation{name: "Incr", task: wire.TaskIncr, kind: once, take: takeSum}
 )
 
-func (t *table) Set(ctx context.Context, hashKey, sortKey, value []byte) error {
+// Set sets an entry: see TableConnector.
+func (t *Table) Set(ctx context.Context, hashKey, sortKey, value []byte) error {
 	return t.set(ctx, opSet, hashKey, sortKey, value, 0)
 }
 
-func (t *table) SetTTL(ctx context.Context, hashKey, sortKey, value []byte, ttl time.Duration) error {
+// SetTTL is Set with an expiry: see TableConnector.
+func (t *Table) SetTTL(ctx context.Context, hashKey, sortKey, value []byte, ttl time.Duration) error {
 	return t.set(ctx, opSetTTL, hashKey, sortKey, value, ttl)
 }
 
-func (t *table) set(ctx context.Context, o *operation, hashKey, sortKey, value []byte, ttl time.Duration) error {
+func (t *Table) set(ctx context.Context, o *operation, hashKey, sortKey, value []byte, ttl time.Duration) error {
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return t.refuse(o, err)
 	}
@@ -51,7 +53,8 @@ func takeStatus(a *rpc.Answer, r *wire.Reader) {
 	a.Status = resp.Error
 }
 
-func (t *table) Del(ctx context.Context, hashKey, sortKey []byte) error {
+// Del deletes an entry: see TableConnector.
+func (t *Table) Del(ctx context.Context, hashKey, sortKey []byte) error {
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return t.refuse(opDel, err)
 	}
@@ -61,7 +64,8 @@ func (t *table) Del(ctx context.Context, hashKey, sortKey []byte) error {
 	}, nil)
 }
 
-func (t *table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int64) (int64, error) {
+// Incr adds to an integer: see TableConnector.
+func (t *Table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int64) (int64, error) {
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return 0, t.refuse(opIncr, err)
 	}

@@ -94,7 +94,7 @@ func validateSize(name string, b []byte) error {
 }
 
 // expireTS converts a ttl to the wire's form: seconds since 2016, 0 for none.
-func (c *client) expireTS(name string, ttl time.Duration) (int32, error) {
+func (c *Cluster) expireTS(name string, ttl time.Duration) (int32, error) {
 	switch {
 	case ttl == 0:
 		return 0, nil

@@ -19,9 +19,9 @@ import (
 // from the test's own goroutine.
 type Cluster struct {
 	// Client is connected to the cluster.
-	Client pegasus.Client
+	Client *pegasus.Cluster
 	// Table is the first table, opened by Client.
-	Table pegasus.TableConnector
+	Table *pegasus.Table
 
 	t         testing.TB
 	options   onebox.Options
@@ -128,9 +128,9 @@ func (c *Cluster) Config() pegasus.Config {
 }
 
 // OpenTable opens a table with Client.
-func (c *Cluster) OpenTable(name string) pegasus.TableConnector {
+func (c *Cluster) OpenTable(name string) *pegasus.Table {
 	c.t.Helper()
-	table, err := c.Client.OpenTable(context.Background(), name)
+	table, err := c.Client.Open(context.Background(), name)
 	if err != nil {
 		c.t.Fatalf("pegasustest: %v", err)
 	}
