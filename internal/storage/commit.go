@@ -14,9 +14,7 @@ type Commit struct {
 	batch *pebble.Batch // nil: nothing to wait for
 	err   error
 
-	// Set if the batch reserves decrees.
-	partition *Partition
-	reserved  int64
+	reserved []reservation // in the batch
 }
 
 // Pending reports whether there is something to wait for. If not Wait need not be called.
@@ -42,8 +40,8 @@ func (c Commit) Wait() error {
 		// The guard hides failures from Pebble, so this batch may be among those it dropped.
 		return ErrFailed
 	}
-	if c.partition != nil {
-		c.partition.raiseDurable(c.reserved)
+	for _, r := range c.reserved {
+		r.partition.raiseDurable(r.upTo)
 	}
 	return nil
 }
@@ -96,17 +94,27 @@ func (p *Partition) nextDecreeLocked() int64 {
 	return p.mu.decree
 }
 
+// A reservation says that decrees of a partition up to a number may be given out.
+type reservation struct {
+	partition    *Partition
+	upTo, before int64
+}
+
 // reserveLocked adds a reservation for decree to the batch if the last one does not cover it. A
 // reservation is in the batch that first needs it, or in an earlier one, so whenever a write is
-// durable its decree is covered. p.mu is held. It returns the new reservation or 0.
-func (p *Partition) reserveLocked(b *pebble.Batch, decree int64) int64 {
+// durable its decree is covered. p.mu is held.
+func (p *Partition) reserveLocked(b *pebble.Batch, decree int64) (r reservation, ok bool) {
 	if decree <= p.mu.reserved {
-		return 0
+		return reservation{}, false
 	}
-	p.mu.reserved = decree + decreeReserve
-	addReservation(b, p.appID, p.index, p.mu.reserved)
-	return p.mu.reserved
+	r = reservation{p, decree + decreeReserve, p.mu.reserved}
+	p.mu.reserved = r.upTo
+	addReservation(b, p.appID, p.index, r.upTo)
+	return r, true
 }
+
+// giveBackLocked is for a reservation whose batch was not written: the next write makes it.
+func (r *reservation) giveBackLocked() { r.partition.mu.reserved = r.before }
 
 func addReservation(b *pebble.Batch, appID, index int32, decree int64) {
 	_ = b.Set(appendPrefix(nil, tagDecree, appID, index), binary.BigEndian.AppendUint64(nil, uint64(decree)), nil)
@@ -138,8 +146,8 @@ func (p *Partition) commitLocked(b *pebble.Batch, expire uint32) (WriteResult, C
 		_ = b.Close()
 		return WriteResult{Status: IOError, Decree: p.nextDecreeLocked()}, Commit{err: ErrClosed}
 	}
-	decree, before := p.nextDecreeLocked(), p.mu.reserved
-	reserved := p.reserveLocked(b, decree)
+	decree := p.nextDecreeLocked()
+	reserved, ok := p.reserveLocked(b, decree)
 	if m := p.mu.move; m != nil {
 		m.child.mu.Lock()
 		defer m.child.mu.Unlock()
@@ -147,12 +155,14 @@ func (p *Partition) commitLocked(b *pebble.Batch, expire uint32) (WriteResult, C
 	}
 	c, err := p.db.apply(b)
 	if err != nil {
-		p.mu.reserved = before // the next write makes the reservation
+		if ok {
+			reserved.giveBackLocked()
+		}
 		return WriteResult{Status: IOError, Decree: decree}, c
 	}
 	p.db.sweeper.note(expire)
-	if reserved > 0 {
-		c.partition, c.reserved = p, reserved
+	if ok {
+		c.reserved = []reservation{reserved}
 	}
 	return WriteResult{Status: OK, Decree: decree}, c
 }
@@ -176,7 +186,7 @@ func (p *Partition) refuseLocked(status Status) (WriteResult, Commit) {
 		return WriteResult{Status: IOError, Decree: decree}, c
 	}
 	p.mu.reserved = reserved
-	c.partition, c.reserved = p, reserved
+	c.reserved = []reservation{{partition: p, upTo: reserved}}
 	return res, c
 }
 

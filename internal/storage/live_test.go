@@ -99,7 +99,7 @@ func (u *liveUser) write(n int, pad string) bool {
 	defer u.table.route.RUnlock()
 	p := u.table.partition(hashKey)
 	var send func() (WriteResult, Commit)
-	switch u.random.IntN(6) {
+	switch u.random.IntN(7) {
 	case 0:
 		w[hashKey+"/"+one] = ""
 		send = func() (WriteResult, Commit) { return p.Remove(rawKeyOf(hashKey, one)) }
@@ -125,6 +125,16 @@ func (u *liveUser) write(n int, pad string) bool {
 	case 4:
 		w[hashKey+"/"+one] = "" // it is expired
 		send = func() (WriteResult, Commit) { return p.Put(rawKeyOf(hashKey, one), []byte(value), 1, testNow) }
+	case 5:
+		other := fmt.Sprint(u.name, "-", u.random.IntN(liveKeys/2)) // in another partition perhaps
+		w[hashKey+"/"+one], w[hashKey+"/"+two], w[other+"/group"] = value, "", value
+		send = func() (WriteResult, Commit) {
+			var g Group
+			g.Put(p, rawKeyOf(hashKey, one), []byte(value), 0, testNow)
+			g.Put(u.table.partition(other), rawKeyOf(other, "group"), []byte(value), 0, testNow)
+			g.Remove(p, rawKeyOf(hashKey, two))
+			return settle(g.Commit())
+		}
 	default:
 		w[hashKey+"/"+one] = value
 		send = func() (WriteResult, Commit) { return p.Put(rawKeyOf(hashKey, one), []byte(value), 0, testNow) }
@@ -144,6 +154,24 @@ func (u *liveUser) write(n int, pad string) bool {
 	}
 	u.doubt = nil
 	return true
+}
+
+// settle waits for all of a group but its last write, and returns that or the first one that has
+// failed.
+func settle(committed []Committed) (res WriteResult, last Commit) {
+	for i, c := range committed {
+		for _, r := range c.Results {
+			if res.Status == OK {
+				res = r
+			}
+		}
+		if last = c.Commit; i < len(committed)-1 {
+			if err := c.Commit.Wait(); err != nil {
+				res.Status = IOError
+			}
+		}
+	}
+	return res, last
 }
 
 // read looks up a random key.

@@ -9,7 +9,8 @@ import "encoding/binary"
 // AppendValue.
 
 const (
-	statusAt = 3 // of the error field's value, from the start of a response
+	statusAt = 3       // of the error field's value, from the start of a response
+	decreeAt = 3*7 + 3 // of the decree's, from the start of an UpdateResponse
 
 	valueLengthAt = 7 + 3
 	valueAt       = valueLengthAt + 4
@@ -21,6 +22,13 @@ const (
 // dst[start:].
 func SetStatus(dst []byte, start int, status Status) {
 	binary.BigEndian.PutUint32(dst[start+statusAt:], uint32(status))
+}
+
+// SetUpdate changes status and decree of the UpdateResponse whose value begins at
+// dst[start:].
+func SetUpdate(dst []byte, start int, status Status, decree int64) {
+	SetStatus(dst, start, status)
+	binary.BigEndian.PutUint64(dst[start+decreeAt:], uint64(decree))
 }
 
 // BeginRead appends the part of a ReadResponse in front of the value's bytes.

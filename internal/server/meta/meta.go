@@ -87,6 +87,9 @@ func (k *call) Admit(r *request.Request) request.Verdict {
 	return request.Verdict{Slow: k.h != nil && k.h.slow}
 }
 
+// Commit implements request.Call. Nothing is staged.
+func (k *call) Commit(*request.Request, []byte) {}
+
 // Answer implements request.Call.
 func (k *call) Answer(r *request.Request, dst []byte) []byte {
 	if k.h == nil {

@@ -67,6 +67,7 @@ func (k *call) estimate(v *request.Verdict) {
 		v.Memory = n * elementMemory
 	}
 	v.Slow = k.h.slow != nil && k.h.slow(k.r.Arg, n)
+	v.Joins = k.h.joins && v.Delay == 0
 }
 
 func (k *call) admitRead(pol *catalog.Policy, primary bool) request.Verdict {

@@ -70,6 +70,7 @@ type call struct {
 	h *handler           // nil: no such RPC
 	p *catalog.Partition // of a data RPC, once admitted
 
+	staged staged
 	// Buffers that the next multi_put uses again.
 	multiPutRequest wire.MultiPutRequest
 	kvs             []storage.KV
@@ -82,6 +83,8 @@ type handler struct {
 	// slow reports whether a request of n list elements may take long; nil is
 	// never.
 	slow func(arg wire.Reader, n int) bool
+	// joins is set for requests that are staged if they are quick.
+	joins bool
 	// lists is set for requests with a list.
 	lists bool
 	// ownsContext is set for requests that name a scan context. It belongs to
@@ -122,7 +125,7 @@ func (k *call) Answer(r *request.Request, dst []byte) []byte {
 		if !k.p.Enter() {
 			return k.fail(dst, wire.ErrSplitting)
 		}
-		defer k.p.Leave()
+		defer k.leave()
 		if code := k.checkHash(); code != "" {
 			return k.fail(dst, code)
 		}
@@ -144,7 +147,7 @@ func reply[M wire.Message](k *call, dst []byte, m M) []byte {
 func replyWrite[M wire.Message](k *call, dst []byte, m M, commit storage.Commit) []byte {
 	start := len(dst)
 	dst = k.r.BeginReply(dst, k.h.ack, wire.ErrOK, wire.TypeStruct)
-	k.r.Writes.Add(commit, dst)
+	k.r.Writes.Add(commit, len(dst))
 	dst = m.AppendValue(dst)
 	return k.r.EndReply(dst, start, wire.TypeStruct)
 }

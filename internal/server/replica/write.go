@@ -7,8 +7,8 @@ import (
 
 func writeHandlers() []*handler {
 	return []*handler{
-		{task: wire.TaskPut, kind: writeRPC, serve: (*call).put},
-		{task: wire.TaskRemove, kind: writeRPC, serve: (*call).remove},
+		{task: wire.TaskPut, kind: writeRPC, joins: true, serve: (*call).put},
+		{task: wire.TaskRemove, kind: writeRPC, joins: true, serve: (*call).remove},
 		{task: wire.TaskMultiPut, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiPut},
 		{task: wire.TaskMultiRemove, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiRemove},
 		{task: wire.TaskIncr, kind: writeRPC, serve: (*call).incr},
@@ -28,6 +28,9 @@ func (k *call) put(dst []byte) []byte {
 	if k.r.Undecodable() {
 		return dst
 	}
+	if k.r.Quick && k.staged.group.Put(k.p.Store, m.Key.Raw, m.Value, uint32(m.ExpireTS), k.r.Now) {
+		return k.stage(dst)
+	}
 	res, commit := k.p.Store.Put(m.Key.Raw, m.Value, uint32(m.ExpireTS), k.r.Now)
 	return k.updated(dst, res, commit)
 }
@@ -36,6 +39,9 @@ func (k *call) remove(dst []byte) []byte {
 	key := k.r.Arg.Blob()
 	if k.r.Undecodable() {
 		return dst
+	}
+	if k.r.Quick && k.staged.group.Remove(k.p.Store, key) {
+		return k.stage(dst)
 	}
 	res, commit := k.p.Store.Remove(key)
 	return k.updated(dst, res, commit)

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -36,6 +35,10 @@ type Call interface {
 	// Answer carries out the request that was admitted last, and appends the
 	// answer. It does so in r's frame, which it may keep until it returns.
 	Answer(r *Request, dst []byte) []byte
+	// Commit carries out the requests that were staged, and completes their answers
+	// in out, which is what Answer has returned last. It comes before any request
+	// that is not to join those that are staged.
+	Commit(r *Request, out []byte)
 }
 
 // Verdict is the decision on a request before it is carried out.
@@ -45,6 +48,8 @@ type Verdict struct {
 	Delay time.Duration  // first
 	// Slow says that it may take long.
 	Slow bool
+	// Joins says that it may be carried out together with requests that are staged.
+	Joins bool
 	// Memory is about how many bytes it takes decoded, beside its frame.
 	Memory int
 }
@@ -75,6 +80,10 @@ type Request struct {
 	// connection.
 	Malformed bool
 
+	// Staged is set by Answer if the request is carried out by the next Commit,
+	// which completes its answer. Answer does so only with quick ones.
+	Staged bool
+
 	// Writes are those of the requests carried out that nobody has waited for.
 	Writes Writes
 }
@@ -82,7 +91,7 @@ type Request struct {
 // Parse makes r the request in a frame, as delimited by wire.RequestSize. Writes
 // and Reached stay.
 func (r *Request) Parse(frame []byte) error {
-	r.Waited, r.Quick, r.Long, r.Malformed = false, false, false, false
+	r.Waited, r.Quick, r.Long, r.Malformed, r.Staged = false, false, false, false, false
 	return r.Request.Parse(frame)
 }
 
@@ -96,53 +105,4 @@ func (r *Request) Undecodable() bool {
 func (r *Request) Fail(dst []byte, code wire.ErrorCode) []byte {
 	task := r.Task[:min(len(r.Task), wire.MaxTaskCode)]
 	return wire.AppendErrorReply(dst, &r.Request, string(task)+wire.AckSuffix, code)
-}
-
-// Writes are writes that were carried out and answered, but may not be durable
-// yet. Their answers must not be sent before.
-type Writes []write
-
-type write struct {
-	commit storage.Commit
-	at     int // of the response in the buffer of answers
-}
-
-// Add adds a write whose response is going to be appended to dst, unless it is
-// as durable as it gets.
-func (w *Writes) Add(commit storage.Commit, dst []byte) {
-	if commit.Pending() {
-		*w = append(*w, write{commit, len(dst)})
-	}
-}
-
-// MoveTo appends w to other, whose answers are those of w from start on behind
-// the n bytes of its own, and leaves w empty.
-func (w *Writes) MoveTo(other *Writes, start, n int) {
-	for i, e := range *w {
-		*other = append(*other, write{e.commit, e.at - start + n})
-		(*w)[i] = write{}
-	}
-	*w = (*w)[:0]
-}
-
-// Wait waits until the writes with answers in out are durable, and leaves w
-// empty. The answer of a write that turns out not to be gets the status of an
-// I/O error.
-func (w *Writes) Wait(out []byte) {
-	for i, e := range *w {
-		if err := e.commit.Wait(); err != nil {
-			wire.SetStatus(out, e.at, wire.StatusIOError)
-		}
-		(*w)[i] = write{}
-	}
-	*w = (*w)[:0]
-}
-
-// Abandon waits for writes whose answers will not be sent, and leaves w empty.
-func (w *Writes) Abandon() {
-	for i, e := range *w {
-		_ = e.commit.Wait() // nobody is told
-		(*w)[i] = write{}
-	}
-	*w = (*w)[:0]
 }

@@ -29,6 +29,7 @@ type conn struct {
 	carrier        // of the request being handled
 	ready   []byte // answers of the requests handled since the last flush
 	round   held   // those of them that wait for their writes
+	staged  int    // where the answers of staged requests begin in ready, -1 if there are none
 
 	// What is shared.
 	outbox  outbox
@@ -54,6 +55,7 @@ func newConn(n *Node, nc net.Conn) *conn {
 	c := &conn{
 		hub: n.hub, n: n, nc: nc,
 		carrier: carrier{call: n.role.NewCall()},
+		staged:  -1,
 		places:  make(chan struct{}, maxJobs),
 		halt:    make(chan struct{}),
 	}
@@ -120,12 +122,16 @@ func (c *conn) handle(frame []byte) bool {
 		return false
 	}
 	if c.hub.disturbed.Load() != 0 {
+		c.commit() // what happens now may take any time
 		if handled, goOn := c.disturb(frame); handled {
 			return goOn
 		}
 		r.Now = 0
 	}
 	v := c.call.Admit(r)
+	if !v.Joins {
+		c.commit()
+	}
 	switch {
 	case v.Delay > 0:
 		return c.putOff(&job{delay: v.Delay, code: v.Code, waited: true}, frame)
@@ -150,16 +156,39 @@ func (c *conn) handle(frame []byte) bool {
 	case r.Malformed:
 		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
 		return false
-	case len(r.Writes) > 0:
-		c.round.add(c.ready[start:], start, &r.Writes)
-		c.ready = c.ready[:start]
+	case r.Staged:
+		if c.staged < 0 {
+			c.staged = start
+		}
+	default:
+		c.await(start)
 	}
 	return true
+}
+
+// commit carries out the requests that are staged.
+func (c *conn) commit() {
+	if c.staged >= 0 {
+		start := c.staged
+		c.staged = -1
+		c.call.Commit(&c.req, c.ready)
+		c.await(start)
+	}
+}
+
+// await takes the answers from start on out of those that are ready, if they wait
+// for writes.
+func (c *conn) await(start int) {
+	if c.req.Writes.Pending() {
+		c.round.add(c.ready[start:], start, &c.req.Writes)
+		c.ready = c.ready[:start]
+	}
 }
 
 // flush lets go of the answers that there are. It returns false if the
 // connection is broken.
 func (c *conn) flush() bool {
+	c.commit()
 	c.req.Now = 0
 	if len(c.round.out) > 0 {
 		c.held.hold(&c.round)
@@ -175,6 +204,7 @@ func (c *conn) flush() bool {
 // shuts down gracefully. A panic in a handler ends its connection only.
 func (c *conn) end() {
 	c.survive(recover(), &c.req)
+	c.commit() // if the connection ends amid a round
 	c.round.writes.Abandon()
 	shutdown := c.closing.Load() && !c.broken.Load()
 	c.stop()

@@ -29,6 +29,8 @@ type rpc struct {
 	answer  int // bytes
 }
 
+func (role) Commit(*request.Request, []byte) {}
+
 func (role) Listens(wire.Address) {}
 func (role) Crashed()             {}
 

@@ -183,7 +183,7 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 		}
 		out = k.call.Answer(r, out)
 	}
-	if len(r.Writes) > 0 {
+	if r.Writes.Pending() {
 		t.leave() // waiting for the disk needs none
 		r.Writes.Wait(out)
 	}
