@@ -41,7 +41,7 @@ type Options struct {
 	// CacheSize and MemTableSize are in bytes. Pebble takes the memory of its memtables (the
 	// active one and a recycled one) out of the cache, so CacheSize less twice MemTableSize is
 	// left for data; Open refuses values that leave nothing. Both are upper limits, not reserved
-	// up front. Default for MemTableSize 2 MiB in memory and 32 MiB on disk, for CacheSize four
+	// up front. Default for MemTableSize 4 MiB in memory and 32 MiB on disk, for CacheSize four
 	// times MemTableSize in memory and eight times on disk. On a small disk memtables are smaller.
 	CacheSize, MemTableSize int64
 	// SweepInterval is the time between two background passes that delete expired records, which
@@ -57,7 +57,7 @@ type Options struct {
 }
 
 const (
-	memoryMemTableSize = 2 << 20
+	memoryMemTableSize = 4 << 20
 	diskMemTableSize   = 32 << 20
 )
 

@@ -42,11 +42,9 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 	if files := openFiles(); files > 0 {
 		po.MaxOpenFiles = min(1000, max(minTableFiles, files/4)) // Pebble's default, and the rest is for connections
 	}
-	if db.guard != nil {
-		// Tables that cannot be written are tried again; writes are refused before memtables are full
-		// (see refuses), which would make writers wait.
-		po.MemTableStopWritesThreshold = 4
-	}
+	// Writers do not wait for one memtable to be flushed. On a disk, tables that cannot be written
+	// are tried again, and writes are refused before memtables are full (see refuses).
+	po.MemTableStopWritesThreshold = 4
 	if db.small {
 		// Compactions need little room at a time.
 		po.LBaseMaxBytes = 2 * db.opts.MemTableSize
