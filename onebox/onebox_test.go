@@ -97,7 +97,7 @@ func TestTables(t *testing.T) {
 		t.Fatalf("temp: %+v", resp)
 	}
 	for i, p := range resp.Partitions {
-		if want := s.ReplicaServers()[i%2]; p.Primary.String() != want || len(p.Secondaries) != 2 || p.Ballot < 1 {
+		if want := s.ReplicaServers()[i%2]; p.Primary.String() != want || len(p.Secondaries) != 1 || p.Ballot < 1 {
 			t.Errorf("partition %d: %+v, want primary %s", i, p, want)
 		}
 	}

@@ -68,7 +68,7 @@ There is no authentication. Servers listen on this machine only unless
 	f.StringVar(&o.advertise, "advertise", "", "`address` that clients are told instead of the one in --listen: an IPv4 address, a host\nname that is looked up, either with the port of the replica server behind a colon if ports\nare mapped, or auto: each client the address by which it has reached the meta server")
 	f.Var(&o.tables, "table", "table to make if there is none of that `name[:partitions][,variable=value]`; can be repeated.\nWithout a number 8 partitions; variables are those of the table's environment, such as\ndefault_ttl=1d (default temp)")
 	f.IntVar(&o.metaServers, "meta-servers", 1, "`number` of meta servers, 1 to 5")
-	f.IntVar(&o.replicaServers, "replica-servers", 1, "`number` of replica servers, 1 to 5")
+	f.IntVar(&o.replicaServers, "replica-servers", 3, "`number` of replica servers, 1 to 5; tables have no more replicas than that")
 	f.IntVar(&o.replicaCount, "replica-count", 3, "`number` of replicas that clients are told of for tables that are made, 1 to 5")
 	f.IntVar(&o.cacheMiB, "cache-size", 0, "`MiB` of memory for cached data and recent writes (default 8 in memory, 256 with --dir)")
 	f.Var(&o.durability, "durability", "what an acknowledged write survives: sync, loss of power; os, the death of this process")

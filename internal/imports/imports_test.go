@@ -36,17 +36,19 @@ var allowed = map[string][]string{
 
 	// The connection knows no table, the roles know no connection.
 	"internal/server/throttle":  {"internal/schema"},
-	"internal/server/request":   {"internal/wire", "internal/storage"},
-	"internal/server/transport": {"internal/server/request", "internal/wire", "internal/schema", "onebox/limits"},
+	"internal/histogram":        {},
+	"internal/server/stats":     {"internal/histogram"},
+	"internal/server/request":   {"internal/wire", "internal/storage", "internal/server/stats"},
+	"internal/server/transport": {"internal/server/request", "internal/server/stats", "internal/wire", "internal/schema", "onebox/limits"},
 	"internal/server/console":   {"internal/server/request", "internal/wire"},
-	"internal/server/catalog":   {"internal/server/throttle", "internal/wire", "internal/schema", "internal/storage"},
-	"internal/server/meta":      {"internal/server/catalog", "internal/server/console", "internal/server/request", "internal/wire"},
+	"internal/server/catalog":   {"internal/server/stats", "internal/server/throttle", "internal/wire", "internal/schema", "internal/storage"},
+	"internal/server/meta":      {"internal/server/catalog", "internal/server/console", "internal/server/request", "internal/server/stats", "internal/wire"},
 	"internal/server/replica": {
-		"internal/server/catalog", "internal/server/console", "internal/server/request", "internal/server/throttle",
+		"internal/server/catalog", "internal/server/console", "internal/server/request", "internal/server/stats", "internal/server/throttle",
 		"internal/wire", "internal/schema", "internal/storage",
 	},
 	"internal/server": {
-		"internal/server/catalog", "internal/server/console", "internal/server/meta", "internal/server/replica", "internal/server/transport",
+		"internal/server/catalog", "internal/server/console", "internal/server/meta", "internal/server/replica", "internal/server/stats", "internal/server/transport",
 		"internal/wire", "internal/storage", "onebox/limits",
 	},
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"runtime"
 	"sync"
 
@@ -19,6 +20,8 @@ type Server struct {
 	catalog         *catalog.Catalog
 	scans           *replica.Scans
 	backups         backups
+	statistics      *statistics
+	unusual         replica.Unusual
 	metas, replicas []*Node
 }
 
@@ -44,6 +47,7 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: opts}
+	s.unusual.Default()
 	s.hub = transport.NewHub(transport.Options{
 		Listen: opts.Listen,
 		Clock:  opts.Clock,
@@ -70,6 +74,7 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.startStatistics()
 	for _, r := range metas {
 		r.Catalog = s.catalog
 	}
@@ -96,6 +101,8 @@ func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*repl
 	slowMeta, slowReplica := transport.NewQueue(16), transport.NewQueue(runtime.GOMAXPROCS(0)-1)
 	for i, addr := range o.MetaAddrs {
 		r := &meta.Role{Console: s.console("meta", db), Index: i, ClusterName: o.ClusterName, ReadOnly: o.ReadOnly, TellReached: o.Advertise.Reached}
+		r.Console.Counters = func() []console.Counter { return s.counters("meta") }
+		maps.Copy(r.Console.Pages, r.Pages())
 		if o.BackupDir != "" {
 			r.Console.Commands = []console.Command{s.backups.command(func() *catalog.Catalog { return s.catalog })}
 		}
@@ -107,10 +114,11 @@ func (s *Server) makeNodes(db *storage.DB) (metas []*meta.Role, replicas []*repl
 	for i, addr := range o.ReplicaAddrs {
 		r := replica.New(replica.Options{
 			Scans: s.scans, DB: db, Clock: o.Clock, Logger: o.Logger, Index: i, Dir: o.Dir,
-			ReadOnly: o.ReadOnly, WriteSize: o.Limits.WriteSize, ReplySize: o.Limits.ReplySize,
+			ReadOnly: o.ReadOnly, WriteSize: o.Limits.WriteSize, ReplySize: o.Limits.ReplySize, Unusual: &s.unusual,
 		})
 		r.Console = s.console("replica", db)
-		r.Console.Pages = console.Pages{"replica/data_version": r.DataVersion}
+		r.Console.Counters = func() []console.Counter { return s.replicaCounters(i) }
+		r.Console.Pages["replica/data_version"] = r.DataVersion
 		replicas = append(replicas, r)
 		s.replicas = append(s.replicas, &Node{replica: r, Node: transport.NewNode(transport.NodeOptions{
 			Hub: s.hub, Role: r, Slow: slowReplica, Index: i, Addr: addr, Advertise: o.Advertise.replica(i),
@@ -154,6 +162,7 @@ func (s *Server) Close() error {
 		wg.Go(n.Shutdown)
 	}
 	wg.Wait()
+	s.statistics.close()
 	s.backups.close()
 	s.catalog.Close()
 	s.scans.Close()

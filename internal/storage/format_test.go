@@ -360,7 +360,7 @@ func TestOptionsDefaults(t *testing.T) {
 		opts            Options
 		memTable, cache int64
 	}{
-		"memory":         {Options{}, 2 << 20, 8 << 20},
+		"memory":         {Options{}, 4 << 20, 16 << 20},
 		"disk":           {Options{Dir: "d"}, 32 << 20, 256 << 20},
 		"memtable given": {Options{Dir: "d", MemTableSize: 1 << 20}, 1 << 20, 8 << 20},
 		"cache given":    {Options{Dir: "d", CacheSize: 16 << 20}, 2 << 20, 16 << 20},

@@ -45,6 +45,7 @@ func (p *Partition) getStored(r pebble.Reader, dst, storedKey []byte, now uint32
 		return dst, 0, p.db.readStatus(err)
 	}
 	if expired(expire, now) {
+		p.expired.Add(1)
 		return dst, 0, NotFound
 	}
 	return append(dst, user...), expire, OK

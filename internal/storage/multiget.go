@@ -62,7 +62,12 @@ func (p *Partition) MultiGet(req *MultiGet, now uint32, emit func(sortKey, value
 		r.maxSize = min(r.maxSize, limit)
 	}
 	r.budget = p.newBudget(p.db.opts.Limits.MultiGetCount, req.Pace)
-	return p.multiGetRange(&r, emit)
+	status := p.multiGetRange(&r, emit)
+	if !r.full { // else it is read once more, or was not read
+		p.expired.Add(r.expired)
+		p.filtered.Add(r.filtered)
+	}
+	return status
 }
 
 // multiGetRun is the state of one MultiGet.
@@ -72,6 +77,7 @@ type multiGetRun struct {
 	maxCount, maxSize int
 	count, size       int  // of what was returned
 	full              bool // Room said no
+	expired, filtered int64
 	budget            budget
 }
 
@@ -244,7 +250,12 @@ func (r *multiGetRun) visit(it *pebble.Iterator, emit func(sortKey, value []byte
 		return err
 	}
 	sortKey := it.Key()[prefixLen+2+len(r.HashKey):]
-	if expired(expire, r.now) || !r.Filter.match(sortKey) {
+	switch {
+	case expired(expire, r.now):
+		r.expired++
+		return nil
+	case !r.Filter.match(sortKey):
+		r.filtered++
 		return nil
 	}
 	if r.NoValue {
@@ -342,7 +353,9 @@ func (p *Partition) SortKeyCount(hashKey []byte, now uint32, pace Pace) (int64, 
 		if err != nil {
 			break
 		}
-		if !expired(expire, now) {
+		if expired(expire, now) {
+			p.expired.Add(1)
+		} else {
 			n++
 		}
 	}

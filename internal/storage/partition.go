@@ -20,6 +20,8 @@ type Partition struct {
 	defaultTTL    atomic.Uint32
 	iterationTime atomic.Int64 // time.Duration
 	durable       atomic.Int64 // highest reserved decree that is known to be on disk
+	expired       atomic.Int64 // records that reads have passed over because of that,
+	filtered      atomic.Int64 // and because of a filter
 	garbage       atomic.Bool  // records were deleted, and the reclaimer has not looked at it since
 
 	// mu orders the writes.
@@ -46,6 +48,12 @@ func (p *Partition) SetDefaultTTL(seconds uint32) { p.defaultTTL.Store(seconds) 
 
 // SetIterationTime sets Limits.IterationTime for this partition. Zero or less is no limit.
 func (p *Partition) SetIterationTime(d time.Duration) { p.iterationTime.Store(int64(d)) }
+
+// PassedOver returns how many records reads have passed over because they had expired, or because
+// of a filter.
+func (p *Partition) PassedOver() (expired, filtered int64) {
+	return p.expired.Load(), p.filtered.Load()
+}
 
 // Decree returns the number of the last write, or a higher one that a restart skipped to.
 func (p *Partition) Decree() int64 {

@@ -211,7 +211,12 @@ func (s *Scanner) readFrom(it *pebble.Iterator, b *budget, now uint32, emit func
 		if err != nil {
 			return n, false, err
 		}
-		if !expired(expire, now) && s.matches(key) {
+		switch {
+		case expired(expire, now):
+			s.p.expired.Add(1)
+		case !s.matches(key):
+			s.p.filtered.Add(1)
+		default:
 			if s.noValue {
 				value = nil
 			}

@@ -15,6 +15,9 @@ const (
 	valueLengthAt = 7 + 3
 	valueAt       = valueLengthAt + 4
 
+	// ReadOverhead is the number of bytes that BeginRead appends.
+	ReadOverhead = valueAt
+
 	recordCountAt = 7 + 3 + 1
 )
 

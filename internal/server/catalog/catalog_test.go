@@ -70,7 +70,8 @@ func TestServes(t *testing.T) {
 				v := &View{record: &record{Partitions: []Configuration{{Primary: primary}}}, servers: servers}
 				v.Info.MaxReplicaCount = replicas
 				secondaries := v.Secondaries(0)
-				if len(secondaries) != int(replicas)-1 {
+				distinct := slices.Compact(slices.Sorted(slices.Values(append(secondaries, int(max(primary, 0))))))
+				if want := min(int(replicas), servers); len(secondaries) != want-1 || len(distinct) != want {
 					t.Errorf("%d servers, %d replicas: secondaries %v", servers, replicas, secondaries)
 				}
 				for s := range servers {

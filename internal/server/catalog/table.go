@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/server/throttle"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -53,8 +54,13 @@ func (v *View) AppInfo() wire.AppInfo {
 	info := v.Info
 	info.Envs = maps.Clone(info.Envs)
 	info.PartitionCount = int32(v.Announced())
+	info.MaxReplicaCount = v.Replicas()
 	return info
 }
+
+// Replicas returns how many replicas the partitions have: as many as were asked for, but no
+// more than there are servers.
+func (v *View) Replicas() int32 { return min(v.Info.MaxReplicaCount, int32(v.servers)) }
 
 // Partition returns a partition that holds records, or nil.
 func (v *View) Partition(index int32) *Partition {
@@ -72,21 +78,16 @@ func (v *View) Serves(partition int32, server int) (primary, secondary bool) {
 	}
 	// The secondaries follow the primary, see Secondaries.
 	after := (server - max(p, 0) + v.servers) % v.servers
-	return false, after < int(v.Info.MaxReplicaCount) && (after > 0 || p == None && v.servers < int(v.Info.MaxReplicaCount))
+	return false, after > 0 && after < int(v.Replicas())
 }
 
-// Secondaries returns the secondaries of a partition that holds records. They
-// are the servers that follow its primary, other ones first, its own repeated
-// after that: tools wait until there are as many as the replica count asks for.
+// Secondaries returns the secondaries of a partition that holds records: the servers
+// that follow its primary.
 func (v *View) Secondaries(partition int32) []int {
 	first := max(int(v.Partitions[partition].Primary), 0)
 	var s []int
-	for i := 1; i < int(v.Info.MaxReplicaCount); i++ {
-		n := first
-		if i < v.servers {
-			n = (first + i) % v.servers
-		}
-		s = append(s, n)
+	for i := 1; i < int(v.Replicas()); i++ {
+		s = append(s, (first+i)%v.servers)
 	}
 	return s
 }
@@ -104,6 +105,18 @@ type Partition struct {
 	// What clients have used lately, by the rates of Policy.
 	ReadQPS, WriteQPS, WriteSize, BackupQPS throttle.Counter
 	ReadSize                                throttle.Bucket
+
+	stats stats.Partition
+}
+
+// Stats returns what counts the requests to the partition.
+func (p *Partition) Stats() *stats.Partition { return &p.stats }
+
+// Counts returns what was counted of the partition so far.
+func (p *Partition) Counts() stats.Counts {
+	c := p.stats.Counts()
+	c[stats.Expired], c[stats.Filtered] = p.Store.PassedOver()
+	return c
 }
 
 // Enter begins a use of the store. It returns false if a split is about to move

@@ -76,34 +76,20 @@ func serverInfo(c *Console, _ []string) string {
 }
 
 func serverStat(c *Console, _ []string) string {
-	n := c.Counters()
-	return JSON(map[string]float64{
-		"connections":   float64(n.Connections),
-		"scan_contexts": float64(n.ScanContexts),
-		"uptime(s)":     c.Clock().Sub(c.Started).Seconds(),
-	})
-}
-
-type perfCounter struct {
-	Name  string  `json:"name"`
-	Type  string  `json:"type"`
-	Value float64 `json:"value"`
-}
-
-func (c *Console) perfCounters() []perfCounter {
-	n := c.Counters()
-	return []perfCounter{
-		{c.Role + "*server*connection.count", "NUMBER", float64(n.Connections)},
-		{c.Role + "*server*scan.context.count", "NUMBER", float64(n.ScanContexts)},
-		{c.Role + "*server*table.count", "NUMBER", float64(n.Tables)},
+	m := map[string]float64{"uptime(s)": c.Clock().Sub(c.Started).Seconds()}
+	for _, e := range c.Counters() {
+		if name, ok := strings.CutPrefix(e.Name, c.Role+"*server*"); ok {
+			m[name] = e.Value
+		}
 	}
+	return JSON(m)
 }
 
 // perfCounters returns a command that answers with the counters that match its
 // arguments.
 func perfCounters(match func(args []string, name string) bool) func(*Console, []string) string {
 	return func(c *Console, args []string) string {
-		found := slices.DeleteFunc(c.perfCounters(), func(e perfCounter) bool {
+		found := slices.DeleteFunc(c.Counters(), func(e Counter) bool {
 			return len(args) > 0 && !match(args, e.Name)
 		})
 		now := c.Clock()

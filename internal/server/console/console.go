@@ -17,11 +17,10 @@ type Console struct {
 	Role    string // "meta" or "replica"
 	Started time.Time
 	Clock   func() time.Time
-	// Settings are what can be looked at, and not be changed: limits are fixed
-	// while a server runs.
+	// Settings are what can be looked at, and changed if they have a Set.
 	Settings []Setting
 	// Counters returns what the server counts.
-	Counters func() Counters
+	Counters func() []Counter
 	// Health says whether the store takes writes: "ok", or why not. failed is set if it
 	// will not before it is opened anew.
 	Health func() (state, reason string, failed bool)
@@ -31,9 +30,11 @@ type Console struct {
 	Commands []Command
 }
 
-// Counters are what a server counts.
-type Counters struct {
-	Connections, ScanContexts, Tables int
+// Counter is something that a server counts, by the name that Pegasus has for it.
+type Counter struct {
+	Name  string  `json:"name"`
+	Type  string  `json:"type"` // NUMBER, VOLATILE_NUMBER, RATE or NUMBER_PERCENTILES
+	Value float64 `json:"value"`
 }
 
 // Answers reports whether a request is one to the console.

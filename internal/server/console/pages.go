@@ -54,17 +54,32 @@ type Setting struct {
 	Name        string `json:"name"`
 	Section     string `json:"section"`
 	Type        string `json:"type"`
-	Tags        string `json:"tags"` // that of a setting that can be changed; we have none
+	Tags        string `json:"tags"` // Mutable or none
 	Description string `json:"description"`
 	Value       string `json:"value"`
+	// Get and Set, if there are any, are those of a setting that can be changed while
+	// the server runs. Set refuses an illegal value.
+	Get func() string      `json:"-"`
+	Set func(string) error `json:"-"`
 }
+
+// Mutable is the tag of settings that can be changed, by which tools find them.
+const Mutable = "flag_tag::FT_MUTABLE"
 
 func (c *Console) setting(name string) (Setting, bool) {
 	i := slices.IndexFunc(c.Settings, func(s Setting) bool { return s.Name == name })
 	if i < 0 {
 		return Setting{}, false
 	}
-	return c.Settings[i], true
+	return c.Settings[i].now(), true
+}
+
+// now returns the setting as it is now.
+func (s Setting) now() Setting {
+	if s.Set != nil {
+		s.Tags, s.Value = Mutable, s.Get()
+	}
+	return s
 }
 
 func (c *Console) allSettings(query url.Values) (int, string) {
@@ -73,7 +88,7 @@ func (c *Console) allSettings(query url.Values) (int, string) {
 	}
 	m := make(map[string]Setting)
 	for _, s := range c.Settings {
-		m[s.Name] = s
+		m[s.Name] = s.now()
 	}
 	return http.StatusOK, JSON(m)
 }
@@ -90,14 +105,19 @@ func (c *Console) oneSetting(query url.Values) (int, string) {
 	return http.StatusOK, JSON(s)
 }
 
-// updateSetting refuses.
+// updateSetting changes a setting that can be changed.
 func (c *Console) updateSetting(query url.Values) (int, string) {
 	status := "ERR_INVALID_PARAMETERS: there should be exactly one config to be updated once"
 	if len(query) == 1 {
 		name := slices.Collect(maps.Keys(query))[0]
 		status = fmt.Sprintf("ERR_OBJECT_NOT_FOUND: %s is not found", name)
-		if _, ok := c.setting(name); ok {
+		switch s, ok := c.setting(name); {
+		case ok && s.Set == nil:
 			status = fmt.Sprintf("ERR_INVALID_PARAMETERS: %s is not mutable", name)
+		case ok:
+			if status = "ERR_OK"; s.Set(query.Get(name)) != nil {
+				status = "ERR_INVALID_PARAMETERS: " + name + " invalid"
+			}
 		}
 	}
 	return http.StatusOK, JSON(map[string]string{"update_status": status})

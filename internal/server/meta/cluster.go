@@ -31,9 +31,30 @@ func (k *call) clusterInfo(_ *wire.ClusterInfoRequest, resp *wire.ClusterInfoRes
 	for _, n := range members.Metas {
 		metas = append(metas, k.told(n.Address()).String())
 	}
-	primaries := make([]int, len(members.Replicas))
-	replicas := make([]int, len(members.Replicas))
-	for _, t := range k.Catalog.Tables() {
+	primaries, replicas := k.replicasByNode()
+	for _, e := range [][2]string{
+		{"meta_servers", strings.Join(metas, ",")},
+		{"primary_meta_server", k.told(members.Metas[k.Index].Address()).String()},
+		{"zookeeper_hosts", ""},
+		{"zookeeper_root", ""},
+		{"meta_function_level", levelName(k.Catalog.Level())},
+		{"balance_operation_count", "move_primary=0,copy_primary=0,copy_secondary=0,total=0"},
+		{"primary_replica_count_stddev", stddev(primaries)},
+		{"total_replica_count_stddev", stddev(replicas)},
+		{"cluster_name", k.ClusterName},
+	} {
+		resp.Keys = append(resp.Keys, e[0])
+		resp.Values = append(resp.Values, e[1])
+	}
+}
+
+// replicasByNode counts the partitions that each replica server is the primary of, and
+// those that it has a replica of.
+func (m *Role) replicasByNode() (primaries, replicas []int) {
+	members := m.Catalog.Members()
+	primaries = make([]int, len(members.Replicas))
+	replicas = make([]int, len(members.Replicas))
+	for _, t := range m.Catalog.Tables() {
 		v := t.View()
 		for i := range v.Partitions {
 			if !v.Available() || v.Partitions[i].Primary == catalog.None {
@@ -50,20 +71,7 @@ func (k *call) clusterInfo(_ *wire.ClusterInfoRequest, resp *wire.ClusterInfoRes
 			}
 		}
 	}
-	for _, e := range [][2]string{
-		{"meta_servers", strings.Join(metas, ",")},
-		{"primary_meta_server", k.told(members.Metas[k.Index].Address()).String()},
-		{"zookeeper_hosts", ""},
-		{"zookeeper_root", ""},
-		{"meta_function_level", levelName(k.Catalog.Level())},
-		{"balance_operation_count", "move_primary=0,copy_primary=0,copy_secondary=0,total=0"},
-		{"primary_replica_count_stddev", stddev(primaries)},
-		{"total_replica_count_stddev", stddev(replicas)},
-		{"cluster_name", k.ClusterName},
-	} {
-		resp.Keys = append(resp.Keys, e[0])
-		resp.Values = append(resp.Values, e[1])
-	}
+	return primaries, replicas
 }
 
 func stddev(counts []int) string {

@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/server/console"
 	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -89,6 +91,9 @@ func (k *call) Admit(r *request.Request) request.Verdict {
 
 // Commit implements request.Call. Nothing is staged.
 func (k *call) Commit(*request.Request, []byte) {}
+
+// Observe implements request.Call.
+func (k *call) Observe(stats.Op, time.Duration) {}
 
 // Answer implements request.Call.
 func (k *call) Answer(r *request.Request, dst []byte) []byte {

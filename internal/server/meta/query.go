@@ -65,7 +65,7 @@ func (k *call) configurations(t *catalog.Table) []wire.PartitionConfiguration {
 	for i := range all {
 		pc := &all[i]
 		pc.PID = wire.GPID{AppID: t.ID, PartitionIndex: int32(i)}
-		pc.MaxReplicaCount = v.Info.MaxReplicaCount
+		pc.MaxReplicaCount = v.Replicas()
 		if i >= v.Count() {
 			pc.Ballot = childBallot
 			continue

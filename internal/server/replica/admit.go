@@ -6,6 +6,7 @@ import (
 
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/server/throttle"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -77,6 +78,7 @@ func (k *call) admitRead(pol *catalog.Policy, primary bool) request.Verdict {
 	if k.r.BackupRequest {
 		if !k.r.Waited && pol.BackupQPS != nil {
 			if _, reject := k.p.BackupQPS.Count(pol.BackupQPS, k.now(), 1); reject {
+				k.p.Stats().Add(stats.BackupRejected, 1)
 				return request.Verdict{Drop: true}
 			}
 		}
@@ -89,6 +91,7 @@ func (k *call) admitRead(pol *catalog.Policy, primary bool) request.Verdict {
 		return request.Verdict{Code: wire.ErrInvalidState}
 	}
 	if pol.ReadSize > 0 && k.p.ReadSize.Empty(pol.ReadSize, k.Clock()) {
+		k.p.Stats().Add(stats.ReadRejected, 1)
 		return request.Verdict{Code: wire.ErrBusy}
 	}
 	return request.Verdict{}
@@ -155,8 +158,12 @@ func (k *call) count(c *throttle.Counter, rate *throttle.Rate, units int64) (v r
 		delay = min(delay, time.Duration(k.r.TimeoutMs)*time.Millisecond/2)
 	}
 	v.Delay = delay
-	if reject {
+	switch {
+	case reject:
 		v.Code = wire.ErrBusy
+		k.countOne(stats.ReadRejected, stats.WriteRejected)
+	case delay > 0:
+		k.countOne(stats.ReadDelayed, stats.WriteDelayed)
 	}
 	return v, delay > 0 || reject
 }

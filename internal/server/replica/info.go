@@ -109,7 +109,7 @@ func (n *Role) queryDiskInfo(req *wire.QueryDiskInfoRequest, resp *wire.QueryDis
 		HoldingPrimaryReplicas:   make(map[int32]map[wire.GPID]struct{}),
 		HoldingSecondaryReplicas: make(map[int32]map[wire.GPID]struct{}),
 	}
-	total, free, err := n.DB.DiskUsage()
+	total, free, err := n.DB.Capacity()
 	if err != nil {
 		n.Logger.Warn("disk usage not known", "err", err.Error())
 	}

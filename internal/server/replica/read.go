@@ -3,17 +3,18 @@ package replica
 import (
 	"math"
 
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 func readHandlers() []*handler {
 	return []*handler{
-		{task: wire.TaskGet, kind: readRPC, serve: (*call).get},
-		{task: wire.TaskTTL, kind: readRPC, serve: (*call).ttl},
-		{task: wire.TaskMultiGet, kind: readRPC, lists: true, slow: slowMultiGet, serve: (*call).multiGet},
-		{task: wire.TaskBatchGet, kind: readRPC, lists: true, slow: slowBatchGet, serve: (*call).batchGet},
-		{task: wire.TaskSortKeyCount, kind: readRPC, slow: always, serve: (*call).sortKeyCount},
+		{task: wire.TaskGet, op: stats.Get, kind: readRPC, serve: (*call).get},
+		{task: wire.TaskTTL, op: stats.TTL, kind: readRPC, serve: (*call).ttl},
+		{task: wire.TaskMultiGet, op: stats.MultiGet, kind: readRPC, lists: true, slow: slowMultiGet, serve: (*call).multiGet},
+		{task: wire.TaskBatchGet, op: stats.BatchGet, kind: readRPC, lists: true, slow: slowBatchGet, serve: (*call).batchGet},
+		{task: wire.TaskSortKeyCount, op: stats.SortKeyCount, kind: readRPC, slow: always, serve: (*call).sortKeyCount},
 	}
 }
 
@@ -49,6 +50,7 @@ func (k *call) get(dst []byte) []byte {
 	at := len(dst)
 	dst = wire.BeginRead(dst)
 	dst, _, status := k.p.Store.Get(dst, key, k.r.Now)
+	k.read(1, len(key)+len(dst)-at-wire.ReadOverhead)
 	dst = wire.EndRead(dst, at, wire.Status(status), k.source())
 	return k.finishRead(dst, start, len(dst)-at)
 }
@@ -93,6 +95,7 @@ func (k *call) multiGet(dst []byte) []byte {
 		Pace:           k.r.Pace,
 	}, k.r.Now, func(sortKey, value []byte) {
 		r.n++
+		r.size += len(sortKey) + len(value)
 		r.dst = wire.KeyValue{Key: sortKey, Value: value}.AppendValue(r.dst)
 	})
 	return r.end(status)
@@ -123,6 +126,7 @@ func (k *call) batchGet(dst []byte) []byte {
 	status := k.p.Store.BatchGet(keys, k.r.Now, k.r.Pace, func(i int, value []byte) {
 		if len(r.dst) < limit && !r.refused && r.room(len(value)) {
 			r.n++
+			r.size += len(keys[i].HashKey) + len(keys[i].SortKey) + len(value)
 			r.dst = wire.FullData{HashKey: keys[i].HashKey, SortKey: keys[i].SortKey, Value: value}.AppendValue(r.dst)
 		}
 	})

@@ -9,8 +9,8 @@ import (
 type records struct {
 	k         *call
 	dst       []byte
-	start, at int // of the reply, of the response in it
-	n         int
+	start, at int  // of the reply, of the response in it
+	n, size   int  // records so far, bytes of their keys and values
 	asked     int  // records that room was asked for
 	refused   bool // there was no memory
 }
@@ -42,6 +42,7 @@ func (r *records) room(n int) bool {
 // end completes the answer to a multi_get or batch_get.
 func (r *records) end(status storage.Status) []byte {
 	k := r.k
+	k.read(r.n, r.size)
 	if r.refused && r.n == 0 {
 		return k.fail(r.dst[:r.start], wire.ErrBusy)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/server/console"
 	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -31,12 +32,14 @@ type Options struct {
 	ReadOnly  bool
 	WriteSize int // bytes of the largest body of a write; not positive: no limit
 	ReplySize int // bytes of records after which an answer ends
+	Unusual   *Unusual
 }
 
 // Role is the role of one replica server.
 type Role struct {
 	Options
 	Console  *console.Console
+	Stats    stats.Node
 	name     atomic.Pointer[[]byte] // the field server of data responses
 	diskFull atomic.Bool
 }
@@ -70,7 +73,9 @@ type call struct {
 	h *handler           // nil: no such RPC
 	p *catalog.Partition // of a data RPC, once admitted
 
-	staged staged
+	size    int // bytes of keys and values that it has read or written
+	records int // that it has read
+	staged  staged
 	// Buffers that the next multi_put uses again.
 	multiPutRequest wire.MultiPutRequest
 	kvs             []storage.KV
@@ -79,6 +84,7 @@ type call struct {
 // handler is an RPC.
 type handler struct {
 	task, ack string
+	op        stats.Op
 	kind      kind
 	// slow reports whether a request of n list elements may take long; nil is
 	// never.
@@ -123,14 +129,19 @@ func (k *call) Answer(r *request.Request, dst []byte) []byte {
 	}
 	if k.p != nil {
 		if !k.p.Enter() {
+			k.countOne(stats.ReadSplitRejected, stats.WriteSplitRejected)
 			return k.fail(dst, wire.ErrSplitting)
 		}
 		defer k.leave()
 		if code := k.checkHash(); code != "" {
+			k.countOne(stats.ReadSplitRejected, stats.WriteSplitRejected)
 			return k.fail(dst, code)
 		}
 	}
-	return k.h.serve(k, dst)
+	if k.h.op == stats.None {
+		return k.h.serve(k, dst)
+	}
+	return k.serveCounted(dst)
 }
 
 // fail appends an answer that only has an error.

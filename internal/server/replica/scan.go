@@ -1,14 +1,15 @@
 package replica
 
 import (
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 func scanHandlers() []*handler {
 	return []*handler{
-		{task: wire.TaskGetScanner, kind: readRPC, slow: always, serve: (*call).getScanner},
-		{task: wire.TaskScan, kind: readRPC, slow: always, ownsContext: true, serve: (*call).scan},
+		{task: wire.TaskGetScanner, op: stats.Scan, kind: readRPC, slow: always, serve: (*call).getScanner},
+		{task: wire.TaskScan, op: stats.Scan, kind: readRPC, slow: always, ownsContext: true, serve: (*call).scan},
 		{task: wire.TaskClearScanner, kind: readRPC, ownsContext: true, serve: (*call).clearScanner},
 	}
 }
@@ -72,11 +73,13 @@ func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
 	c.scanner.Room, c.scanner.Pace = r.room, k.r.Pace
 	res := c.scanner.Next(k.r.Now, func(key, value []byte, expire uint32) {
 		r.n++
+		r.size += len(key) + len(value)
 		r.dst = wire.KeyValue{
 			Key: key, Value: value,
 			ExpireTS: int32(expire), HasExpireTS: c.returnExpire,
 		}.AppendValue(r.dst)
 	})
+	k.read(r.n, r.size)
 	if r.refused && r.n == 0 {
 		c.scanner.Close() // the client begins another one when it tries again
 		return k.fail(r.dst[:r.start], wire.ErrBusy)

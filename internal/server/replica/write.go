@@ -1,19 +1,20 @@
 package replica
 
 import (
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 func writeHandlers() []*handler {
 	return []*handler{
-		{task: wire.TaskPut, kind: writeRPC, joins: true, serve: (*call).put},
-		{task: wire.TaskRemove, kind: writeRPC, joins: true, serve: (*call).remove},
-		{task: wire.TaskMultiPut, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiPut},
-		{task: wire.TaskMultiRemove, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiRemove},
-		{task: wire.TaskIncr, kind: writeRPC, serve: (*call).incr},
-		{task: wire.TaskCheckAndSet, kind: writeRPC, serve: (*call).checkAndSet},
-		{task: wire.TaskCheckAndMutate, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).checkAndMutate},
+		{task: wire.TaskPut, op: stats.Put, kind: writeRPC, joins: true, serve: (*call).put},
+		{task: wire.TaskRemove, op: stats.Remove, kind: writeRPC, joins: true, serve: (*call).remove},
+		{task: wire.TaskMultiPut, op: stats.MultiPut, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiPut},
+		{task: wire.TaskMultiRemove, op: stats.MultiRemove, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).multiRemove},
+		{task: wire.TaskIncr, op: stats.Incr, kind: writeRPC, serve: (*call).incr},
+		{task: wire.TaskCheckAndSet, op: stats.CheckAndSet, kind: writeRPC, serve: (*call).checkAndSet},
+		{task: wire.TaskCheckAndMutate, op: stats.CheckAndMutate, kind: writeRPC, lists: true, slow: slowWrite, serve: (*call).checkAndMutate},
 	}
 }
 
@@ -28,6 +29,7 @@ func (k *call) put(dst []byte) []byte {
 	if k.r.Undecodable() {
 		return dst
 	}
+	k.size = len(m.Key.Raw) + len(m.Value)
 	if k.r.Quick && k.staged.group.Put(k.p.Store, m.Key.Raw, m.Value, uint32(m.ExpireTS), k.r.Now) {
 		return k.stage(dst)
 	}
@@ -40,6 +42,7 @@ func (k *call) remove(dst []byte) []byte {
 	if k.r.Undecodable() {
 		return dst
 	}
+	k.size = len(key)
 	if k.r.Quick && k.staged.group.Remove(k.p.Store, key) {
 		return k.stage(dst)
 	}
@@ -56,6 +59,7 @@ func (k *call) multiPut(dst []byte) []byte {
 	}
 	kvs := k.kvs[:0]
 	for i := range m.KVs {
+		k.size += len(m.KVs[i].Key) + len(m.KVs[i].Value)
 		kvs = append(kvs, storage.KV{SortKey: m.KVs[i].Key, Value: m.KVs[i].Value})
 	}
 	res, commit := k.p.Store.MultiPut(m.HashKey, kvs, uint32(m.ExpireTS), k.r.Now)
@@ -82,6 +86,9 @@ func (k *call) multiRemove(dst []byte) []byte {
 	if k.r.Undecodable() {
 		return dst
 	}
+	for _, sortKey := range m.SortKeys {
+		k.size += len(sortKey)
+	}
 	res, commit := k.p.Store.MultiRemove(m.HashKey, m.SortKeys)
 	return replyWrite(k, dst, wire.MultiRemoveResponse{
 		Error:  wire.Status(res.Status),
@@ -97,6 +104,7 @@ func (k *call) incr(dst []byte) []byte {
 	if k.r.Undecodable() {
 		return dst
 	}
+	k.size = len(m.Key.Raw)
 	res, commit := k.p.Store.Incr(m.Key.Raw, m.Increment, m.ExpireTS, k.r.Now)
 	return replyWrite(k, dst, wire.IncrResponse{
 		Error:    wire.Status(res.Status),
@@ -112,6 +120,7 @@ func (k *call) checkAndSet(dst []byte) []byte {
 	if k.r.Undecodable() {
 		return dst
 	}
+	k.size = len(m.HashKey) + len(m.SetSortKey) + len(m.SetValue)
 	res, commit := k.p.Store.CheckAndSet(&storage.CheckAndSet{
 		HashKey:          m.HashKey,
 		CheckSortKey:     m.CheckSortKey,
@@ -134,6 +143,7 @@ func (k *call) checkAndMutate(dst []byte) []byte {
 	}
 	mutations := make([]storage.Mutation, len(m.Mutates))
 	for i, e := range m.Mutates {
+		k.size += len(e.SortKey) + len(e.Value)
 		mutations[i] = storage.Mutation{
 			Operation: storage.MutateOperation(e.Operation),
 			SortKey:   e.SortKey,

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -18,7 +19,7 @@ type Role interface {
 	Listens(addr wire.Address)
 	// NewCall returns what carries out requests one after another.
 	NewCall() Call
-	// Page answers an HTTP request.
+	// Page answers an HTTP request. The body of a redirection is where to.
 	Page(path string, query url.Values) (status int, body string)
 	// Crashed says that what clients had open on the node is lost.
 	Crashed()
@@ -39,6 +40,9 @@ type Call interface {
 	// in out, which is what Answer has returned last. It comes before any request
 	// that is not to join those that are staged.
 	Commit(r *Request, out []byte)
+	// Observe is told how long a request has taken, until its answer was sent: one of
+	// those that have arrived together.
+	Observe(op stats.Op, d time.Duration)
 }
 
 // Verdict is the decision on a request before it is carried out.
@@ -84,6 +88,9 @@ type Request struct {
 	// which completes its answer. Answer does so only with quick ones.
 	Staged bool
 
+	// Op is set by Answer to what the request was, for Observe.
+	Op stats.Op
+
 	// Writes are those of the requests carried out that nobody has waited for.
 	Writes Writes
 }
@@ -92,6 +99,7 @@ type Request struct {
 // and Reached stay.
 func (r *Request) Parse(frame []byte) error {
 	r.Waited, r.Quick, r.Long, r.Malformed, r.Staged = false, false, false, false, false
+	r.Op = stats.None
 	return r.Request.Parse(frame)
 }
 

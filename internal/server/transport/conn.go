@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -25,6 +26,8 @@ type conn struct {
 	nc  net.Conn
 
 	framing wire.Framing
+	arrived time.Time // what is being handled
+	sampled stats.Op  // of the requests handled since the last flush, the one to be measured
 	in      input
 	carrier        // of the request being handled
 	ready   []byte // answers of the requests handled since the last flush
@@ -83,6 +86,7 @@ func (c *conn) serve() {
 	defer c.end()
 	c.in.init(c)
 	for {
+		c.arrived = time.Now()
 		goOn := c.handleArrived()
 		if !c.flush() || !goOn || !c.in.fill() {
 			return
@@ -163,6 +167,9 @@ func (c *conn) handle(frame []byte) bool {
 	default:
 		c.await(start)
 	}
+	if c.sampled == stats.None {
+		c.sampled = r.Op
+	}
 	return true
 }
 
@@ -191,12 +198,19 @@ func (c *conn) flush() bool {
 	c.commit()
 	c.req.Now = 0
 	if len(c.round.out) > 0 {
+		if c.sampled.Writes() {
+			c.round.sampled, c.round.arrived = c.sampled, c.arrived
+			c.sampled = stats.None
+		}
 		c.held.hold(&c.round)
 	}
-	if len(c.ready) == 0 {
-		return !c.broken.Load()
+	if len(c.ready) > 0 {
+		c.ready = c.outbox.sendRound(c.ready)
 	}
-	c.ready = c.outbox.sendRound(c.ready)
+	if c.sampled != stats.None {
+		c.call.Observe(c.sampled, time.Since(c.arrived))
+		c.sampled = stats.None
+	}
 	return !c.broken.Load()
 }
 

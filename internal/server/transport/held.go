@@ -2,14 +2,20 @@ package transport
 
 import (
 	"sync"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 )
 
 // held are answers of writes, with those writes.
 type held struct {
 	out    []byte
 	writes request.Writes
+
+	// One of them to be measured, unless it is None, and when it arrived.
+	sampled stats.Op
+	arrived time.Time
 }
 
 // add adds answers that begin at start of the buffer that writes refer to, and
@@ -57,7 +63,11 @@ func (h *holder) hold(round *held) {
 		h.waiting, *round = *round, h.waiting
 	} else {
 		h.waiting.add(round.out, 0, &round.writes)
+		if h.waiting.sampled == stats.None {
+			h.waiting.sampled, h.waiting.arrived = round.sampled, round.arrived
+		}
 	}
+	round.sampled = stats.None
 	round.out = round.out[:0]
 	h.changed.Broadcast()
 }
@@ -79,6 +89,10 @@ func (h *holder) run() {
 		h.mu.Unlock()
 		now.writes.Wait(now.out)
 		now.out = h.c.outbox.sendRound(now.out)
+		if now.sampled != stats.None {
+			h.c.call.Observe(now.sampled, time.Since(now.arrived))
+			now.sampled = stats.None
+		}
 		h.mu.Lock()
 	}
 	h.finished = true

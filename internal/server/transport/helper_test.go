@@ -12,6 +12,7 @@ import (
 
 	"github.com/pegasus-go/pegasus/internal/memnet"
 	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/wire"
 	"github.com/pegasus-go/pegasus/onebox/limits"
 	"go.uber.org/goleak"
@@ -30,6 +31,7 @@ type rpc struct {
 }
 
 func (role) Commit(*request.Request, []byte) {}
+func (role) Observe(stats.Op, time.Duration) {}
 
 func (role) Listens(wire.Address) {}
 func (role) Crashed()             {}

@@ -26,11 +26,16 @@ func (c *conn) serveHTTP(read []byte) {
 		return
 	}
 	status, body := c.n.role.Page(req.URL.Path, req.URL.Query())
+	header := http.Header{"Content-Type": {"text/plain"}}
+	if status == http.StatusTemporaryRedirect {
+		header.Set("Location", body)
+		body = ""
+	}
 	resp := http.Response{
 		StatusCode:    status,
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        http.Header{"Content-Type": {"text/plain"}},
+		Header:        header,
 		Body:          io.NopCloser(strings.NewReader(body)),
 		ContentLength: int64(len(body)),
 		Close:         true,

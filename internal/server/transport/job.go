@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -23,6 +24,8 @@ type job struct {
 	// lose is set if the answer is not to be sent, close if the connection is to be
 	// broken: when the request has been carried out with lose, else instead.
 	lose, close bool
+
+	arrived time.Time
 }
 
 const (
@@ -53,7 +56,7 @@ func (c *conn) putOff(j *job, frame []byte) bool {
 		<-c.places
 		return false
 	}
-	j.c, j.frame = c, bytes.Clone(frame)
+	j.c, j.frame, j.arrived = c, bytes.Clone(frame), c.arrived
 	c.jobs.Add(1)
 	j.enqueue()
 	return true
@@ -188,6 +191,9 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 		r.Writes.Wait(out)
 	}
 	*buf = out
+	if r.Op != stats.None {
+		k.call.Observe(r.Op, time.Since(j.arrived))
+	}
 	switch {
 	case r.Malformed:
 		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
