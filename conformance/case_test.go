@@ -224,3 +224,22 @@ func TestMatch(t *testing.T) {
 		t.Error("an unknown predicate holds")
 	}
 }
+
+// What may end a process of a real cluster is sent to none unless that is asked for.
+func TestRisky(t *testing.T) {
+	risky := 0
+	for _, c := range readCases(t) {
+		if len(c.Targets) > 0 || c.Until != "" {
+			continue
+		}
+		if c.Risky() {
+			risky++
+		}
+		if (c.Skip(Target{}) != "") != c.Risky() || c.Skip(Target{Risky: true}) != "" || c.Skip(Target{Embedded: true}) != "" {
+			t.Errorf("%s, risky %v: %q, %q", c.ID, c.Risky(), c.Skip(Target{}), c.Skip(Target{Risky: true}))
+		}
+	}
+	if risky < 5 {
+		t.Errorf("%d risky cases", risky)
+	}
+}

@@ -17,6 +17,7 @@ type Target struct {
 	Version  string   // server version, major.minor, or "master" for the development branch; default "2.5"
 	Replicas int      // replica count of new tables; default 1
 	Framing  Framing  // default THFT v0
+	Risky    bool     // a real cluster may be sent what ends a process of it now and then
 }
 
 // How long a real cluster may take. A onebox gets the same patience but needs none of it.

@@ -12,7 +12,8 @@
 // The flag -meta does the same. Optional: PEGASUS_VERSION (default 2.5, "master" for the development branch) selects the expectations that hold for the
 // server, PEGASUS_REPLICAS (default 1) is the replica count of the tables. A run creates tables whose names start with
 // "conformance_" and drops them again; it touches no other table. Cases that would end the process of a real server are
-// not sent to one, and where a cluster needs time for a change to reach its replicas the run waits.
+// not sent to one, those that may do so now and then only with PEGASUS_RISKY=1 and after all others, and where a cluster
+// needs time for a change to reach its replicas the run waits.
 //
 // PEGASUS_TRANSCRIPTS=DIR replays the recordings in DIR (*.jsonl, *.jsonl.gz) instead of those in testdata.
 //

@@ -86,7 +86,14 @@ func (r *Runner) Run(ctx context.Context, c *Case) error {
 		return fmt.Errorf("op %s: %w", c.Op.RPC, err)
 	}
 	for i, check := range c.Then {
-		if err := x.step(ctx, check.Op, check.Expect); err != nil {
+		look := func() error { return x.step(ctx, check.Op, check.Expect) }
+		var err error
+		if c.Op.RPC == "meta.rename_app" { // is answered before the old name is gone
+			err = poll(ctx, settleWait, look)
+		} else {
+			err = look()
+		}
+		if err != nil {
 			return fmt.Errorf("then %d, %s: %w", i+1, check.Op.RPC, err)
 		}
 	}

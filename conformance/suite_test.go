@@ -37,6 +37,7 @@ func (k knownDifferences) report(t *testing.T, id string, differs error) {
 	}
 }
 
+// TestCases runs those last that may end the process of a real server, so that the others are not disturbed.
 func TestCases(t *testing.T) {
 	target := startTarget(t)
 	known := readKnownDifferences(t)
@@ -52,16 +53,23 @@ func TestCases(t *testing.T) {
 		}
 		t.Logf("%d of %d cases run, %d skipped, %d known differences", run.Load(), len(cases), skipped.Load(), len(known))
 	})
-	for i := range cases {
-		c := &cases[i]
-		t.Run(c.ID, func(t *testing.T) {
-			t.Parallel()
-			if reason := c.Skip(target); reason != "" {
-				skipped.Add(1)
-				t.Skip(reason)
+	for _, risky := range []bool{false, true} {
+		t.Run(map[bool]string{false: "safe", true: "risky"}[risky], func(t *testing.T) { // it ends when all in it have ended
+			for i := range cases {
+				c := &cases[i]
+				if c.Risky() != risky {
+					continue
+				}
+				t.Run(c.ID, func(t *testing.T) {
+					t.Parallel()
+					if reason := c.Skip(target); reason != "" {
+						skipped.Add(1)
+						t.Skip(reason)
+					}
+					run.Add(1)
+					known.report(t, c.ID, runner.Run(t.Context(), c))
+				})
 			}
-			run.Add(1)
-			known.report(t, c.ID, runner.Run(t.Context(), c))
 		})
 	}
 }

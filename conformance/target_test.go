@@ -19,7 +19,7 @@ var metaAddresses = flag.String("meta", os.Getenv("PEGASUS_META"), "meta servers
 func startTarget(t *testing.T) Target {
 	t.Helper()
 	if *metaAddresses != "" {
-		target := Target{Meta: strings.Split(*metaAddresses, ","), Version: os.Getenv("PEGASUS_VERSION")}
+		target := Target{Meta: strings.Split(*metaAddresses, ","), Version: os.Getenv("PEGASUS_VERSION"), Risky: os.Getenv("PEGASUS_RISKY") != ""}
 		if n := os.Getenv("PEGASUS_REPLICAS"); n != "" {
 			var err error
 			if target.Replicas, err = strconv.Atoi(n); err != nil {
@@ -64,3 +64,36 @@ func newManualClock() *manualClock {
 func (c *manualClock) Now() time.Time { return time.Unix(0, c.nanos.Load()) }
 
 func (c *manualClock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
+
+// A real server serves the old name for a while after it has answered a rename.
+func TestRenameTakesTime(t *testing.T) {
+	box, err := onebox.Start(onebox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	runner, err := NewRunner(t.Context(), Target{Meta: box.MetaServers(), Embedded: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer runner.Close(t.Context())
+	var renamed, late atomic.Bool
+	box.Intercept(func(r onebox.Request) onebox.Action {
+		switch r.Task {
+		case "RPC_CM_RENAME_APP":
+			renamed.Store(true)
+		case onebox.TaskQueryConfig:
+			if renamed.Load() && !late.Swap(true) {
+				return onebox.Action{Error: "ERR_OBJECT_NOT_FOUND"}
+			}
+		}
+		return onebox.Action{}
+	})
+	for _, c := range readCases(t) {
+		if c.ID == "meta/rename/ok" {
+			if err := runner.Run(t.Context(), &c); err != nil || !late.Load() {
+				t.Errorf("%v, late %v", err, late.Load())
+			}
+		}
+	}
+}

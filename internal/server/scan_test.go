@@ -112,12 +112,12 @@ func TestScanContexts(t *testing.T) {
 // Of the scans since whose beginning much was written those are lost that nobody
 // comes back for.
 func TestScanBytes(t *testing.T) {
-	bubble(t, Options{Limits: limits.Limits{ScanBytes: 4 << 20}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
+	bubble(t, Options{Limits: limits.Limits{ScanBytes: 8 << 20}}, func(t *testing.T, s *Server, dial func(*Node) *client) {
 		c := dial(s.Replicas()[0])
 		fill(c, 10)
 		abandoned := c.getScanner(at(0), 1)
 		used := c.getScanner(at(0), 1)
-		for range 9 { // megabytes, of memtables of 2 MiB
+		for range 18 { // megabytes, of memtables of 4 MiB
 			c.mustPut("k", strings.Repeat("v", 1<<20-1000))
 		}
 		young := c.getScanner(at(0), 1)
