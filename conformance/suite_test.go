@@ -13,7 +13,8 @@ import (
 )
 
 // knownDifferences are answers that knowingly differ from a real server's: id of the case or name of the recording, and
-// why. An entry that is not needed is an error.
+// why. An entry that is not needed is an error. An RPC that a onebox refuses is "rpc/" and its name; the servers' own tests
+// see to it that those are all.
 type knownDifferences map[string]string
 
 func readKnownDifferences(t *testing.T) knownDifferences {
@@ -200,8 +201,8 @@ func TestKnownDifferencesExist(t *testing.T) {
 		ids[filepath.Base(file)] = true
 	}
 	for id, reason := range readKnownDifferences(t) {
-		if !ids[id] || reason == "" {
-			t.Errorf("known difference %q (%q) is no case or recording, or has no reason", id, reason)
+		if !ids[id] && !strings.HasPrefix(id, "rpc/") || reason == "" {
+			t.Errorf("known difference %q (%q) is no case, recording or RPC, or has no reason", id, reason)
 		}
 	}
 }
