@@ -47,7 +47,7 @@ type Options struct {
 	// Default: Sync.
 	Durability Durability
 	// CacheSize is the memory for cached data and recent writes, in bytes.
-	// Default: 8 MiB in memory, 256 MiB with Dir.
+	// Default: 16 MiB in memory, 256 MiB with Dir.
 	CacheSize int64
 
 	// Listen is the address of the first meta server, "ip:port". With port 0

@@ -89,7 +89,7 @@ func (o options) boxOptions(dir string, port int) child.Options {
 		durability = onebox.Sync
 	}
 	return child.Options{
-		Dir: dir, Durability: durability, CacheSize: 16 << 20,
+		Dir: dir, BackupDir: dir + "-backups", Durability: durability, CacheSize: 16 << 20,
 		Port: port, MetaServers: metaServers, ReplicaServers: replicaServers,
 	}
 }

@@ -25,6 +25,7 @@ type soak struct {
 
 	table         string // the name; a new one is made when it has many partitions
 	tables        int
+	backups       int
 	ledgers       []*ledger
 	incrs, casses [counters]counter
 	administrator *administrator
@@ -155,13 +156,16 @@ func (s *soak) load() error {
 		})
 	}
 	wg.Go(func() { s.administrator.run(ctx, a) })
+	keeper := &keeper{s: s, rng: s.fork(-4), servers: s.box.MetaServers}
+	var keeperErr error
+	wg.Go(func() { keeperErr = keeper.run(ctx, a) })
 	network := &networkFaults{s: s, rng: s.fork(-1)}
 	wg.Go(func() { network.run(ctx) })
 	servers := &serverFaults{s: s, rng: s.fork(-2)}
 	err = servers.run(ctx)
 	cancel()
 	wg.Wait()
-	return err
+	return errors.Join(err, keeperErr)
 }
 
 // fork returns a source of random numbers of its own for a goroutine.

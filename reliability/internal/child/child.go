@@ -23,7 +23,7 @@ import (
 
 // Options of a onebox in a process of its own.
 type Options struct {
-	Dir            string
+	Dir, BackupDir string
 	Durability     onebox.Durability
 	CacheSize      int64
 	Port           int // of the first meta server, see onebox.Options.Listen; 0: free ones

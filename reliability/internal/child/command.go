@@ -65,6 +65,7 @@ func newBox(opts Options) (*box, error) {
 	var err error
 	b.srv, err = onebox.Start(onebox.Options{
 		Dir:            opts.Dir,
+		BackupDir:      opts.BackupDir,
 		Durability:     opts.Durability,
 		CacheSize:      opts.CacheSize,
 		Listen:         fmt.Sprintf("127.0.0.1:%d", opts.Port),
