@@ -34,6 +34,9 @@ func (b *batchGet) fail(g group, err error) {
 		b.replaced = true
 		return
 	}
+	for _, k := range g.keys {
+		b.errs[k] = err
+	}
 	pe := err.(*PError)
 	reason := pe.Err.Error()
 	i := slices.IndexFunc(b.failures, func(f keysFailed) bool { return f.reason == reason })
@@ -60,7 +63,7 @@ func (b *batchGet) failure() error {
 		return f[0].err
 	}
 	slices.SortStableFunc(b.failures, func(a, b keysFailed) int { return cmp.Compare(b.n, a.n) })
-	e := &PError{Op: opBatchGet.name, Table: b.table.name}
+	e := &PError{Op: b.many.name, Table: b.table.name}
 	total := 0
 	var servers, reasons []string
 	var errs []error

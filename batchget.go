@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/pegasus-go/pegasus/internal/route"
-	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -30,25 +29,30 @@ const (
 func (t *Table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, error) {
 	err := validateBatchGet(keys)
 	if err == nil {
-		err = t.ended()
-	}
-	if err == nil && ctx.Err() != nil {
-		err = rpc.ContextError(ctx)
+		err = t.mayBegin(ctx)
 	}
 	if err != nil {
-		return nil, t.refuse(opBatchGet, err)
+		return make([][]byte, len(keys)), t.refuse(opBatchGet, err)
 	}
+	b := t.batchGet(ctx, opBatchGet, opBatchGetOne, keys)
+	return b.values, b.failure()
+}
+
+// batchGet reads keys; one is the operation for a single key.
+func (t *Table) batchGet(ctx context.Context, many, one *operation, keys []CompositeKey) *batchGet {
 	ctx, cancel := t.client.bound(ctx)
 	defer cancel()
 	for {
-		x := exchange{op: opBatchGet}
+		b := &batchGet{table: t, ctx: ctx, many: many, one: one, keys: keys, values: make([][]byte, len(keys)), errs: make([]error, len(keys))}
+		x := exchange{op: many}
 		snap, err := t.snapshot(ctx, &x)
 		if err != nil {
-			return make([][]byte, len(keys)), t.failure(&x, err)
+			b.fail(group{keys: b.all()}, t.failure(&x, err))
+			return b
 		}
-		b := &batchGet{table: t, ctx: ctx, keys: keys, values: make([][]byte, len(keys)), appID: snap.AppID}
+		b.appID = snap.AppID
 		if b.run(snap); !b.replaced {
-			return b.values, b.failure()
+			return b
 		}
 	}
 }
@@ -86,7 +90,10 @@ type batchGet struct {
 	ctx    context.Context
 	keys   []CompositeKey
 	values [][]byte
+	errs   []error // of each key
 	appID  int32
+
+	many, one *operation
 
 	wg       sync.WaitGroup
 	mu       sync.Mutex
@@ -104,14 +111,19 @@ type group struct {
 
 // run reads all keys, or as many as can be read.
 func (b *batchGet) run(snap *route.Snapshot) {
+	b.workers = 1 // this goroutine
+	b.add(b.divide(snap, b.all()))
+	b.work()
+	b.wg.Wait()
+}
+
+// all returns the indexes of all keys.
+func (b *batchGet) all() []int {
 	all := make([]int, len(b.keys))
 	for i := range all {
 		all[i] = i
 	}
-	b.workers = 1 // this goroutine
-	b.add(b.divide(snap, all))
-	b.work()
-	b.wg.Wait()
+	return all
 }
 
 // divide groups keys by their partition.
@@ -173,7 +185,7 @@ func (b *batchGet) get(g group) (more []group, err error) {
 		return nil, b.getOne(g.keys[0])
 	}
 	t := b.table
-	x := exchange{op: opBatchGet, target: shareTarget(g.share, b.appID), bulk: true}
+	x := exchange{op: b.many, target: shareTarget(g.share, b.appID), bulk: true}
 	if snap := t.route.Snapshot(); snap != nil {
 		if p, err := x.locate(snap); err == nil && t.client.noBatchGet.has(p.Primary) {
 			return g.split(1), nil
@@ -211,7 +223,7 @@ func (g group) split(n int) []group {
 
 func (b *batchGet) getOne(k int) (err error) {
 	key := b.keys[k]
-	x := exchange{op: opBatchGetOne, target: keyTarget(key.HashKey)}
+	x := exchange{op: b.one, target: keyTarget(key.HashKey)}
 	x.appID = b.appID
 	b.values[k], err = b.table.get(b.ctx, &x, key.HashKey, key.SortKey)
 	return err

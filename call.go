@@ -71,8 +71,9 @@ func (tg *target) locate(s *route.Snapshot) (*route.Partition, error) {
 type exchange struct {
 	op *operation
 	target
-	bulk  bool // the answer may be large
-	large bool // the request is
+	bulk  bool   // the answer may be large
+	large bool   // the request is
+	into  []byte // what op.take appends bytes to
 
 	call      *rpc.Call
 	partition *route.Partition // of the latest attempt that found one
@@ -110,12 +111,23 @@ func (x *exchange) lane() rpc.Lane {
 // which may keep what it is given, and returns a storage status that is a failure,
 // or StatusOK. The request is encoded for each attempt.
 func (t *Table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
+	t.prepare(x)
+	return t.settle(x, t.ask(ctx, x, encode), decode)
+}
+
+// prepare gives an exchange its call.
+func (t *Table) prepare(x *exchange) {
 	x.call = t.client.pool.Call(x.op.task)
 	x.call.Take = x.op.take
+	x.call.Into = x.into
 	x.call.Large = x.large
 	x.call.Movable = x.op.kind != once
 	x.call.Listener = t.route
-	err := t.ask(ctx, x, encode)
+}
+
+// settle has the answer decoded, unless there is none because of err, and gives back the
+// call.
+func (t *Table) settle(x *exchange, err error, decode func(*wire.Reader) wire.Status) error {
 	if err == nil {
 		x.number, x.bytes = x.call.Number, x.call.Bytes
 		status, malformed := x.call.Status, x.call.Malformed

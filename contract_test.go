@@ -2,6 +2,7 @@ package pegasus_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/format"
@@ -18,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/onebox"
+	"github.com/pegasus-go/pegasus/pegasustest"
 )
 
 // The programs on the page, word for word. TestPagePrograms checks that.
@@ -303,22 +306,49 @@ func TestPagePrograms(t *testing.T) {
 }
 
 func TestDocumentedDefaults(t *testing.T) {
-	if o := pegasus.DefaultMultiGetOptions(); !o.StartInclusive || o.StopInclusive || o.MaxFetchCount != 100 || o.MaxFetchSize != 100000 ||
+	if o := pegasus.DefaultMultiGetOptions; !o.StartInclusive || o.StopInclusive || o.MaxFetchCount != 100 || o.MaxFetchSize != 100000 ||
 		o.NoValue || o.Reverse || o.SortKeyFilter.Type != pegasus.FilterTypeNoFilter {
 		t.Errorf("MultiGet: %+v", o)
 	}
-	if o := pegasus.DefaultScannerOptions(); !o.StartInclusive || o.StopInclusive || o.BatchSize != 1000 || o.NoValue ||
-		o.HashKeyFilter.Type != pegasus.FilterTypeNoFilter || o.SortKeyFilter.Type != pegasus.FilterTypeNoFilter {
-		t.Errorf("scanners: %+v", o)
+	for _, o := range []*pegasus.ScannerOptions{pegasus.DefaultScannerOptions(), pegasus.NewScanOptions()} {
+		if !o.StartInclusive || o.StopInclusive || o.BatchSize != 1000 || o.NoValue ||
+			o.HashKeyFilter.Type != pegasus.FilterTypeNoFilter || o.SortKeyFilter.Type != pegasus.FilterTypeNoFilter {
+			t.Errorf("scanners: %+v", o)
+		}
+		o.BatchSize = 1 // of the caller
 	}
-	if o := pegasus.DefaultDelRangeOptions(); !o.StartInclusive || o.StopInclusive || o.SortKeyFilter.Type != pegasus.FilterTypeNoFilter {
+	if o := pegasus.DefaultDelRangeOptions; !o.StartInclusive || o.StopInclusive || o.SortKeyFilter.Type != pegasus.FilterTypeNoFilter {
 		t.Errorf("DelRange: %+v", o)
 	}
-	// Each caller has defaults of its own to change.
-	pegasus.DefaultMultiGetOptions().MaxFetchCount = 1
-	pegasus.DefaultScannerOptions().BatchSize = 1
-	pegasus.DefaultDelRangeOptions().StopInclusive = true
-	if pegasus.DefaultMultiGetOptions().MaxFetchCount != 100 || pegasus.DefaultScannerOptions().BatchSize != 1000 || pegasus.DefaultDelRangeOptions().StopInclusive {
-		t.Error("the defaults are shared")
+	var op pegasus.OpType = (&pegasus.PError{Op: "Get"}).Op
+	if op != pegasus.OpGet {
+		t.Errorf("operation %q", op)
+	}
+}
+
+// The options of a package variable are shared, and nobody writes to them.
+func TestSharedOptions(t *testing.T) {
+	c := pegasustest.Start(t)
+	ctx, h := t.Context(), []byte("h")
+	if err := c.Table.MultiSet(ctx, h, [][]byte{[]byte("a"), []byte("b")}, [][]byte{{}, {}}); err != nil {
+		t.Fatal(err)
+	}
+	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task == onebox.TaskMultiRemove {
+			return onebox.Action{Error: "ERR_ACL_DENY"}
+		}
+		return onebox.Action{}
+	})
+	if err := c.Table.DelRangeOpt(ctx, h, nil, nil, pegasus.DefaultDelRangeOptions); !errors.Is(err, pegasus.ErrACLDeny) {
+		t.Error(err)
+	}
+	if next := pegasus.DefaultDelRangeOptions.NextSortKey(); next != nil {
+		t.Errorf("the next sort key of all callers is %q", next)
+	}
+	saved := *pegasus.DefaultMultiGetOptions
+	defer func() { *pegasus.DefaultMultiGetOptions = saved }()
+	pegasus.DefaultMultiGetOptions.MaxFetchCount = 1
+	if kvs, _, err := c.Table.MultiGet(ctx, h, nil); len(kvs) != 2 || err != nil {
+		t.Errorf("%d entries with the options of nil, %v", len(kvs), err)
 	}
 }

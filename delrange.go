@@ -24,7 +24,10 @@ func (t *Table) DelRange(ctx context.Context, hashKey, startSortKey, stopSortKey
 // DelRangeOpt deletes a range of entries of a hash key: see TableConnector.
 func (t *Table) DelRangeOpt(ctx context.Context, hashKey, startSortKey, stopSortKey []byte, options *DelRangeOptions) error {
 	if options == nil {
-		options = DefaultDelRangeOptions()
+		options = defaultDelRangeOptions()
+	}
+	if options == DefaultDelRangeOptions {
+		options = defaultDelRangeOptions() // that one is shared, and never written to
 	}
 	options.nextSortKey = nil
 	ctx, cancel := t.client.bound(ctx)

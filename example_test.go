@@ -161,10 +161,10 @@ func ExampleTableConnector_MultiGetOpt() {
 	defer done()
 	setUsers(table)
 
-	options := pegasus.DefaultMultiGetOptions()
+	options := *pegasus.DefaultMultiGetOptions
 	options.SortKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchAnywhere, Pattern: []byte("a")}
 	options.NoValue = true
-	kvs, all, err := table.MultiGetOpt(context.Background(), []byte("user_1"), nil, options)
+	kvs, all, err := table.MultiGetOpt(context.Background(), []byte("user_1"), nil, &options)
 	for _, kv := range kvs {
 		fmt.Printf("%s\n", kv.SortKey)
 	}
@@ -183,11 +183,11 @@ func ExampleTableConnector_MultiGetRangeOpt() {
 	defer done()
 	setUsers(table)
 
-	options := pegasus.DefaultMultiGetOptions()
+	options := *pegasus.DefaultMultiGetOptions
 	options.MaxFetchCount = 2
 	var start []byte
 	for page := 1; ; page++ {
-		kvs, all, err := table.MultiGetRangeOpt(context.Background(), []byte("user_1"), start, nil, options)
+		kvs, all, err := table.MultiGetRangeOpt(context.Background(), []byte("user_1"), start, nil, &options)
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -226,9 +226,9 @@ func ExampleTableConnector_DelRangeOpt() {
 	setUsers(table)
 	ctx := context.Background()
 
-	options := pegasus.DefaultDelRangeOptions()
+	options := *pegasus.DefaultDelRangeOptions
 	options.StopInclusive = true
-	err := table.DelRangeOpt(ctx, []byte("user_1"), []byte("a"), []byte("city"), options)
+	err := table.DelRangeOpt(ctx, []byte("user_1"), []byte("a"), []byte("city"), &options)
 	left, countErr := table.SortKeyCount(ctx, []byte("user_1"))
 	fmt.Println(left, err, countErr)
 	// Output: 1 <nil> <nil>

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -14,6 +15,7 @@ var (
 	opMultiGet      = &operation{name: "MultiGet", task: wire.TaskMultiGet}
 	opMultiGetRange = &operation{name: "MultiGetRange", task: wire.TaskMultiGet}
 	opMultiSet      = &operation{name: "MultiSet", task: wire.TaskMultiPut, kind: idempotent, take: takeStatus}
+	opMultiDelCount = &operation{name: "MultiDelCount", task: wire.TaskMultiRemove, kind: idempotent, take: takeRemoved}
 	opMultiDel      = &operation{name: "MultiDel", task: wire.TaskMultiRemove, kind: idempotent, take: takeStatus}
 )
 
@@ -71,7 +73,7 @@ func validateBounds(startSortKey, stopSortKey []byte) error {
 
 func (t *Table) multiGet(ctx context.Context, o *operation, hashKey []byte, options *MultiGetOptions, what func(*wire.MultiGetRequest)) ([]*KeyValue, bool, error) {
 	if options == nil {
-		options = DefaultMultiGetOptions()
+		options = defaultMultiGetOptions()
 	}
 	if err := validateHashKey(hashKey); err != nil {
 		return nil, false, t.refuse(o, err)
@@ -186,6 +188,38 @@ func (t *Table) MultiDel(ctx context.Context, hashKey []byte, sortKeys [][]byte)
 		return t.refuse(opMultiDel, err)
 	}
 	return t.multiDel(ctx, opMultiDel, keyTarget(hashKey), hashKey, sortKeys)
+}
+
+// MultiDelCount is MultiDel that returns how many sort keys the server has deleted. It
+// does not look whether there was an entry: the number is that of sortKeys, duplicates
+// included.
+// hashKey, sortKeys: must not be empty. sortKeys[i]: nil counts as empty.
+func (t *Table) MultiDelCount(ctx context.Context, hashKey []byte, sortKeys [][]byte) (int64, error) {
+	err := validateRowKey(hashKey, nil)
+	switch {
+	case err != nil:
+	case len(sortKeys) == 0:
+		err = argumentError("sortKeys", "must not be empty")
+	default:
+		err = validateTotal("sortKeys", total(sortKeys)+32*len(sortKeys))
+	}
+	if err != nil {
+		return 0, t.refuse(opMultiDelCount, err)
+	}
+	x := exchange{op: opMultiDelCount, target: keyTarget(hashKey), large: total(sortKeys) > bulkRequest}
+	err = t.do(ctx, &x, func(dst []byte) []byte {
+		return wire.AppendArgument(dst, wire.MultiRemoveRequest{HashKey: hashKey, SortKeys: sortKeys})
+	}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return x.number, nil
+}
+
+func takeRemoved(a *rpc.Answer, r *wire.Reader) {
+	var resp wire.MultiRemoveResponse
+	resp.Read(r)
+	a.Status, a.Number = resp.Error, resp.Count
 }
 
 func (t *Table) multiDel(ctx context.Context, o *operation, tg target, hashKey []byte, sortKeys [][]byte) error {

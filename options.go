@@ -19,7 +19,9 @@ type Filter struct {
 }
 
 // MultiGetOptions is the options for MultiGet and MultiGetRange, defaults to
-// DefaultMultiGetOptions.
+// DefaultMultiGetOptions. Beware: &MultiGetOptions{MaxFetchCount: 10} leaves out the
+// entry at startSortKey, because StartInclusive is false; copy *DefaultMultiGetOptions
+// and change that, or use Table.Rows, whose options are safe.
 type MultiGetOptions struct {
 	StartInclusive bool
 	StopInclusive  bool
@@ -41,15 +43,17 @@ type MultiGetOptions struct {
 	NoValue bool
 }
 
-// DefaultMultiGetOptions returns the options that nil stands for: from the
-// start inclusive to the stop exclusive, at most 100 entries and 100000 bytes.
-// The options are the caller's to change.
-func DefaultMultiGetOptions() *MultiGetOptions {
+// DefaultMultiGetOptions are the options that nil stands for: from the start
+// inclusive to the stop exclusive, at most 100 entries and 100000 bytes. To use others,
+// change a copy: what nil means does not depend on this value.
+var DefaultMultiGetOptions = defaultMultiGetOptions()
+
+func defaultMultiGetOptions() *MultiGetOptions {
 	return &MultiGetOptions{StartInclusive: true, MaxFetchCount: 100, MaxFetchSize: 100000}
 }
 
-// DelRangeOptions is the options for DelRange, defaults to
-// DefaultDelRangeOptions.
+// DelRangeOptions is the options for DelRange, defaults to DefaultDelRangeOptions. Beware:
+// &DelRangeOptions{} leaves the entry at startSortKey, because StartInclusive is false.
 type DelRangeOptions struct {
 	nextSortKey    []byte
 	StartInclusive bool
@@ -63,17 +67,19 @@ type DelRangeOptions struct {
 // should not be used by another at the same time.
 func (o *DelRangeOptions) NextSortKey() []byte { return o.nextSortKey }
 
-// DefaultDelRangeOptions returns the options that nil stands for: from the
-// start inclusive to the stop exclusive, without a filter. The options are the
-// caller's to change.
-func DefaultDelRangeOptions() *DelRangeOptions {
-	return &DelRangeOptions{StartInclusive: true}
-}
+// DefaultDelRangeOptions are the options that nil stands for: from the start
+// inclusive to the stop exclusive, without a filter. To use others, change a copy: what
+// nil means does not depend on this value. NextSortKey of it is always nil.
+var DefaultDelRangeOptions = defaultDelRangeOptions()
+
+func defaultDelRangeOptions() *DelRangeOptions { return &DelRangeOptions{StartInclusive: true} }
 
 const defaultBatchSize = 1000
 
-// ScannerOptions is the options for GetScanner and GetUnorderedScanners,
-// defaults to DefaultScannerOptions.
+// ScannerOptions is the options for GetScanner and GetUnorderedScanners, defaults to
+// DefaultScannerOptions. Beware: &ScannerOptions{BatchSize: 5} leaves out the entry at
+// startSortKey, because StartInclusive is false; change what DefaultScannerOptions returns,
+// or use Table.Rows, whose options are safe.
 type ScannerOptions struct {
 	BatchSize      int  // entries fetched at once, at most 1000; <= 0 means 1000
 	StartInclusive bool // if the startSortKey is included

@@ -574,9 +574,9 @@ func TestDelRange(t *testing.T) {
 
 		// A failure tells where to resume.
 		deleted = nil
-		o := DefaultDelRangeOptions()
+		o := *DefaultDelRangeOptions
 		c.On(wire.TaskMultiRemove, peer.Each(remove, peer.Code(wire.ErrACLDeny)))
-		err := tb.DelRangeOpt(t.Context(), []byte("hash000"), []byte("sort010"), nil, o)
+		err := tb.DelRangeOpt(t.Context(), []byte("hash000"), []byte("sort010"), nil, &o)
 		chain(t, err, ErrACLDeny)
 		if op := asPError(t, err).Op; op != "DelRange" {
 			t.Errorf("operation %q", op)
@@ -585,7 +585,7 @@ func TestDelRange(t *testing.T) {
 			t.Errorf("%d deleted, next is %q", len(deleted), got)
 		}
 		c.On(wire.TaskMultiRemove, remove)
-		if err := tb.DelRangeOpt(t.Context(), []byte("hash000"), o.NextSortKey(), []byte("sort240"), o); err != nil {
+		if err := tb.DelRangeOpt(t.Context(), []byte("hash000"), o.NextSortKey(), []byte("sort240"), &o); err != nil {
 			t.Fatal(err)
 		}
 		if len(deleted) != 230 || o.NextSortKey() != nil {
@@ -594,14 +594,14 @@ func TestDelRange(t *testing.T) {
 
 		// So does a failure to read.
 		c.On(wire.TaskGetScanner, peer.Code(wire.ErrACLDeny))
-		err = tb.DelRangeOpt(t.Context(), []byte("hash000"), []byte("sort010"), nil, o)
+		err = tb.DelRangeOpt(t.Context(), []byte("hash000"), []byte("sort010"), nil, &o)
 		chain(t, err, ErrACLDeny)
 		if op := asPError(t, err).Op; op != "DelRange" || string(o.NextSortKey()) != "sort010" {
 			t.Errorf("operation %q, next is %q", op, o.NextSortKey())
 		}
 		// To resume there, inclusive, must not delete a start that was excluded.
 		o.StartInclusive = false
-		chain(t, tb.DelRangeOpt(t.Context(), []byte("hash000"), []byte("sort010"), nil, o), ErrACLDeny)
+		chain(t, tb.DelRangeOpt(t.Context(), []byte("hash000"), []byte("sort010"), nil, &o), ErrACLDeny)
 		if got := string(o.NextSortKey()); got != "sort010\x00" {
 			t.Errorf("after an excluded start, next is %q", got)
 		}

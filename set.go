@@ -9,10 +9,11 @@ import (
 )
 
 var (
-	opSet    = &operation{name: "Set", task: wire.TaskPut, kind: idempotent, take: takeStatus}
-	opSetTTL = &operation{name: "SetTTL", task: wire.TaskPut, kind: idempotent, take: takeStatus}
-	opDel    = &operation{name: "Del", task: wire.TaskRemove, kind: idempotent, take: takeStatus}
-	opIncr   = &operation{name: "Incr", task: wire.TaskIncr, kind: once, take: takeSum}
+	opSet     = &operation{name: "Set", task: wire.TaskPut, kind: idempotent, take: takeStatus}
+	opSetTTL  = &operation{name: "SetTTL", task: wire.TaskPut, kind: idempotent, take: takeStatus}
+	opDel     = &operation{name: "Del", task: wire.TaskRemove, kind: idempotent, take: takeStatus}
+	opIncr    = &operation{name: "Incr", task: wire.TaskIncr, kind: once, take: takeSum}
+	opIncrTTL = &operation{name: "IncrTTL", task: wire.TaskIncr, kind: once, take: takeSum}
 )
 
 // Set sets an entry: see TableConnector.
@@ -72,11 +73,43 @@ func (t *Table) Incr(ctx context.Context, hashKey, sortKey []byte, increment int
 	if len(sortKey) == 0 {
 		return 0, t.refuse(opIncr, argumentError("sortKey", "must not be empty"))
 	}
-	x := exchange{op: opIncr, target: keyTarget(hashKey)}
+	return t.incr(ctx, opIncr, hashKey, sortKey, increment, 0)
+}
+
+// IncrTTL is Incr that says what becomes of the expiry: with KeepTTL it stays, and a new
+// entry has none; with NoTTL the entry does not expire any more; else the time to live is
+// ttl from now on.
+// hashKey: must not be empty. sortKey: nil counts as empty.
+//
+// As with Incr an ErrInDoubt says that it may have been added, and it is not sent again.
+// It fails with StorageInvalidArgument, and changes nothing, if the value is not an integer
+// of 64 bits or the result would not be one.
+func (t *Table) IncrTTL(ctx context.Context, hashKey, sortKey []byte, increment int64, ttl time.Duration) (int64, error) {
+	err := validateRowKey(hashKey, sortKey)
+	var expire int32
+	switch ttl {
+	case KeepTTL:
+	case NoTTL:
+		expire = -1
+	default:
+		if err == nil {
+			expire, err = t.client.expireTS("ttl", ttl)
+		}
+	}
+	if err != nil {
+		return 0, t.refuse(opIncrTTL, err)
+	}
+	return t.incr(ctx, opIncrTTL, hashKey, sortKey, increment, expire)
+}
+
+// incr adds. expire is in the wire's form, which differs from that of other writes.
+func (t *Table) incr(ctx context.Context, o *operation, hashKey, sortKey []byte, increment int64, expire int32) (int64, error) {
+	x := exchange{op: o, target: keyTarget(hashKey)}
 	err := t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.IncrRequest{
 			Key:       wire.Key{HashKey: hashKey, SortKey: sortKey},
 			Increment: increment,
+			ExpireTS:  expire,
 		})
 	}, nil)
 	if err != nil {

@@ -48,6 +48,17 @@ func validateKey(hashKey, sortKey []byte) error {
 	return validateBytes("sortKey", sortKey)
 }
 
+// validateRowKey is validateKey for operations to which nil is empty.
+func validateRowKey(hashKey, sortKey []byte) error {
+	switch {
+	case len(hashKey) == 0:
+		return argumentError("hashKey", "must not be empty")
+	case len(hashKey) > MaxHashKeyLength:
+		return argumentError("hashKey", "has %d bytes, the limit is %d", len(hashKey), MaxHashKeyLength)
+	}
+	return validateSize("sortKey", sortKey)
+}
+
 // validateList refuses nil elements, and a list that cannot be framed.
 func validateList(name string, list [][]byte) error {
 	size := 0

@@ -108,10 +108,10 @@ func (t *tour) batch(ctx context.Context) error {
 // filter reads the tests of the package that has the most of them.
 func (t *tour) filter(ctx context.Context) error {
 	p, tests := t.src.most(isTest)
-	options := pegasus.DefaultMultiGetOptions()
+	options := *pegasus.DefaultMultiGetOptions
 	options.SortKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchPostfix, Pattern: []byte("_test.go")}
 	options.MaxFetchCount, options.MaxFetchSize = 0, 0 // no limit
-	kvs, all, err := t.table.MultiGetOpt(ctx, []byte(p.path), nil, options)
+	kvs, all, err := t.table.MultiGetOpt(ctx, []byte(p.path), nil, &options)
 	if err != nil {
 		return err
 	}
@@ -160,13 +160,13 @@ const pageSize = 25
 // begins behind the last name of the one before.
 func (t *tour) pages(ctx context.Context) error {
 	p, _ := t.src.most(isGo)
-	options := pegasus.DefaultMultiGetOptions()
+	options := *pegasus.DefaultMultiGetOptions
 	options.MaxFetchCount = pageSize
 	options.NoValue = true
 	var start []byte
 	var names [][]byte
 	for pages := 1; ; pages++ {
-		kvs, all, err := t.table.MultiGetRangeOpt(ctx, []byte(p.path), start, nil, options)
+		kvs, all, err := t.table.MultiGetRangeOpt(ctx, []byte(p.path), start, nil, &options)
 		if err != nil {
 			return err
 		}

@@ -31,9 +31,9 @@ func (t *tour) remove(ctx context.Context) error {
 		{
 			"DelRangeOpt of the tests", testKeys,
 			func([][]byte) error {
-				options := pegasus.DefaultDelRangeOptions()
+				options := *pegasus.DefaultDelRangeOptions
 				options.SortKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchPostfix, Pattern: []byte("_test.go")}
-				return t.table.DelRangeOpt(ctx, hashKey, nil, nil, options)
+				return t.table.DelRangeOpt(ctx, hashKey, nil, nil, &options)
 			},
 		},
 		{

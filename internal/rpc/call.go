@@ -16,6 +16,9 @@ type Call struct {
 	// keeps of that, and keeps it in Answer. Without it the whole reply is the
 	// caller's, in Reply.
 	Take func(*Answer, *wire.Reader)
+	// Into is what Bytes of the Answer is when Take is called. Nobody touches it after Do
+	// has returned.
+	Into []byte
 	// Large is set if the argument may be large. It is encoded in memory of its own
 	// then, beside other calls, and sent from there.
 	Large bool
@@ -109,7 +112,7 @@ func (p *Pool) idleCall() *Call {
 // take makes the reply that of the call: by the goroutine that has read it, which
 // has it at hand. The reply is in the read buffer unless it is in memory of its own.
 func (cl *Call) take(r *wire.Reply, own bool) {
-	cl.Answer = Answer{Code: r.Err}
+	cl.Answer = Answer{Code: r.Err, Bytes: cl.Into}
 	switch {
 	case r.Err == wire.ErrOK && !r.Answers(cl.task):
 		cl.Malformed = fmt.Errorf("%w: answer %q to %s", wire.ErrMalformed, r.Task, cl.task)

@@ -1,0 +1,352 @@
+package pegasus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/route"
+	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// ErrNotAttempted: an item of a batch was not sent, because the time was over before.
+var ErrNotAttempted = errors.New("not attempted")
+
+// many is a number of requests, one for each item, that are handed to their connections
+// together. Those that fail, and those without a connection, go the way of single
+// requests after that.
+type many struct {
+	table  *Table
+	op     *operation
+	n      int
+	hash   func(i int) uint64
+	size   func(i int) int // bytes of keys and values
+	encode func(i int, dst []byte) []byte
+	decode func(i int, r *wire.Reader) wire.Status // nil if op.take does it
+	bulk   bool
+
+	deadline, own time.Time
+	errs          []error
+}
+
+const (
+	// chunkItems and chunkBytes bound what is handed to a connection at once.
+	chunkItems = 128
+	chunkBytes = bulkRequest
+	// batchParallel is how many single requests of a batch are under way.
+	batchParallel = 32
+)
+
+// run carries the batch out and returns the error of each item.
+func (b *many) run(ctx context.Context) []error {
+	t := b.table
+	b.errs = make([]error, b.n)
+	b.deadline, b.own = t.client.limit(ctx, time.Now())
+	limited := ctx
+	if !b.own.IsZero() {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithDeadline(ctx, b.own)
+		defer cancel()
+	}
+	x := exchange{op: b.op, course: &course{deadline: b.deadline, own: b.own}}
+	snap, err := t.snapshot(limited, &x)
+	if err != nil {
+		err = notAttempted(t.failure(&x, err))
+		for i := range b.errs {
+			b.errs[i] = err
+		}
+		return b.errs
+	}
+	rest := b.together(limited, snap)
+	b.singly(limited, rest)
+	return b.errs
+}
+
+// remainder is an item that was not carried out together with others, and why.
+type remainder struct {
+	item      int
+	partition *route.Partition // of the attempt, nil if there was none
+	err       error
+}
+
+// together hands each connection its items, and returns those that are left.
+func (b *many) together(ctx context.Context, snap *route.Snapshot) (rest []remainder) {
+	lane := rpc.Lane(0)
+	if b.bulk {
+		lane = rpc.Bulk
+	}
+	type share struct {
+		items      []int
+		partitions []*route.Partition
+	}
+	shares := make(map[*rpc.Conn]*share)
+	for i := range b.n {
+		p := snap.Locate(b.hash(i))
+		var conn *rpc.Conn
+		if p.Primary != nil && b.size(i) <= chunkBytes {
+			if !b.bulk {
+				lane = rpc.Lane(b.hash(i) >> 48)
+			}
+			conn = p.Primary.Live(lane)
+		}
+		if conn == nil {
+			rest = append(rest, remainder{item: i})
+			continue
+		}
+		s := shares[conn]
+		if s == nil {
+			s = new(share)
+			shares[conn] = s
+		}
+		s.items = append(s.items, i)
+		s.partitions = append(s.partitions, p)
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for conn, s := range shares {
+		wg.Go(func() {
+			for len(s.items) > 0 {
+				n := b.chunk(s.items)
+				left := b.send(ctx, conn, s.items[:n], s.partitions[:n])
+				s.items, s.partitions = s.items[n:], s.partitions[n:]
+				if len(left) > 0 {
+					mu.Lock()
+					rest = append(rest, left...)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return rest
+}
+
+// chunk returns how many of the items are handed over at once.
+func (b *many) chunk(items []int) int {
+	size := 0
+	for n, i := range items {
+		if size += b.size(i); n > 0 && size > chunkBytes || n == chunkItems {
+			return n
+		}
+	}
+	return len(items)
+}
+
+// send makes an attempt with items of one connection.
+func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions []*route.Partition) (rest []remainder) {
+	t := b.table
+	if ctx.Err() != nil {
+		for _, i := range items {
+			rest = append(rest, remainder{item: i})
+		}
+		return rest
+	}
+	xs := make([]exchange, len(items))
+	calls, failed := make([]*rpc.Call, len(items)), make([]error, len(items))
+	for k := range xs {
+		xs[k] = exchange{op: b.op, bulk: b.bulk, target: target{hash: b.hash(items[k])}, partition: partitions[k]}
+		t.prepare(&xs[k])
+		calls[k] = xs[k].call
+	}
+	timeout := rpc.TimeoutMs(time.Until(b.deadline))
+	conn.DoAll(ctx, calls, time.Time{}, func(k int) (wire.RequestHeader, rpc.Encode) {
+		p := partitions[k]
+		h := wire.RequestHeader{GPID: p.GPID, TimeoutMs: timeout, ThreadHash: p.ThreadHash(), PartitionHash: xs[k].hash}
+		return h, func(dst []byte) []byte { return b.encode(items[k], dst) }
+	}, failed)
+	for k, err := range failed {
+		if err == nil && calls[k].Code != wire.ErrOK {
+			err = ErrorCode(calls[k].Code)
+		}
+		if err != nil {
+			calls[k].Release()
+			rest = append(rest, remainder{items[k], partitions[k], err})
+			continue
+		}
+		partitions[k].Primary.Budget.Succeeded()
+		b.errs[items[k]] = t.settle(&xs[k], nil, b.decoder(items[k]))
+	}
+	return rest
+}
+
+func (b *many) decoder(i int) func(*wire.Reader) wire.Status {
+	if b.decode == nil {
+		return nil
+	}
+	return func(r *wire.Reader) wire.Status { return b.decode(i, r) }
+}
+
+// singly carries out what is left, with what is known of it already.
+func (b *many) singly(ctx context.Context, rest []remainder) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range min(len(rest), batchParallel) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				last := len(rest) - 1
+				if last < 0 {
+					mu.Unlock()
+					return
+				}
+				r := rest[last]
+				rest = rest[:last]
+				mu.Unlock()
+				b.errs[r.item] = b.one(ctx, r)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (b *many) one(ctx context.Context, r remainder) error {
+	t := b.table
+	x := exchange{
+		op: b.op, bulk: b.bulk, large: b.size(r.item) > bulkRequest, target: target{hash: b.hash(r.item)},
+		partition: r.partition, course: &course{deadline: b.deadline, own: b.own},
+	}
+	if r.partition != nil {
+		x.attempts = 1
+	}
+	if err := t.ended(); err != nil && r.partition == nil {
+		return notAttempted(t.refuse(b.op, err))
+	}
+	t.prepare(&x)
+	err := t.settle(&x, t.retry(ctx, &x, func(dst []byte) []byte { return b.encode(r.item, dst) }, r.err), b.decoder(r.item))
+	return notAttempted(err)
+}
+
+// notAttempted makes the error of an item that was never sent say so.
+func notAttempted(err error) error {
+	var pe *PError
+	if !errors.As(err, &pe) || pe.Attempts > 0 {
+		return err
+	}
+	copied := *pe
+	copied.Err = &cause{fmt.Sprintf("%v: %v", ErrNotAttempted, pe.Err), []error{ErrNotAttempted, pe.Err}}
+	return &copied
+}
+
+// summary is the error of a batch of which some items have failed: how many, and the first
+// few.
+func summary(what string, errs []error) error {
+	failed := 0
+	var causes []error
+	const most = 3
+	text := ""
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		if failed++; failed <= most {
+			text += fmt.Sprintf("; %s %d: %v", what, i, err)
+			causes = append(causes, err)
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	more := ""
+	if failed > most {
+		more = fmt.Sprintf("; and %d more", failed-most)
+	}
+	return &cause{fmt.Sprintf("pegasus: %d of %d %ss failed%s%s", failed, len(errs), what, text, more), causes}
+}
+
+// Outcomes are the errors of the items of a batch of writes, in their order; nil for those
+// that succeeded.
+type Outcomes []error
+
+// Err returns nil if all items succeeded, else an error that says how many failed, with the
+// first few of their errors.
+func (o Outcomes) Err() error { return summary("item", o) }
+
+// Put is an entry for SetMany.
+type Put struct {
+	HashKey, SortKey, Value []byte
+	TTL                     time.Duration // NoTTL is the zero value
+}
+
+var (
+	opSetMany = &operation{name: "SetMany", task: wire.TaskPut, kind: idempotent, take: takeStatus}
+	opDelMany = &operation{name: "DelMany", task: wire.TaskRemove, kind: idempotent, take: takeStatus}
+)
+
+// SetMany sets entries of any hash keys. It is not atomic, and does not keep an order: of
+// two that have the same key either may be last. The requests to a server are sent
+// together; each is tried again like a Set. All have the time of one operation.
+//
+// The outcomes are as many as puts, in their order; those that were not sent have
+// ErrNotAttempted. The error is for a bad argument or a closed table: nothing was tried
+// then.
+// Hash keys must not be empty; sort keys and values that are nil count as empty.
+func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
+	expires := make([]int32, len(puts))
+	size := 0
+	for i := range puts {
+		p := &puts[i]
+		err := validateRowKey(p.HashKey, p.SortKey)
+		if err == nil {
+			err = validateSize("Value", p.Value)
+		}
+		if err == nil {
+			expires[i], err = t.client.expireTS("TTL", p.TTL)
+		}
+		if err != nil {
+			return nil, t.refuse(opSetMany, inElement(fmt.Sprintf("puts[%d]", i), err))
+		}
+		size += len(p.HashKey) + len(p.SortKey) + len(p.Value)
+	}
+	if err := t.mayBegin(ctx); err != nil {
+		return nil, t.refuse(opSetMany, err)
+	}
+	b := &many{
+		table: t, op: opSetMany, n: len(puts),
+		hash: func(i int) uint64 { return schema.Hash(puts[i].HashKey) },
+		size: func(i int) int { return len(puts[i].HashKey) + len(puts[i].SortKey) + len(puts[i].Value) },
+		encode: func(i int, dst []byte) []byte {
+			p := &puts[i]
+			return wire.AppendArgument(dst, wire.UpdateRequest{
+				Key: wire.Key{HashKey: p.HashKey, SortKey: p.SortKey}, Value: p.Value, ExpireTS: expires[i],
+			})
+		},
+	}
+	return b.run(ctx), nil
+}
+
+// DelMany deletes entries of any hash keys, as SetMany sets them. It succeeds where there
+// is none.
+func (t *Table) DelMany(ctx context.Context, keys []CompositeKey) (Outcomes, error) {
+	for i := range keys {
+		if err := validateRowKey(keys[i].HashKey, keys[i].SortKey); err != nil {
+			return nil, t.refuse(opDelMany, inElement(fmt.Sprintf("keys[%d]", i), err))
+		}
+	}
+	if err := t.mayBegin(ctx); err != nil {
+		return nil, t.refuse(opDelMany, err)
+	}
+	b := &many{
+		table: t, op: opDelMany, n: len(keys),
+		hash: func(i int) uint64 { return schema.Hash(keys[i].HashKey) },
+		size: func(i int) int { return len(keys[i].HashKey) + len(keys[i].SortKey) },
+		encode: func(i int, dst []byte) []byte {
+			return wire.AppendArgument(dst, wire.Key{HashKey: keys[i].HashKey, SortKey: keys[i].SortKey})
+		},
+	}
+	return b.run(ctx), nil
+}
+
+// mayBegin returns why an operation may not begin.
+func (t *Table) mayBegin(ctx context.Context) error {
+	if err := t.ended(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return rpc.ContextError(ctx)
+	}
+	return nil
+}
