@@ -29,7 +29,19 @@ type cursor struct {
 	until   time.Time       // the end of the Next that waits, if one does
 	due     time.Time       // the end of the present step
 	checked *rpc.Node       // the server that can resume, if this is to be known
+
+	track  bool   // batches say where they begin and end
+	before []part // what was left before the present batch, if track is set
+	counts counts // if the request asks for numbers only
 }
+
+// counts are of a scan that counts. A part that has to begin anew is counted anew.
+type counts struct {
+	done int64 // of parts that are completed, and up to the start of the present one
+	here int64 // of the present part since its start
+}
+
+func (n *counts) total() int64 { return n.done + n.here }
 
 // part is what is left to scan of a share of the table.
 type part struct {
@@ -44,6 +56,8 @@ type batch struct {
 	rows   []wire.KeyValue
 	err    error
 	late   bool // err is that the time of a request was over
+
+	before, after []part // what was left, if the cursor tracks that
 }
 
 // beyond is how much more time a request has than the Next that waits for it, so
@@ -81,7 +95,11 @@ func (c *cursor) next(ctx context.Context) batch {
 		}
 		if err != nil || len(rows) > 0 || time.Since(began) > timeout/2 {
 			late := err != nil && timeIsOver(err) && !time.Now().Before(c.due)
-			return batch{cursor: c, rows: rows, err: err, late: late}
+			b := batch{cursor: c, rows: rows, err: err, late: late}
+			if c.track {
+				b.before, b.after = c.before, slices.Clone(c.parts)
+			}
+			return b
 		}
 	}
 	return batch{cursor: c}
@@ -124,6 +142,7 @@ func (c *cursor) step(ctx context.Context) ([]wire.KeyValue, error) {
 	if err := c.checkResumable(ctx); err != nil {
 		return nil, err
 	}
+	c.counts.here = 0
 	q := c.request
 	q.StartKey.Raw, q.StartInclusive = c.parts[0].start, c.parts[0].inclusive
 	return c.ask(ctx, c.begin, func(dst []byte) []byte { return wire.AppendArgument(dst, q) })
@@ -132,6 +151,9 @@ func (c *cursor) step(ctx context.Context) ([]wire.KeyValue, error) {
 // ask sends a request for rows.
 func (c *cursor) ask(ctx context.Context, o *operation, encode rpc.Encode) ([]wire.KeyValue, error) {
 	x := c.exchange(o)
+	if c.track {
+		c.before = slices.Clone(c.parts)
+	}
 	resp := wire.ScanResponse{KVs: c.spare}
 	c.spare = nil
 	status := wire.StatusOK
@@ -158,6 +180,9 @@ func (c *cursor) ask(ctx context.Context, o *operation, encode rpc.Encode) ([]wi
 		c.lost++ // the partition has moved since
 		return nil, nil
 	}
+	if resp.KVCount != nil && *resp.KVCount > 0 {
+		c.counts.here += int64(*resp.KVCount)
+	}
 	switch {
 	case status == wire.StatusNotFound:
 		c.lost++ // the context is gone: go on behind the last row
@@ -168,6 +193,7 @@ func (c *cursor) ask(ctx context.Context, o *operation, encode rpc.Encode) ([]wi
 		c.advance(resp.KVs)
 	case resp.ContextID == wire.ScanCompleted || (o == c.begin && resp.ContextID == 0 && len(resp.KVs) == 0):
 		// Real servers answer an empty range with a context id of 0.
+		c.counts = counts{done: c.counts.total() + int64(len(resp.KVs))}
 		c.parts, c.lost = c.parts[1:], 0
 	default:
 		c.advance(resp.KVs)
@@ -180,6 +206,7 @@ func (c *cursor) ask(ctx context.Context, o *operation, encode rpc.Encode) ([]wi
 // context costs nothing.
 func (c *cursor) advance(rows []wire.KeyValue) {
 	if len(rows) > 0 {
+		c.counts = counts{done: c.counts.total() + int64(len(rows))}
 		c.parts[0].start = slices.Clone(rows[len(rows)-1].Key)
 		c.parts[0].inclusive = false
 	}

@@ -27,6 +27,8 @@ type scanner struct {
 	cursor *cursor    // nil while a batch is under way
 	batch  []wire.KeyValue
 	rows   []wire.KeyValue // what is left of batch
+	before []part          // what was left of the scan before batch, if that is tracked
+	after  []part          // and after it
 	appID  int32           // of the table that the latest batch is from
 }
 
@@ -76,13 +78,46 @@ func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, v
 	if completed || err != nil {
 		return completed, nil, nil, nil, err
 	}
-	row := &s.rows[0]
+	kv := &s.rows[0]
 	s.rows = s.rows[1:]
-	hashKey, sortKey, ok := schema.SplitKey(row.Key)
+	row, err := s.row(kv)
+	return false, row.HashKey, row.SortKey, row.Value, err
+}
+
+// row is a record as callers see it. It shares its memory.
+func (s *scanner) row(kv *wire.KeyValue) (Row, error) {
+	hashKey, sortKey, ok := schema.SplitKey(kv.Key)
 	if !ok {
-		return false, nil, nil, nil, s.table.refuse(s.op, fmt.Errorf("%w: record with the key %x", ErrMalformed, row.Key))
+		return Row{}, s.table.refuse(s.op, fmt.Errorf("%w: record with the key %x", ErrMalformed, kv.Key))
 	}
-	return false, hashKey, sortKey, row.Value, nil
+	row := Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
+	if kv.HasExpireTS {
+		row.Expires = expiryTime(kv.ExpireTS)
+	}
+	return row, nil
+}
+
+// scanBatch is a batch that was handed over as a whole.
+type scanBatch struct {
+	scanner       *scanner
+	rows          []wire.KeyValue
+	before, after []part
+}
+
+// nextBatch hands over the next batch as a whole; completed is true if there is none. It is
+// used in place of Next, not beside it.
+func (s *scanner) nextBatch(ctx context.Context) (b scanBatch, completed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ended(ctx); err != nil {
+		return scanBatch{}, false, err
+	}
+	if completed, err := s.refill(ctx); completed || err != nil {
+		return scanBatch{}, completed, err
+	}
+	b = scanBatch{s, s.rows, s.before, s.after}
+	s.rows, s.batch = nil, nil // not to be used again
+	return b, false, nil
 }
 
 // ended returns why there may be no row.
@@ -149,6 +184,7 @@ func (s *scanner) accept(ctx context.Context, b batch) {
 	}
 	b.cursor.spare = s.batch
 	s.batch, s.rows, s.appID = b.rows, b.rows, b.cursor.target.appID
+	s.before, s.after = b.before, b.after
 	if !b.cursor.done() {
 		s.fetch(ctx, false)
 	}
