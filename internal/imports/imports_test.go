@@ -52,6 +52,8 @@ var allowed = map[string][]string{
 		"internal/wire", "internal/storage", "onebox/limits",
 	},
 
+	"recipe": {"."},
+
 	"onebox":       {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
 	"pegasustest":  {"onebox", ".", "admin", "internal/memnet"},
 	"internal/cli": {"onebox", "github.com/spf13/cobra"},
@@ -61,6 +63,7 @@ var allowed = map[string][]string{
 	"internal/wire/wiretest":     {"internal/wire"},
 	"conformance":                {},
 	"examples/hello":             {"."},
+	"examples/service":           {".", "onebox", "recipe"},
 	"examples/quickstart":        {".", "admin", "onebox", "golang.org/x/term"},
 	"reliability/internal/child": {".", "admin", "onebox"},
 	"reliability/soak":           {".", "admin", "onebox", "pegasustest", "reliability/internal/child"},
