@@ -1,4 +1,5 @@
-// Command pegasus runs an onebox, a whole Pegasus in one process.
+// Command pegasus works with a Pegasus cluster: rows, tables, and a onebox, a whole
+// Pegasus in one process.
 //
 // Run pegasus help for what it can do.
 package main
@@ -10,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/pegasus-go/pegasus/internal/cli"
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
 )
 
 func main() {
@@ -19,5 +21,5 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
-	os.Exit(cli.Run(ctx, os.Args[1:], cli.Streams{Out: os.Stdout, Err: os.Stderr}))
+	os.Exit(cli.Run(ctx, os.Args[1:], ui.Standard()))
 }

@@ -1,50 +1,60 @@
-// Package cli is the pegasus command: one file for each subcommand.
+// Package cli is the pegasus command: one file for each group of subcommands.
 package cli
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/output"
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/spf13/cobra"
 )
 
-// Streams are what a command writes to: results to Out, everything else to Err.
-type Streams struct {
-	Out, Err io.Writer
-}
-
-// Exit statuses.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
-)
-
 // Run runs the command line args, without the name of the program, and returns
 // the exit status. A command that serves ends, with success, when ctx does.
-func Run(ctx context.Context, args []string, streams Streams) int {
+func Run(ctx context.Context, args []string, streams ui.Streams) int {
+	a := &app{streams: streams, format: output.Table}
 	started := false
-	root := newRoot(streams)
-	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	root := newRoot(a)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := a.checkFlags(cmd); err != nil {
+			return err
+		}
+		started = true
+		return nil
+	}
 	root.SetArgs(args)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return exitOK
+	code := codeOf(err, started)
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(streams.Err, "pegasus:", err)
 	}
-	fmt.Fprintln(streams.Err, "pegasus:", err)
-	// An error before the command has started is one of the command line.
+	switch code {
+	case exit.Usage:
+		fmt.Fprintf(streams.Err, "Run '%s --help' for usage.\n", cmd.CommandPath())
+	case exit.InDoubt:
+		fmt.Fprintln(streams.Err, "It may have been carried out or not: look before you repeat it.")
+	case exit.Unreachable:
+		fmt.Fprintln(streams.Err, a.whereFrom())
+	}
+	return int(code)
+}
+
+// codeOf returns the exit status for an error. One before the command has started
+// is of the command line.
+func codeOf(err error, started bool) exit.Code {
 	var oe *onebox.OptionError
 	var ue *usageError
-	if started && !errors.As(err, &oe) && !errors.As(err, &ue) {
-		return exitFailed
+	if err != nil && !started || errors.As(err, &oe) || errors.As(err, &ue) {
+		return exit.Usage
 	}
-	fmt.Fprintf(streams.Err, "Run '%s --help' for usage.\n", cmd.CommandPath())
-	return exitUsage
+	return exit.Of(err)
 }
 
 // usageError is the error of a command whose flags make no sense together.
@@ -52,14 +62,32 @@ type usageError struct{ msg string }
 
 func (e *usageError) Error() string { return e.msg }
 
-func newRoot(streams Streams) *cobra.Command {
+func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "pegasus",
-		Short:         "Apache Pegasus in one process",
+		Use:   "pegasus",
+		Short: "Work with Apache Pegasus, or run one in this process",
+		Example: `  pegasus onebox                        # a Pegasus of one's own, at 127.0.0.1:34601
+  pegasus set temp u1 name Ann --ttl 1h
+  pegasus get temp u1 name`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newOneboxCommand(streams), newVersionCommand(streams))
+	a.addFlags(root)
+	root.AddCommand(
+		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
+		newTableCommand(a), newOneboxCommand(a.streams), newVersionCommand(a.streams), newExitCodesTopic(),
+	)
 	return root
+}
+
+// newExitCodesTopic is a text of the help, and no command.
+func newExitCodesTopic() *cobra.Command {
+	var s strings.Builder
+	s.WriteString("The exit status says how a command ended:\n\n")
+	for _, m := range exit.Meanings {
+		fmt.Fprintf(&s, "  %3d  %s\n", m.Code, m.Meaning)
+	}
+	s.WriteString("\nEvery other status means that it failed.")
+	return &cobra.Command{Use: "exit-codes", Short: "What the exit status means", Long: s.String()}
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/spf13/cobra"
 )
@@ -35,7 +36,7 @@ type oneboxOptions struct {
 	debug          bool
 }
 
-func newOneboxCommand(streams Streams) *cobra.Command {
+func newOneboxCommand(streams ui.Streams) *cobra.Command {
 	o := oneboxOptions{durability: durabilityFlag(onebox.Sync)}
 	cmd := &cobra.Command{
 		Use:   "onebox",
@@ -91,7 +92,7 @@ func notEmpty(cmd *cobra.Command, flags ...string) error {
 	return nil
 }
 
-func runOnebox(ctx context.Context, o oneboxOptions, streams Streams) error {
+func runOnebox(ctx context.Context, o oneboxOptions, streams ui.Streams) error {
 	if err := o.check(); err != nil {
 		return err
 	}

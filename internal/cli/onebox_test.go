@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"io"
 	"net"
 	"os"
@@ -37,7 +39,7 @@ func runOneboxCommand(t *testing.T, args ...string) running {
 	var stderr bytes.Buffer
 	status := make(chan int, 1)
 	go func() {
-		status <- Run(ctx, append([]string{"onebox", "--listen", "127.0.0.1:0"}, args...), Streams{Out: in, Err: &stderr})
+		status <- Run(ctx, append([]string{"onebox", "--listen", "127.0.0.1:0"}, args...), ui.Streams{Out: in, Err: &stderr})
 		in.Close()
 	}()
 	lines := bufio.NewScanner(out)
@@ -52,7 +54,7 @@ func runOneboxCommand(t *testing.T, args ...string) running {
 	r.stop = func() {
 		t.Helper()
 		cancel()
-		if s := <-status; s != exitOK {
+		if s := <-status; s != int(exit.OK) {
 			t.Errorf("status %d after an interrupt: %s", s, &stderr)
 		}
 	}
@@ -104,12 +106,12 @@ func TestOneboxInDirectory(t *testing.T) {
 	}
 
 	status, _, stderr := run(t, "onebox", "--listen", "127.0.0.1:0", "--dir", dir)
-	if status != exitFailed || !strings.Contains(stderr, dir) {
+	if status != int(exit.Failed) || !strings.Contains(stderr, dir) {
 		t.Errorf("a second onebox in the directory: status %d, %s", status, stderr)
 	}
 	_, port, _ := net.SplitHostPort(r.meta)
 	status, _, stderr = run(t, "onebox", "--listen", "localhost:"+port)
-	if status != exitFailed || !strings.Contains(stderr, r.meta) || !strings.Contains(stderr, "--listen takes another port") {
+	if status != int(exit.Failed) || !strings.Contains(stderr, r.meta) || !strings.Contains(stderr, "--listen takes another port") {
 		t.Errorf("a second onebox on the port: status %d, %s", status, stderr)
 	}
 	r.stop()
@@ -148,7 +150,7 @@ func TestOneboxTables(t *testing.T) {
 		"a,replica.write_throttling=20000*reject*100": `--table: envs: table "a" has replica.write_throttling="20000*delay*100,30000*reject*100"`,
 	} {
 		status, _, stderr := run(t, "onebox", "--listen", "127.0.0.1:0", "--dir", dir, "--table", "b:2", "--table", table)
-		if status != exitUsage || !strings.Contains(stderr, want) {
+		if status != int(exit.Usage) || !strings.Contains(stderr, want) {
 			t.Errorf("--table %s: status %d, %s, want %s", table, status, stderr, want)
 		}
 	}

@@ -5,10 +5,11 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"github.com/spf13/cobra"
 )
 
-func newVersionCommand(streams Streams) *cobra.Command {
+func newVersionCommand(streams ui.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",

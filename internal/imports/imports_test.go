@@ -54,10 +54,18 @@ var allowed = map[string][]string{
 
 	"recipe": {"."},
 
-	"onebox":       {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
-	"pegasustest":  {"onebox", ".", "admin", "internal/memnet"},
-	"internal/cli": {"onebox", "github.com/spf13/cobra"},
-	"cmd/pegasus":  {"internal/cli"},
+	"onebox":              {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
+	"pegasustest":         {"onebox", ".", "admin", "internal/memnet"},
+	"internal/cli/esc":    {},
+	"internal/cli/exit":   {"."},
+	"internal/cli/coding": {"internal/cli/esc"},
+	"internal/cli/ui":     {"internal/cli/exit", "golang.org/x/term"},
+	"internal/cli/output": {"internal/cli/esc", "internal/cli/exit", "github.com/jedib0t/go-pretty/v6"},
+	"internal/cli": {
+		"internal/cli/coding", "internal/cli/exit", "internal/cli/output", "internal/cli/ui", ".", "admin", "onebox",
+		"github.com/spf13/cobra",
+	},
+	"cmd/pegasus": {"internal/cli", "internal/cli/ui"},
 
 	"internal/peer":              {"internal/memnet", "internal/wire"},
 	"internal/wire/wiretest":     {"internal/wire"},

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
+	"github.com/pegasus-go/pegasus/onebox"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts have a onebox of their own with the tables temp and other. The
+// command "exits CODE ARGS..." runs pegasus in this process, with the file stdin, if there is
+// one, as standard input.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			srv, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "temp", Partitions: 4}, {Name: "other", Partitions: 4}}})
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = srv.Close() })
+			env.Values["onebox"] = srv
+			env.Setenv("PEGASUS_META", strings.Join(srv.MetaServers(), ","))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "lose-answers": loseAnswers},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: exits CODE ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	stdin, err := os.ReadFile(ts.MkAbs("stdin"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		ts.Check(err)
+	}
+	streams := ui.Streams{In: bytes.NewReader(stdin), Out: ts.Stdout(), Err: ts.Stderr(), Env: ts.Getenv}
+	for i, arg := range args { // files are those of the script
+		if name, ok := strings.CutPrefix(arg, "@"); ok {
+			args[i] = "@" + ts.MkAbs(name)
+		}
+	}
+	if code := Run(context.Background(), args[1:], streams); code != want {
+		ts.Fatalf("status %d, want %d", code, want)
+	}
+}
+
+// loseAnswers makes the onebox carry writes out and break the connection.
+func loseAnswers(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Value("onebox").(*onebox.Server).Intercept(func(r onebox.Request) onebox.Action {
+		return onebox.Action{LoseAnswer: r.Task == onebox.TaskIncr, Close: r.Task == onebox.TaskIncr}
+	})
+}
+
+func TestCodeOf(t *testing.T) {
+	any := errors.New("any")
+	if codeOf(any, false) != exit.Usage || codeOf(any, true) != exit.Failed || codeOf(nil, false) != exit.OK {
+		t.Error("an error of the command line is not told from others")
+	}
+}

@@ -1,0 +1,63 @@
+// Package ui is how the pegasus command talks: its streams, and what it asks.
+package ui
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"golang.org/x/term"
+)
+
+// Streams are what a command reads and writes: data to Out, all talk about it to
+// Err. Nil In is empty.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// InTerminal and OutTerminal tell whether a person is there.
+	InTerminal, OutTerminal bool
+	// Env looks up a variable of the environment; nil: none is set.
+	Env func(name string) string
+}
+
+// Getenv returns a variable of the environment, "" if it is not set.
+func (s Streams) Getenv(name string) string {
+	if s.Env == nil {
+		return ""
+	}
+	return s.Env(name)
+}
+
+// Standard returns the streams of the process.
+func Standard() Streams {
+	return Streams{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		Env:         os.Getenv,
+	}
+}
+
+// Confirm asks whether to do what cannot be undone, unless yes says so already.
+// Where nobody can be asked, and where the answer is no, it refuses.
+func (s Streams) Confirm(question string, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !s.InTerminal || !s.OutTerminal {
+		return exit.Errorf(exit.Refused, "%s needs --yes where there is no terminal to ask at", question)
+	}
+	fmt.Fprintf(s.Err, "%s? [y/N] ", question)
+	answer, err := bufio.NewReader(s.In).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	if err != nil { // the end of the input leaves the cursor on the line
+		fmt.Fprintln(s.Err)
+	}
+	return exit.Errorf(exit.Refused, "nothing was done")
+}

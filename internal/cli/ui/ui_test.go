@@ -1,0 +1,36 @@
+package ui
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+)
+
+func TestConfirm(t *testing.T) {
+	for _, tc := range []struct {
+		answer   string
+		in, out  bool
+		yes      bool
+		want     exit.Code
+		question bool
+	}{
+		{"", false, false, true, exit.OK, false},
+		{"y\n", false, true, false, exit.Refused, false}, // what is piped in is data
+		{"y\n", true, false, false, exit.Refused, false},
+		{"y\n", true, true, false, exit.OK, true},
+		{" YES \n", true, true, false, exit.OK, true},
+		{"y", true, true, false, exit.OK, true},
+		{"\n", true, true, false, exit.Refused, true},
+		{"yeah\n", true, true, false, exit.Refused, true},
+		{"", true, true, false, exit.Refused, true},
+	} {
+		var out, talk bytes.Buffer
+		s := Streams{In: strings.NewReader(tc.answer), Out: &out, Err: &talk, InTerminal: tc.in, OutTerminal: tc.out}
+		err := s.Confirm("drop x", tc.yes)
+		if exit.Of(err) != tc.want || (talk.Len() > 0) != tc.question || out.Len() > 0 {
+			t.Errorf("%+v: %v, talk %q, data %q", tc, err, &talk, &out)
+		}
+	}
+}
