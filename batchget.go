@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	opBatchGet    = &operation{name: "BatchGet", task: wire.TaskBatchGet}
-	opBatchGetOne = &operation{name: "BatchGet", task: wire.TaskGet, take: takeValue}
+	opBatchGet    = &operation{name: "BatchGet", task: wire.TaskBatchGet, part: true}
+	opBatchGetOne = &operation{name: "BatchGet", task: wire.TaskGet, take: takeValue, part: true}
 )
 
 const (
@@ -39,11 +39,13 @@ func (t *Table) BatchGet(ctx context.Context, keys []CompositeKey) ([][]byte, er
 }
 
 // batchGet reads keys; one is the operation for a single key.
-func (t *Table) batchGet(ctx context.Context, many, one *operation, keys []CompositeKey) *batchGet {
+func (t *Table) batchGet(ctx context.Context, many, one *operation, keys []CompositeKey) (b *batchGet) {
+	ctx, run := t.client.begin(ctx, many, t.name, t.counters)
+	defer func() { run.end(ctx, b.failure()) }()
 	ctx, cancel := t.client.bound(ctx)
 	defer cancel()
 	for {
-		b := &batchGet{table: t, ctx: ctx, many: many, one: one, keys: keys, values: make([][]byte, len(keys)), errs: make([]error, len(keys))}
+		b = &batchGet{table: t, ctx: ctx, many: many, one: one, keys: keys, values: make([][]byte, len(keys)), errs: make([]error, len(keys))}
 		x := exchange{op: many}
 		snap, err := t.snapshot(ctx, &x)
 		if err != nil {

@@ -3,6 +3,7 @@ package pegasus
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/route"
@@ -18,6 +19,11 @@ type operation struct {
 	// take decodes the answer where it was read. It is nil for answers whose parts
 	// become the caller's: those are decoded by do.
 	take func(*rpc.Answer, *wire.Reader)
+	// part is set for the requests of a method that makes many of them for one
+	// operation, see Cluster.begin.
+	part bool
+
+	slot atomic.Int32 // see operation.index
 }
 
 // kind says what may be done with a request whose fate is unknown.
@@ -96,6 +102,7 @@ type course struct {
 	waiting  waiting // what for, when the context ended
 	progress *progress
 	patience time.Time
+	attempt  AttemptKind // of the latest attempt
 }
 
 // lane is the connection that the request takes.
@@ -112,7 +119,8 @@ func (x *exchange) lane() rpc.Lane {
 // or StatusOK. The request is encoded for each attempt.
 func (t *Table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
 	t.prepare(x)
-	return t.settle(x, t.ask(ctx, x, encode), decode)
+	ctx = t.started(ctx, x)
+	return t.settle(ctx, x, t.ask(ctx, x, encode), decode)
 }
 
 // prepare gives an exchange its call.
@@ -123,11 +131,12 @@ func (t *Table) prepare(x *exchange) {
 	x.call.Large = x.large
 	x.call.Movable = x.op.kind != once
 	x.call.Listener = t.route
+	x.call.Began = time.Now()
 }
 
 // settle has the answer decoded, unless there is none because of err, and gives back the
 // call.
-func (t *Table) settle(x *exchange, err error, decode func(*wire.Reader) wire.Status) error {
+func (t *Table) settle(ctx context.Context, x *exchange, err error, decode func(*wire.Reader) wire.Status) error {
 	if err == nil {
 		x.number, x.bytes = x.call.Number, x.call.Bytes
 		status, malformed := x.call.Status, x.call.Malformed
@@ -138,6 +147,7 @@ func (t *Table) settle(x *exchange, err error, decode func(*wire.Reader) wire.St
 		}
 		err = t.check(x, malformed, status)
 	}
+	t.finished(ctx, x, err)
 	x.call.Release()
 	return err
 }
@@ -150,7 +160,7 @@ func (t *Table) ask(ctx context.Context, x *exchange, encode rpc.Encode) error {
 	if ctx.Err() != nil {
 		return t.refuse(x.op, rpc.ContextError(ctx))
 	}
-	now := time.Now()
+	now := x.call.Began
 	var deadline, own time.Time
 	if x.course != nil && !x.deadline.IsZero() { // the exchange is a part of something
 		deadline, own = x.deadline, x.own
@@ -208,6 +218,16 @@ func (c *Cluster) bound(ctx context.Context) (context.Context, context.CancelFun
 
 // attempt sends the request once. left is the time until its deadline.
 func (t *Table) attempt(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.Partition, left time.Duration, own time.Time, encode rpc.Encode) error {
+	if !t.client.attempts {
+		return t.send(ctx, x, conn, p, left, own, encode)
+	}
+	a := t.attemptStarted(ctx, x, p)
+	err := t.send(ctx, x, conn, p, left, own, encode)
+	t.attemptEnded(ctx, x, &a, err)
+	return err
+}
+
+func (t *Table) send(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.Partition, left time.Duration, own time.Time, encode rpc.Encode) error {
 	x.partition = p
 	if x.course != nil {
 		x.attempts++

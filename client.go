@@ -3,6 +3,7 @@ package pegasus
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,11 +56,17 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Dial != nil {
 		resolver = nil
 	}
+	observers := cfg.Observers
+	if cfg.Logger != nil {
+		observers = append(slices.Clone(observers), logging(cfg.Logger))
+	}
+	events := together(observers)
 	pool := rpc.NewPool(rpc.PoolOptions{
 		Dial:             cfg.Dial,
 		DialTimeout:      cfg.DialTimeout,
 		Connections:      cfg.ConnectionsPerServer,
 		RetriesPerSecond: cfg.RetryBudget,
+		Events:           connectionEvents(&events),
 	})
 	c := &Cluster{
 		pool:    pool,
@@ -67,8 +74,11 @@ func New(cfg Config) (*Cluster, error) {
 		timeout: cfg.OperationTimeout,
 		clock:   cfg.Clock,
 		retries: cfg.Retry.or(defaultPolicy),
-		watch:   cfg.Watch,
-		routes:  make(map[string]*sharedRoute),
+		events:  events,
+
+		attempts: events.AttemptStarted != nil || events.AttemptEnded != nil,
+		routes:   make(map[string]*sharedRoute),
+		tables:   make(map[string]*counters),
 	}
 	if c.timeout == 0 {
 		c.timeout = defaultOperationTimeout
@@ -88,8 +98,11 @@ type Cluster struct {
 	timeout time.Duration
 	clock   func() time.Time
 	retries RetryPolicy
-	watch   Watch
-	closed  atomic.Bool
+	events  Observer // stands for all of Config.Observers
+	// attempts is set if the observers are told of attempts.
+	attempts bool
+	counters counters // of operations that are of no open table
+	closed   atomic.Bool
 	// noBatchGet has the servers that turned out not to know batch_get.
 	noBatchGet serverSet
 	// fullScan has the servers that turned out to know full_scan.
@@ -97,6 +110,7 @@ type Cluster struct {
 
 	mu     sync.Mutex
 	routes map[string]*sharedRoute // of open tables, and of those being opened
+	tables map[string]*counters    // of all tables that were ever open
 }
 
 var _ Client = (*Cluster)(nil)

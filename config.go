@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"time"
 
@@ -46,8 +47,14 @@ type Config struct {
 	// connection, which is made when it is needed.
 	ConnectionsPerServer int `json:"connections_per_server,omitempty"`
 
-	// Watch is told what happens.
-	Watch Watch `json:"-"`
+	// Observers are told what happens.
+	Observers []Observer `json:"-"`
+
+	// Logger logs changes of state, such as connections that are lost and partitions
+	// that move, and warnings, each at most once in ten seconds, with the number of those
+	// left out. No request has a line of its own, and nothing has a key or a value in it.
+	// Default: nothing is logged.
+	Logger *slog.Logger `json:"-"`
 
 	// Dial opens a connection to a server; it replaces the network in tests.
 	// Default: TCP. With a Dial of one's own, host names of meta servers are

@@ -28,7 +28,7 @@
 //
 // A connector is that of the table of its name. When the table was dropped, and the
 // name leads to another one, all partitions change over to that at one moment, and
-// Config.Watch is told; scans and other operations of several requests end with
+// Config.Observers are told; scans and other operations of several requests end with
 // ErrRepartitioned. When the name leads to none, operations fail with
 // ErrTableNotFound until it does again. Servers know tables by their ids, so that a
 // connector learns of this, and of a rename, when something fails, such as when a

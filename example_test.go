@@ -401,14 +401,14 @@ func ExampleWithRetryPolicy() {
 	// Output: true
 }
 
-func ExampleWatch() {
+func ExampleObserver() {
 	client := pegasus.NewClient(pegasus.Config{
 		MetaServers: []string{"10.0.0.1:34601"},
-		Watch: pegasus.Watch{
+		Observers: []pegasus.Observer{{
 			TableReplaced: func(r pegasus.TableReplaced) {
 				fmt.Printf("%s was dropped and made again: it is table %d now, not %d\n", r.Table, r.To, r.From)
 			},
-		},
+		}},
 	})
 	defer client.Close()
 }

@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	opGetMany    = &operation{name: "GetMany", task: wire.TaskBatchGet}
-	opGetManyOne = &operation{name: "GetMany", task: wire.TaskGet, take: takeValue}
+	opGetMany    = &operation{name: "GetMany", task: wire.TaskBatchGet, part: true}
+	opGetManyOne = &operation{name: "GetMany", task: wire.TaskGet, take: takeValue, part: true}
 )
 
 // Result is what GetMany has found for a key.

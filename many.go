@@ -45,6 +45,8 @@ const (
 func (b *many) run(ctx context.Context) []error {
 	t := b.table
 	b.errs = make([]error, b.n)
+	ctx, run := t.client.begin(ctx, b.op, t.name, t.counters)
+	defer func() { run.end(ctx, Outcomes(b.errs).Err()) }()
 	b.deadline, b.own = t.client.limit(ctx, time.Now())
 	limited := ctx
 	if !b.own.IsZero() {
@@ -71,6 +73,7 @@ type remainder struct {
 	item      int
 	partition *route.Partition // of the attempt, nil if there was none
 	err       error
+	sent      int // bytes
 }
 
 // together hands each connection its items, and returns those that are left.
@@ -152,6 +155,13 @@ func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions
 		t.prepare(&xs[k])
 		calls[k] = xs[k].call
 	}
+	var attempts []sending
+	if t.client.attempts {
+		attempts = make([]sending, len(xs))
+		for k := range xs {
+			attempts[k] = t.attemptStarted(ctx, &xs[k], partitions[k])
+		}
+	}
 	timeout := rpc.TimeoutMs(time.Until(b.deadline))
 	conn.DoAll(ctx, calls, time.Time{}, func(k int) (wire.RequestHeader, rpc.Encode) {
 		p := partitions[k]
@@ -162,13 +172,16 @@ func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions
 		if err == nil && calls[k].Code != wire.ErrOK {
 			err = ErrorCode(calls[k].Code)
 		}
+		if attempts != nil {
+			t.attemptEnded(ctx, &xs[k], &attempts[k], err)
+		}
 		if err != nil {
+			rest = append(rest, remainder{items[k], partitions[k], err, calls[k].Sent})
 			calls[k].Release()
-			rest = append(rest, remainder{items[k], partitions[k], err})
 			continue
 		}
 		partitions[k].Primary.Budget.Succeeded()
-		b.errs[items[k]] = t.settle(&xs[k], nil, b.decoder(items[k]))
+		b.errs[items[k]] = t.settle(ctx, &xs[k], nil, b.decoder(items[k]))
 	}
 	return rest
 }
@@ -216,7 +229,8 @@ func (b *many) one(ctx context.Context, r remainder) error {
 		return notAttempted(t.refuse(b.op, err))
 	}
 	t.prepare(&x)
-	err := t.settle(&x, t.retry(ctx, &x, func(dst []byte) []byte { return b.encode(r.item, dst) }, r.err), b.decoder(r.item))
+	x.call.Attempts, x.call.Sent = x.attempts, r.sent
+	err := t.settle(ctx, &x, t.retry(ctx, &x, func(dst []byte) []byte { return b.encode(r.item, dst) }, r.err), b.decoder(r.item))
 	return notAttempted(err)
 }
 
@@ -272,8 +286,8 @@ type Put struct {
 }
 
 var (
-	opSetMany = &operation{name: "SetMany", task: wire.TaskPut, kind: idempotent, take: takeStatus}
-	opDelMany = &operation{name: "DelMany", task: wire.TaskRemove, kind: idempotent, take: takeStatus}
+	opSetMany = &operation{name: "SetMany", task: wire.TaskPut, kind: idempotent, take: takeStatus, part: true}
+	opDelMany = &operation{name: "DelMany", task: wire.TaskRemove, kind: idempotent, take: takeStatus, part: true}
 )
 
 // SetMany sets entries of any hash keys. It is not atomic, and does not keep an order: of

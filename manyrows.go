@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	opMultiGetMany = &operation{name: "MultiGetMany", task: wire.TaskMultiGet}
-	opMultiSetMany = &operation{name: "MultiSetMany", task: wire.TaskMultiPut, kind: idempotent, take: takeStatus}
+	opMultiGetMany = &operation{name: "MultiGetMany", task: wire.TaskMultiGet, part: true}
+	opMultiSetMany = &operation{name: "MultiSetMany", task: wire.TaskMultiPut, kind: idempotent, take: takeStatus, part: true}
 )
 
 // HashKeyRows asks for entries of a hash key.

@@ -40,19 +40,22 @@ func (c *Cluster) Open(ctx context.Context, tableName string) (*Table, error) {
 	return c.open(ctx, opOpen, tableName)
 }
 
-func (c *Cluster) open(ctx context.Context, o *operation, tableName string) (*Table, error) {
+func (c *Cluster) open(ctx context.Context, o *operation, tableName string) (t *Table, err error) {
 	if tableName == "" {
 		return nil, wrap(o.name, "", argumentError("tableName", "must not be empty"))
 	}
+	ctx, run := c.begin(ctx, o, tableName, &c.counters)
+	defer func() { run.end(ctx, err) }()
 	if c.closed.Load() {
 		return nil, wrap(o.name, tableName, ErrClosed)
 	}
 	r := c.acquire(tableName)
-	t := &Table{name: tableName, client: c, route: r.Table, shared: r, closed: make(chan struct{})}
+	t = &Table{name: tableName, client: c, route: r.Table, shared: r, closed: make(chan struct{})}
 	if err := t.open(ctx, o); err != nil {
 		c.release(tableName, r)
 		return nil, err
 	}
+	t.counters = c.countersOf(tableName)
 	return t, nil
 }
 
@@ -62,11 +65,7 @@ func (c *Cluster) acquire(name string) *sharedRoute {
 	defer c.mu.Unlock()
 	r := c.routes[name]
 	if r == nil {
-		r = &sharedRoute{Table: route.NewTable(c.pool, c.meta, name, func(from, to int32) {
-			if c.watch.TableReplaced != nil {
-				c.watch.TableReplaced(TableReplaced{Table: name, From: from, To: to})
-			}
-		})}
+		r = &sharedRoute{Table: route.NewTable(c.pool, c.meta, name, routeEvents(&c.events, name))}
 		c.routes[name] = r
 	}
 	r.users++

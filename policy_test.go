@@ -146,11 +146,11 @@ func TestConnectionsPerServer(t *testing.T) {
 	}
 }
 
-// Watch is told once that a name leads to another table, and nothing else.
+// An observer is told once that a name leads to another table, and nothing else.
 func TestTableReplaced(t *testing.T) {
 	var seen []pegasus.TableReplaced
-	watch := pegasus.Watch{TableReplaced: func(r pegasus.TableReplaced) { seen = append(seen, r) }}
-	configured(t, pegasus.Config{Watch: watch}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+	observer := pegasus.Observer{TableReplaced: func(r pegasus.TableReplaced) { seen = append(seen, r) }}
+	configured(t, pegasus.Config{Observers: []pegasus.Observer{observer}}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
 		c.On(wire.TaskGet, func(r *peer.Request) {
 			if r.AppID == peer.AppID {
 				r.Fail(wire.ErrObjectNotFound)
@@ -171,13 +171,13 @@ func TestTableReplaced(t *testing.T) {
 	})
 }
 
-// Watch is told also if there was no table of the name for a while; not if the same
+// An observer is told also if there was no table of the name for a while; not if the same
 // one is back.
 func TestTableReplacedLater(t *testing.T) {
 	for _, id := range []int32{peer.AppID, 9} {
 		var seen []pegasus.TableReplaced
-		watch := pegasus.Watch{TableReplaced: func(r pegasus.TableReplaced) { seen = append(seen, r) }}
-		configured(t, pegasus.Config{Watch: watch}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		observer := pegasus.Observer{TableReplaced: func(r pegasus.TableReplaced) { seen = append(seen, r) }}
+		configured(t, pegasus.Config{Observers: []pegasus.Observer{observer}}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
 			c.On(wire.TaskGet, peer.Code(wire.ErrObjectNotFound))
 			c.Update(func(tb *peer.Table) { tb.Name = "dropped" })
 			_, err := tb.Get(t.Context(), h, s)

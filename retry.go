@@ -21,6 +21,7 @@ func (t *Table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err e
 	}
 	policy := t.client.policy(caller)
 	for {
+		failed, last, began := x.partition, err, time.Now()
 		if err != nil {
 			if err := t.afterFailure(ctx, x, &policy, err); err != nil {
 				return t.failure(x, err)
@@ -29,6 +30,9 @@ func (t *Table) retry(ctx context.Context, x *exchange, encode rpc.Encode, err e
 		conn, p, aerr := t.await(ctx, x, &policy)
 		if aerr != nil {
 			return t.failure(x, aerr)
+		}
+		if last != nil {
+			t.retrying(ctx, x, failed, last, time.Since(began))
 		}
 		if err = t.attempt(ctx, x, conn, p, time.Until(x.deadline), time.Time{}, encode); err == nil {
 			return nil

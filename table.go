@@ -20,6 +20,7 @@ type Table struct {
 	client   *Cluster
 	route    *route.Table
 	shared   *sharedRoute
+	counters *counters
 	isClosed atomic.Bool
 	closed   chan struct{}
 }

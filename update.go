@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	opUpdate    = &operation{name: "Update", task: wire.TaskGet, take: takeValue}
-	opUpdateTTL = &operation{name: "Update", task: wire.TaskTTL, take: takeTTL}
-	opUpdateSet = &operation{name: "Update", task: wire.TaskCheckAndMutate, kind: once}
+	opUpdate    = &operation{name: "Update", task: wire.TaskGet, take: takeValue, part: true}
+	opUpdateTTL = &operation{name: "Update", task: wire.TaskTTL, take: takeTTL, part: true}
+	opUpdateSet = &operation{name: "Update", task: wire.TaskCheckAndMutate, kind: once, part: true}
 )
 
 var (
@@ -51,8 +51,8 @@ const (
 // that it is not, and it goes on; any other value that both may be, and the error has
 // ErrInDoubt. Values are all that it goes by: where two writers write equal bytes, each may
 // take those of the other for its own, so put something unique into values that count.
-func (t *Table) Update(ctx context.Context, hashKey, sortKey []byte, ttl time.Duration, change func(Current) ([]byte, error)) ([]byte, error) {
-	err := validateRowKey(hashKey, sortKey)
+func (t *Table) Update(ctx context.Context, hashKey, sortKey []byte, ttl time.Duration, change func(Current) ([]byte, error)) (value []byte, err error) {
+	err = validateRowKey(hashKey, sortKey)
 	if err == nil && change == nil {
 		err = argumentError("change", "must not be nil")
 	}
@@ -62,6 +62,8 @@ func (t *Table) Update(ctx context.Context, hashKey, sortKey []byte, ttl time.Du
 	if err != nil {
 		return nil, t.refuse(opUpdate, err)
 	}
+	ctx, run := t.client.begin(ctx, opUpdate, t.name, t.counters)
+	defer func() { run.end(ctx, err) }()
 	ctx, cancel := t.client.bound(ctx)
 	defer cancel()
 	u := &update{table: t, ctx: ctx, hashKey: hashKey, sortKey: sortKey, ttl: ttl}

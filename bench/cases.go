@@ -11,6 +11,7 @@ type testCase struct {
 	partitions int
 	tables     int // that the keys are spread over
 	deadline   bool
+	observed   bool
 	variants   []string
 }
 
@@ -21,6 +22,9 @@ func (c *testCase) name() string {
 	}
 	if c.deadline {
 		name += "/deadline"
+	}
+	if c.observed {
+		name += "/observed"
 	}
 	return name
 }
@@ -58,6 +62,9 @@ func cases(full bool) []testCase {
 		for _, g := range callers {
 			cs = append(cs, testCase{op: op, value: 100, callers: g, partitions: 1, tables: 1, deadline: true, variants: deadlineVariants})
 		}
+	}
+	for _, op := range []string{"get", "set"} {
+		cs = append(cs, testCase{op: op, value: 100, callers: 256, partitions: 1, tables: 1, observed: true, variants: observedVariants})
 	}
 	for _, op := range []string{"multiget", "multiset", "incr", "batchget", "hashscan"} {
 		for _, g := range callers {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pegasus-go/pegasus"
 )
 
 // bench holds the peers that serve several cases.
@@ -59,7 +61,11 @@ func (b *bench) run(ctx context.Context, c *testCase) (result, error) {
 	}()
 	for _, v := range c.variants {
 		plain, suffix, _ := strings.Cut(v, "+")
-		r, err := b.prepare(ctx, c, plain)
+		var observers []pegasus.Observer
+		if "+"+suffix == withObserver {
+			observers = append(observers, countingObserver())
+		}
+		r, err := b.prepare(ctx, c, plain, observers...)
 		if err != nil {
 			return result{}, fmt.Errorf("%s %s: %w", c.name(), v, err)
 		}
@@ -80,14 +86,14 @@ func (b *bench) run(ctx context.Context, c *testCase) (result, error) {
 		res.Variants = append(res.Variants, variant{Name: r.name})
 	}
 	rounds, each := b.opts.rounds, b.opts.each
-	if c.deadline {
+	if c.deadline || c.observed {
 		// A difference of differences: the shorter the rounds, the less of what
 		// else the machine does hits one variant alone.
 		rounds, each = 6*rounds, each/6
 	}
 	for round := range rounds + 1 {
 		for i := range runners {
-			if c.deadline && round%2 == 1 {
+			if (c.deadline || c.observed) && round%2 == 1 {
 				i = len(runners) - 1 - i // who comes last has not always the same before it
 			}
 			r := runners[i]
@@ -113,12 +119,15 @@ func (b *bench) run(ctx context.Context, c *testCase) (result, error) {
 	if c.deadline {
 		res.noteShares()
 	}
+	if c.observed {
+		res.noteObserver()
+	}
 	return res, nil
 }
 
 // prepare starts what a variant needs. It returns nil for one that cannot be
 // measured here, and says so once.
-func (b *bench) prepare(ctx context.Context, c *testCase, v string) (*runner, error) {
+func (b *bench) prepare(ctx context.Context, c *testCase, v string, observers ...pegasus.Observer) (*runner, error) {
 	request, reply := c.frameSizes()
 	switch v {
 	case "wire", "floor":
@@ -180,7 +189,7 @@ func (b *bench) prepare(ctx context.Context, c *testCase, v string) (*runner, er
 	for i := 1; i < c.tables; i++ {
 		names = append(names, manyName(i))
 	}
-	tables, stop, err := openTables(ctx, meta, names)
+	tables, stop, err := openTables(ctx, meta, names, observers...)
 	if err != nil {
 		return nil, err
 	}

@@ -170,8 +170,8 @@ func openTable(ctx context.Context, meta, name string) (pegasus.TableConnector, 
 
 // openTables opens tables with a client of their own, which the returned
 // function closes.
-func openTables(ctx context.Context, meta string, names []string) ([]pegasus.TableConnector, func(), error) {
-	client, err := pegasus.New(pegasus.Config{MetaServers: []string{meta}, OperationTimeout: 5 * time.Second})
+func openTables(ctx context.Context, meta string, names []string, observers ...pegasus.Observer) ([]pegasus.TableConnector, func(), error) {
+	client, err := pegasus.New(pegasus.Config{MetaServers: []string{meta}, OperationTimeout: 5 * time.Second, Observers: observers})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -62,6 +62,6 @@ func config(ballots ...int64) wire.QueryConfigResponse {
 
 // query loads the table through the meta servers.
 func query(ctx context.Context, p *rpc.Pool, servers []string, resolver Resolver) (*Table, error) {
-	table := NewTable(p, NewMeta(p, servers, resolver), "temp", nil)
+	table := NewTable(p, NewMeta(p, servers, resolver), "temp", Events{})
 	return table, table.Load(ctx)
 }

@@ -23,11 +23,13 @@ var (
 // table with another id, all partitions change over to that at one moment; when it
 // leads to none, there is no snapshot any more, and the next call asks again.
 type Table struct {
-	name     string
-	meta     *Meta
-	pool     *rpc.Pool
-	replaced func(from, to int32) // called when the name leads to another table
-	snap     atomic.Pointer[Snapshot]
+	name   string
+	meta   *Meta
+	pool   *rpc.Pool
+	events Events
+	snap   atomic.Pointer[Snapshot]
+
+	telling sync.Mutex // held from an answer on until its news are told
 
 	mu       sync.Mutex
 	appID    int32 // of the latest snapshot, 0 before the first
@@ -36,8 +38,10 @@ type Table struct {
 	loading  *load     // under way, or nil
 	answered time.Time // when the one before ended
 	took     time.Duration
-	timer    *time.Timer
-	due      time.Time // when the next one begins; zero if nobody wants one
+	// Of questions: those that were answered, and the others.
+	refreshes, failures int64
+	timer               *time.Timer
+	due                 time.Time // when the next one begins; zero if nobody wants one
 }
 
 // load is a question to the meta servers that any number of callers wait
@@ -47,11 +51,10 @@ type load struct {
 	err  error
 }
 
-// NewTable returns the routing of a table, still empty. The function replaced,
-// which may be nil, is called when the name leads to a table with another id.
-func NewTable(pool *rpc.Pool, meta *Meta, name string, replaced func(from, to int32)) *Table {
+// NewTable returns the routing of a table, still empty.
+func NewTable(pool *rpc.Pool, meta *Meta, name string, events Events) *Table {
 	return &Table{
-		name: name, meta: meta, pool: pool, replaced: replaced,
+		name: name, meta: meta, pool: pool, events: events,
 		nodes: make(map[wire.Address]*rpc.Node), troubles: make(map[subject]*trouble),
 	}
 }
@@ -129,19 +132,18 @@ func (t *Table) askLocked() bool {
 func (t *Table) ask(ctx context.Context, q *load) {
 	began := time.Now()
 	config, err := t.query(ctx)
-	recall, from, to := t.answer(q, config, err, began)
-	if recall != nil {
-		t.pool.Recall(recall.primary)
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	n := t.answer(q, config, err, began)
+	if n.recall != nil {
+		t.pool.Recall(n.recall.primary)
 	}
-	if from != 0 && t.replaced != nil {
-		t.replaced(from, to)
-	}
+	t.events.tell(n)
 }
 
-// answer takes over the answer to q. It returns the snapshot if calls may have
-// to be recalled because of it, and the ids of the tables if another one is in
-// the place of the old, perhaps after a time without any.
-func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, began time.Time) (recall *Snapshot, from, to int32) {
+// answer takes over the answer to q, and returns what follows from it.
+func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, began time.Time) *news {
+	n := new(news)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := t.snap.Load()
@@ -152,21 +154,28 @@ func (t *Table) answer(q *load, config *wire.QueryConfigResponse, err error, beg
 	switch {
 	case err == nil:
 		if t.appID != snap.AppID {
-			from, to, t.appID = t.appID, snap.AppID, snap.AppID
+			n.from, n.to, t.appID = t.appID, snap.AppID, snap.AppID // also after a time without any
 		}
+		n.compareLocked(old, snap)
 		if t.install(old, snap) || t.silenceLocked() {
-			recall = snap
+			n.recall = snap
 		}
 	case errors.Is(err, ErrTableNotFound):
 		t.install(old, nil)
+	}
+	if err == nil || errors.Is(err, ErrTableNotFound) {
+		t.refreshes++
+	} else {
+		t.failures++
 	}
 	q.err = err
 	t.loading = nil
 	t.answered = time.Now()
 	t.took = t.answered.Sub(began)
 	t.rescheduleLocked()
+	n.snap, n.took, n.err = t.snap.Load(), t.took, err
 	close(q.done)
-	return recall, from, to
+	return n
 }
 
 // install replaces the snapshot, all of it at one moment, and tells those who

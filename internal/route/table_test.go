@@ -34,7 +34,7 @@ func snapshot(t interface {
 }
 
 func unconnected(t *testing.T) *Table {
-	return NewTable(newPool(t, nil), nil, "temp", nil)
+	return NewTable(newPool(t, nil), nil, "temp", Events{})
 }
 
 // indexes tells which partition each index stands for.
@@ -265,7 +265,7 @@ func answering(t *testing.T, took time.Duration, config func() wire.QueryConfigR
 		}
 		*asked = append(*asked, time.Now())
 		time.AfterFunc(took, func() { answerWith(config())(r) })
-	}), nil), "temp", nil)
+	}), nil), "temp", Events{})
 	return tb, p, asked
 }
 
@@ -516,7 +516,7 @@ func TestTableMadeWhileAsking(t *testing.T) {
 				answer = config(3)
 			}
 			time.AfterFunc(100*time.Millisecond, func() { answerWith(answer)(r) })
-		}), nil), "temp", nil)
+		}), nil), "temp", Events{})
 		first := make(chan error)
 		go func() { first <- tb.Load(t.Context()) }()
 		time.Sleep(50 * time.Millisecond)

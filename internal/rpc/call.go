@@ -31,6 +31,12 @@ type Call struct {
 	// What came back, once Do has returned without an error.
 	Answer
 	Reply wire.Reply // without Take
+	At    time.Time  // when the answer was read
+
+	// What all attempts to send it have come to.
+	Began          time.Time // set by the caller before the first
+	Attempts       int
+	Sent, Received int // bytes of arguments and of answers
 
 	pool   *Pool // to which it returns, or nil
 	task   string
@@ -112,6 +118,7 @@ func (p *Pool) idleCall() *Call {
 // take makes the reply that of the call: by the goroutine that has read it, which
 // has it at hand. The reply is in the read buffer unless it is in memory of its own.
 func (cl *Call) take(r *wire.Reply, own bool) {
+	cl.Received += r.Size()
 	cl.Answer = Answer{Code: r.Err, Bytes: cl.Into}
 	switch {
 	case r.Err == wire.ErrOK && !r.Answers(cl.task):

@@ -48,6 +48,7 @@ func (o Options) withDefaults() Options {
 type Conn struct {
 	addr string
 	node *Node // nil in tests
+	lane Lane  // of the node
 	nc   net.Conn
 	opts Options
 	kick chan struct{} // capacity 1: mu.out has something for the writer
@@ -77,16 +78,20 @@ type Conn struct {
 }
 
 // NewConn starts a connection to addr on nc, which it owns from now on.
-func NewConn(addr string, nc net.Conn, opts Options) *Conn { return newConn(nil, addr, nc, opts) }
+func NewConn(addr string, nc net.Conn, opts Options) *Conn { return newConn(nil, 0, addr, nc, opts) }
 
-func newConn(node *Node, addr string, nc net.Conn, opts Options) *Conn {
+func newConn(node *Node, l Lane, addr string, nc net.Conn, opts Options) *Conn {
 	c := &Conn{
 		addr: addr,
 		node: node,
+		lane: l,
 		nc:   nc,
 		opts: opts.withDefaults(),
 		kick: make(chan struct{}, 1),
 		dead: make(chan struct{}),
+	}
+	if node != nil {
+		c.nc = counted{nc, &node.traffic}
 	}
 	c.run(c.writeLoop)
 	c.run(c.readLoop)
@@ -158,6 +163,7 @@ func (c *Conn) Fail(err error) {
 		cl.complete(&Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: err})
 	}
 	over.run()
+	c.tellLost(err)
 }
 
 // Recall gives back, with ErrMoved, the calls of partitions that have moved to
@@ -189,6 +195,7 @@ func (c *Conn) Recall(moved func(wire.GPID) bool) {
 func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.RequestHeader, encode Encode) error {
 	cl.deadline = deadline
 	cl.gpid = h.GPID
+	cl.Attempts++
 	var large []byte
 	if cl.Large {
 		if c.full.Load() {
@@ -211,6 +218,7 @@ func (c *Conn) Do(ctx context.Context, cl *Call, deadline time.Time, h *wire.Req
 	seq := cl.seq
 	before := c.mu.out.size
 	c.mu.out.call(cl, h, encode, large)
+	cl.Sent += cl.size
 	if c.mu.out.size > c.opts.MaxBuffered {
 		c.full.Store(true)
 	}

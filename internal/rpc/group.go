@@ -13,6 +13,9 @@ import (
 // should be small: they count towards the buffer of the connection at once.
 func (c *Conn) DoAll(ctx context.Context, calls []*Call, deadline time.Time, request func(i int) (wire.RequestHeader, Encode), failed []error) {
 	calls[0].deadline = deadline // for waitForSpace
+	for _, cl := range calls {
+		cl.Attempts++
+	}
 	c.mu.Lock()
 	for c.mu.out.size > c.opts.MaxBuffered || c.mu.err != nil {
 		c.mu.Unlock()
@@ -31,6 +34,7 @@ func (c *Conn) DoAll(ctx context.Context, calls []*Call, deadline time.Time, req
 		c.mu.calls.add(cl)
 		size := c.mu.out.size
 		c.mu.out.call(cl, &h, encode, nil)
+		cl.Sent += cl.size
 		c.mu.queued += int64(c.mu.out.size - size)
 		cl.end = c.mu.queued
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -230,6 +231,11 @@ func brokenOff(err error) error {
 // late and is dropped. The replies are in the read buffer, or in memory of their
 // own.
 func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool) {
+	if len(replies) == 0 {
+		c.heard()
+		return
+	}
+	now := time.Now() // one for all: a clock costs as much as decoding an answer
 	c.mu.Lock()
 	over := c.mu.watch.heard()
 	for i := range replies {
@@ -244,8 +250,12 @@ func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool) {
 	}
 	c.mu.Unlock()
 	over.run()
+	if cl := waiters[0]; cl != nil && cl.Attempts == 1 && !cl.Began.IsZero() && c.node != nil && c.lane != Bulk {
+		c.node.traffic.noteLatency(now.Sub(cl.Began)) // one stands for all that came together
+	}
 	for i := range replies {
 		if cl := waiters[i]; cl != nil {
+			cl.At = now
 			cl.take(&replies[i], own)
 			cl.complete(nil)
 			waiters[i] = nil

@@ -28,6 +28,8 @@ type Node struct {
 	Budget Budget
 	hung   atomic.Bool // it did not answer lately
 
+	traffic traffic
+
 	lanes []lane // the last one is for bulk
 
 	mu       sync.Mutex
@@ -182,6 +184,12 @@ func (n *Node) connect(ctx context.Context, l Lane, d *Dial, pause time.Duration
 	if pause <= 0 || Pause(ctx, pause) {
 		c, err = n.open(ctx, l)
 	}
+	var late *Conn // made when nobody wants it any more
+	defer func() {
+		if late != nil {
+			late.Fail(ErrClosed)
+		}
+	}()
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -190,9 +198,7 @@ func (n *Node) connect(ctx context.Context, l Lane, d *Dial, pause time.Duration
 	ln.dial = nil
 	switch {
 	case n.closed || ctx.Err() != nil:
-		if c != nil {
-			c.Fail(ErrClosed)
-		}
+		late = c
 		d.Err = &Error{Addr: n.addr, Err: ErrClosed}
 	case err != nil:
 		n.failedLocked(err)
@@ -222,22 +228,27 @@ func (n *Node) failedLocked(err error) {
 // open opens a connection. If the server hung, that has to be over.
 func (n *Node) open(ctx context.Context, l Lane) (*Conn, error) {
 	opts := n.pool.opts
+	began := time.Now()
 	dialing, cancel := context.WithTimeout(ctx, opts.DialTimeout)
 	nc, err := opts.Dial(dialing, "tcp", n.addr)
 	cancel()
 	if err != nil {
 		n.hung.Store(false) // it is gone now, which may end
 	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded): // which is not that of a call
-		return nil, fmt.Errorf("no connection within %v", opts.DialTimeout)
-	case err != nil:
+	if errors.Is(err, context.DeadlineExceeded) { // which is not that of a call
+		err = fmt.Errorf("no connection within %v", opts.DialTimeout)
+	}
+	if opts.Events.Dialed != nil && (err == nil || ctx.Err() == nil) {
+		opts.Events.Dialed(n.addr, l, time.Since(began), err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if l == Bulk {
 		opts.SilentAfter = max(opts.SilentAfter, bulkSilentAfter)
 	}
-	c := newConn(n, n.addr, nc, opts.Options)
+	n.traffic.dials.Add(1)
+	c := newConn(n, l, n.addr, nc, opts.Options)
 	if n.hung.Load() {
 		if err := c.probe(ctx); err != nil {
 			c.Fail(err)

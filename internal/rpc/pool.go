@@ -25,6 +25,8 @@ type PoolOptions struct {
 	Connections int
 	// RetriesPerSecond is the Budget of a server. Default 10; negative: no limit.
 	RetriesPerSecond int
+	// Events are told what happens.
+	Events Events
 }
 
 // Pool holds the nodes of a client: one for each address.

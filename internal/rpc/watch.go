@@ -39,6 +39,8 @@ type watch struct {
 	deadAt  time.Time // when it is due to be answered
 	silent  []Listener
 	heardOf overs // what to call when the silence is over
+	// What to call when the server has sent something after all, or nil.
+	recovered func()
 
 	// The latest probe.
 	probe     int32         // its id
@@ -111,6 +113,7 @@ func (w *watch) stop() overs {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
+	w.recovered = nil
 	return w.heard()
 }
 
@@ -120,7 +123,10 @@ func (w *watch) heard() overs {
 	w.probed = false
 	w.owing = false
 	over := w.heardOf
-	w.silent, w.heardOf = nil, nil
+	if w.recovered != nil {
+		over = append(over, w.recovered)
+	}
+	w.silent, w.heardOf, w.recovered = nil, nil, nil
 	return over
 }
 
@@ -178,7 +184,8 @@ func (c *Conn) onWatch() {
 		w.owing = true
 	}
 	var listeners []Listener
-	stalled := false
+	stalled, probed := false, w.probed
+	var quiet time.Duration
 	if c.mu.calls.n == 0 && !w.owing {
 		w.at = time.Time{}
 		c.mu.calls.shrink()
@@ -188,6 +195,9 @@ func (c *Conn) onWatch() {
 			next = at
 		}
 		w.set(now, next, c.onWatch)
+	}
+	if probed = w.probed && !probed; probed {
+		quiet = now.Sub(w.since)
 	}
 	c.mu.Unlock()
 
@@ -200,6 +210,9 @@ func (c *Conn) onWatch() {
 		return
 	}
 	c.tell(listeners)
+	if probed {
+		c.tellStalled(quiet)
+	}
 }
 
 // silenceLocked does what is due. It returns the listeners that are to be told,

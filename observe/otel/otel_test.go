@@ -1,0 +1,99 @@
+package otel_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/observe/otel"
+	"github.com/pegasus-go/pegasus/onebox"
+	"github.com/pegasus-go/pegasus/pegasustest"
+)
+
+// Each operation is a span below that of the caller, and is measured.
+func TestTracesAndMetrics(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	tracers := trace.NewTracerProvider(trace.WithSpanProcessor(spans))
+	reader := metric.NewManualReader()
+	observer, err := otel.Observer(otel.Options{Tracer: tracers, Meter: metric.NewMeterProvider(metric.WithReader(reader))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := pegasustest.Start(t, pegasustest.WithClient(func(cfg *pegasus.Config) { cfg.Observers = append(cfg.Observers, observer) }))
+	opened := len(spans.Ended())
+	busy := true
+	c.Onebox().Intercept(func(onebox.Request) (a onebox.Action) {
+		if busy {
+			busy, a.Error = false, "ERR_BUSY"
+		}
+		return a
+	})
+	ctx, parent := tracers.Tracer("test").Start(t.Context(), "parent")
+	secret := []byte("secret")
+	if err := c.Table.Set(ctx, secret, secret, secret); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := c.Table.Get(ended, secret, secret); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	all := spans.Ended()[opened:]
+	if len(all) != 2 {
+		t.Fatalf("%d spans", len(all))
+	}
+	set, get := all[0], all[1]
+	if set.Name() != "Set "+c.Table.Name() || set.Parent().SpanID() != parent.SpanContext().SpanID() || set.Status().Code != codes.Unset || len(set.Events()) != 1 {
+		t.Errorf("%v, %v, %v", set.Name(), set.Status(), set.Events())
+	}
+	if get.Status().Code != codes.Error || get.Status().Description != "canceled" {
+		t.Errorf("%v, %v", get.Name(), get.Status())
+	}
+	for _, s := range all {
+		for _, a := range s.Attributes() {
+			if strings.Contains(a.Value.Emit(), "secret") {
+				t.Errorf("%s has %v", s.Name(), a)
+			}
+		}
+	}
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &data); err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]int)
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch d := m.Data.(type) {
+			case metricdata.Histogram[float64]:
+				for _, p := range d.DataPoints {
+					if op, _ := p.Attributes.Value("db.operation.name"); op.AsString() == "Set" || op.AsString() == "Get" {
+						counts[m.Name] += int(p.Count)
+					}
+				}
+			case metricdata.Sum[int64]:
+				for _, p := range d.DataPoints {
+					counts[m.Name] += int(p.Value)
+				}
+			}
+		}
+	}
+	if counts["db.client.operation.duration"] != 2 || counts["pegasus.client.retries"] != 1 || counts["pegasus.client.connections"] < 2 {
+		t.Errorf("%v", counts)
+	}
+}
+
+// Without a provider nothing is told.
+func TestNothing(t *testing.T) {
+	o, err := otel.Observer(otel.Options{})
+	if err != nil || o.OperationStarted != nil || o.OperationEnded != nil || o.Retrying != nil || o.ConnectionDialed != nil {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
