@@ -15,7 +15,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// A Get allocates its value and a Set nothing; no goroutine, timer or channel is
+// A Get allocates its value and a Set nothing, also with an observer; no goroutine, timer or channel is
 // made for a call. A MultiGet allocates the answer and a few slices, however many
 // rows it returns. (What is allocated only now and then is below one in a run.)
 func TestAllocations(t *testing.T) {
@@ -57,38 +57,49 @@ func TestAllocations(t *testing.T) {
 		"MultiGet of 10 rows":   {wire.TaskMultiGet, rows(10), multiGet(10), 8, 5000},
 		"MultiGet of 1000 rows": {wire.TaskMultiGet, rows(1000), multiGet(1000), 8, 400_000},
 	} {
-		c := NewClient(Config{
-			MetaServers:      []string{"127.0.0.1:34601"},
-			OperationTimeout: time.Minute,
-			Dial: func(context.Context, string, string) (net.Conn, error) {
-				return newEchoConnOf(tc.task, tc.result), nil
-			},
-		})
-		tb, err := c.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		withDeadline, cancel := context.WithTimeout(t.Context(), time.Minute)
-		for kind, ctx := range map[string]context.Context{"background": context.Background(), "deadline": withDeadline} {
-			t.Run(name+"/"+kind, func(t *testing.T) {
-				const runs = 2000
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				allocs := testing.AllocsPerRun(runs, func() {
-					if err := tc.call(ctx, tb); err != nil {
-						t.Fatal(err)
+		for observed, observers := range map[string][]Observer{"": nil, "/observed": {quietObserver}} {
+			c := NewClient(Config{
+				MetaServers:      []string{"127.0.0.1:34601"},
+				OperationTimeout: time.Minute,
+				Observers:        observers,
+				Dial: func(context.Context, string, string) (net.Conn, error) {
+					return newEchoConnOf(tc.task, tc.result), nil
+				},
+			})
+			tb, err := c.OpenTable(t.Context(), "temp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			withDeadline, cancel := context.WithTimeout(t.Context(), time.Minute)
+			for kind, ctx := range map[string]context.Context{"background": context.Background(), "deadline": withDeadline} {
+				t.Run(name+"/"+kind+observed, func(t *testing.T) {
+					const runs = 2000
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					allocs := testing.AllocsPerRun(runs, func() {
+						if err := tc.call(ctx, tb); err != nil {
+							t.Fatal(err)
+						}
+					})
+					runtime.ReadMemStats(&after)
+					size := float64(after.TotalAlloc-before.TotalAlloc) / runs
+					if allocs > tc.allocs || size > tc.bytes {
+						t.Errorf("%v allocations and %.0f bytes per call, want at most %v and %v", allocs, size, tc.allocs, tc.bytes)
 					}
 				})
-				runtime.ReadMemStats(&after)
-				size := float64(after.TotalAlloc-before.TotalAlloc) / runs
-				if allocs > tc.allocs || size > tc.bytes {
-					t.Errorf("%v allocations and %.0f bytes per call, want at most %v and %v", allocs, size, tc.allocs, tc.bytes)
-				}
-			})
+			}
+			cancel()
+			c.Close()
 		}
-		cancel()
-		c.Close()
 	}
+}
+
+// quietObserver has the functions of operations and attempts, which do nothing.
+var quietObserver = Observer{
+	OperationStarted: func(ctx context.Context, _ OperationStarted) context.Context { return ctx },
+	OperationEnded:   func(context.Context, OperationEnded) {},
+	AttemptStarted:   func(context.Context, AttemptStarted) {},
+	AttemptEnded:     func(context.Context, AttemptEnded) {},
 }
 
 // A scan allocates the answer and a few things for each batch, and nothing for a
