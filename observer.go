@@ -19,9 +19,10 @@ import (
 // see PError.
 type Observer struct {
 	// OperationStarted is called when an operation begins: a call of a public method
-	// that asks servers, or of a scan or DelRange each of the requests that it is made of. It
-	// returns ctx, or a context derived from it, which is what the attempts and the end
-	// of the operation are told with. What is refused for its arguments does not begin.
+	// that asks servers, or each of the requests of one that fetches ahead: scans, Rows,
+	// Page, Count, DelRange. It returns ctx, or a context derived from it, which is what
+	// the attempts and the end of the operation are told with. What is refused for its
+	// arguments does not begin.
 	OperationStarted func(ctx context.Context, e OperationStarted) context.Context
 	// OperationEnded is called once for each operation that has begun.
 	OperationEnded func(ctx context.Context, e OperationEnded)
