@@ -10,7 +10,8 @@ import (
 )
 
 // Stats is what a client has done since it was made, and what it knows of its
-// servers and tables. Counts never become less while the client lives.
+// servers and tables. Counts never become less while the client lives, but for those of
+// refreshes, which begin anew when a table is opened again.
 type Stats struct {
 	// Operations are those that are of no open table: the opening of tables.
 	Operations []OperationStats `json:"operations,omitempty"`

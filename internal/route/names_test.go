@@ -262,3 +262,32 @@ func TestFailureBeforeTheEnd(t *testing.T) {
 		<-done
 	})
 }
+
+// The addresses of the meta servers are those of their names, as far as these are known
+// in time.
+func TestAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n memnet.Network
+		lookup := func(ctx context.Context, host string) ([]string, error) {
+			switch host {
+			case "two":
+				return []string{"10.0.0.1", "10.0.0.2"}, nil
+			case "silent":
+				return silentDNS(ctx, host)
+			}
+			return nil, noSuchHost(host)
+		}
+		m := NewMeta(newPool(t, n.Dial), []string{"silent:1", "10.0.0.9:1", "two:2", "none:3"}, lookupFunc(lookup))
+		start := time.Now()
+		addrs, failed := m.Addresses(t.Context())
+		if took := time.Since(start); took > lookupPatience {
+			t.Errorf("it took %v", took)
+		}
+		if want := []string{"10.0.0.9:1", "10.0.0.1:2", "10.0.0.2:2"}; !slices.Equal(addrs, want) {
+			t.Errorf("addresses %q, want %q", addrs, want)
+		}
+		if len(failed) != 2 || failed[0].Addr != "silent:1" || failed[0].Err != errNoLookup || failed[1].Addr != "none:3" {
+			t.Errorf("failed %v", failed)
+		}
+	})
+}

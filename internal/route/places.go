@@ -43,25 +43,41 @@ func (t *Table) Stats() Stats {
 }
 
 // Addresses returns the addresses of the meta servers, and why there are none of a
-// name.
+// name. It waits for name servers as little as a question does: what a name stood for
+// last is good enough then.
 func (m *Meta) Addresses(ctx context.Context) (addrs []string, failed []ServerError) {
+	type name struct {
+		server, port string
+		*lookup
+		known []string
+	}
+	var names []name
 	for _, s := range m.servers {
 		host, port, err := net.SplitHostPort(s)
-		if _, isName := netip.ParseAddr(host); err != nil || m.names == nil || isName == nil {
+		if _, notIP := netip.ParseAddr(host); err != nil || notIP == nil || m.names == nil {
 			addrs = append(addrs, s)
 			continue
 		}
-		l, _ := m.names.lookUp(host)
+		l, known := m.names.lookUp(host)
+		names = append(names, name{s, port, l, known})
+	}
+	patient, cancel := context.WithTimeout(ctx, lookupPatience)
+	defer cancel()
+	for _, n := range names {
 		select {
-		case <-l.done:
-			if l.err != nil {
-				failed = append(failed, ServerError{s, l.err})
-				continue
-			}
-			addrs = append(addrs, withPort(l.addrs, port)...)
-		case <-ctx.Done():
-			failed = append(failed, ServerError{s, errNoLookup})
+		case <-n.done:
+		case <-patient.Done():
 		}
+		found, err := n.known, errNoLookup
+		select {
+		case <-n.done:
+			found, err = n.addrs, n.err
+		default:
+		}
+		if len(found) == 0 {
+			failed = append(failed, ServerError{n.server, err})
+		}
+		addrs = append(addrs, withPort(found, n.port)...)
 	}
 	return addrs, failed
 }
