@@ -3,11 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
-	"github.com/pegasus-go/pegasus/internal/cli/exit"
-	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
 
 	"go.uber.org/goleak"
 )

@@ -5,13 +5,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"github.com/pegasus-go/pegasus/internal/cli/exit"
-	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"io"
 	"net"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/ui"
 
 	"github.com/pegasus-go/pegasus"
 )

@@ -113,8 +113,11 @@ func newGetCommand(a *app) *cobra.Command {
 			hash, _ := r.codings.Hash.Format(r.hash)
 			sort, _ := r.codings.Sort.Format(r.sort)
 			fields := []output.Field{
-				{Name: "hk", Value: output.Escaped(hash)}, {Name: "sk", Value: output.Escaped(sort)}, {Name: "value", Value: output.Escaped(text)},
-				{Name: "enc", Value: r.codings.String()}, {Name: "ttl_s", Value: ttl},
+				{Name: "hk", Value: output.Escaped(hash)},
+				{Name: "sk", Value: output.Escaped(sort)},
+				{Name: "value", Value: output.Escaped(text)},
+				{Name: "enc", Value: r.codings.String()},
+				{Name: "ttl_s", Value: ttl},
 			}
 			if ttl == -2 { // gone meanwhile
 				fields[4].Value = nil

@@ -101,8 +101,10 @@ func (s *Server) tableMetrics(m *metricsPage) {
 			{stats.ReadUnits, []string{"kind", "read"}}, {stats.WriteUnits, []string{"kind", "write"}},
 		}},
 		{"pegasus_server_throttled_total", "Requests that throttling has delayed or rejected.", []series{
-			{stats.ReadDelayed, []string{"kind", "read", "action", "delay"}}, {stats.ReadRejected, []string{"kind", "read", "action", "reject"}},
-			{stats.WriteDelayed, []string{"kind", "write", "action", "delay"}}, {stats.WriteRejected, []string{"kind", "write", "action", "reject"}},
+			{stats.ReadDelayed, []string{"kind", "read", "action", "delay"}},
+			{stats.ReadRejected, []string{"kind", "read", "action", "reject"}},
+			{stats.WriteDelayed, []string{"kind", "write", "action", "delay"}},
+			{stats.WriteRejected, []string{"kind", "write", "action", "reject"}},
 			{stats.BackupRejected, []string{"kind", "backup", "action", "reject"}},
 		}},
 		{"pegasus_server_split_rejected_total", "Requests rejected because of a split.", []series{

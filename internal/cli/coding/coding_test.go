@@ -33,8 +33,15 @@ func TestRoundTrip(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for _, tc := range []struct{ name, text string }{
-		{"esc", `\q`}, {"utf8", "\xff"}, {"hex", "0"}, {"hex", "zz"}, {"base64", "a"},
-		{"int32", "2147483648"}, {"int32", ""}, {"int64", "1.5"}, {"int64", "9223372036854775808"},
+		{"esc", `\q`},
+		{"utf8", "\xff"},
+		{"hex", "0"},
+		{"hex", "zz"},
+		{"base64", "a"},
+		{"int32", "2147483648"},
+		{"int32", ""},
+		{"int64", "1.5"},
+		{"int64", "9223372036854775808"},
 	} {
 		c, err := named(tc.name)
 		if err != nil {
