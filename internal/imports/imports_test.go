@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	},
 
 	"recipe": {"."},
+	"typed":  {"."},
 
 	"onebox":              {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
 	"pegasustest":         {"onebox", ".", "admin", "internal/memnet"},
