@@ -252,10 +252,14 @@ func (b *batchGet) fill(g group, x *exchange, data []wire.FullData) error {
 			return nil
 		}
 		if key := b.keys[k]; bytes.Equal(key.HashKey, data[0].HashKey) && bytes.Equal(key.SortKey, data[0].SortKey) {
-			b.values[k] = data[0].Value
-			if b.values[k] == nil {
-				b.values[k] = []byte{}
+			value, err := b.table.restore(data[0].Value)
+			if err != nil {
+				return b.table.failure(x, err)
 			}
+			if value == nil {
+				value = []byte{}
+			}
+			b.values[k] = value
 			data = data[1:]
 		}
 	}

@@ -23,7 +23,14 @@ func (t *Table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	if err != nil {
 		return nil, t.refuse(opCheckAndSet, err)
 	}
-	x := exchange{op: opCheckAndSet, target: keyTarget(hashKey), large: len(checkOperand)+len(setValue) > bulkRequest}
+	stored, err := t.store(setValue)
+	if err == nil {
+		err = t.comparable("checkType", checkType)
+	}
+	if err != nil {
+		return nil, t.refuse(opCheckAndSet, err)
+	}
+	x := exchange{op: opCheckAndSet, target: keyTarget(hashKey), large: len(checkOperand)+len(stored) > bulkRequest}
 	q := wire.CheckAndSetRequest{
 		HashKey:          hashKey,
 		CheckSortKey:     checkSortKey,
@@ -31,7 +38,7 @@ func (t *Table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 		CheckOperand:     checkOperand,
 		SetDiffSortKey:   !bytes.Equal(checkSortKey, setSortKey),
 		SetSortKey:       setSortKey,
-		SetValue:         setValue,
+		SetValue:         stored,
 		SetExpireTS:      expire,
 		ReturnCheckValue: opts.ReturnCheckValue,
 	}
@@ -52,6 +59,9 @@ func (t *Table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 	})
 	if err != nil {
 		return nil, err
+	}
+	if res.CheckValue, err = t.restore(res.CheckValue); err != nil {
+		return nil, t.failure(&x, err)
 	}
 	return res, nil
 }

@@ -35,10 +35,14 @@ func (t *Table) get(ctx context.Context, x *exchange, hashKey, sortKey []byte) (
 	err := t.do(ctx, x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
 	}, nil)
-	if err != nil {
-		return nil, err
+	if err != nil || t.values == nil {
+		return x.bytes, err
 	}
-	return x.bytes, nil
+	value, err := t.restore(x.bytes)
+	if err != nil {
+		return nil, t.failure(x, err)
+	}
+	return value, nil
 }
 
 func takeValue(a *rpc.Answer, r *wire.Reader) {

@@ -25,7 +25,14 @@ func (t *Table) AppendGet(ctx context.Context, dst, hashKey, sortKey []byte) (va
 	if err != nil || x.number == 0 {
 		return dst, false, err
 	}
-	return x.bytes, true, nil
+	if t.values == nil {
+		return x.bytes, true, nil
+	}
+	loaded, err := t.restore(x.bytes[len(dst):])
+	if err != nil {
+		return dst, false, t.failure(&x, err)
+	}
+	return append(dst, loaded...), true, nil
 }
 
 // takeAppended is takeValue for a value that is appended to Bytes. Number is 1 if there is

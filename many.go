@@ -299,8 +299,7 @@ var (
 // then.
 // Hash keys must not be empty; sort keys and values that are nil count as empty.
 func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
-	expires := make([]int32, len(puts))
-	size := 0
+	expires, values := make([]int32, len(puts)), make([][]byte, len(puts))
 	for i := range puts {
 		p := &puts[i]
 		err := validateRowKey(p.HashKey, p.SortKey)
@@ -310,10 +309,12 @@ func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
 		if err == nil {
 			expires[i], err = t.client.expireTS("TTL", p.TTL)
 		}
+		if err == nil {
+			values[i], err = t.store(p.Value)
+		}
 		if err != nil {
 			return nil, t.refuse(opSetMany, inElement(fmt.Sprintf("puts[%d]", i), err))
 		}
-		size += len(p.HashKey) + len(p.SortKey) + len(p.Value)
 	}
 	if err := t.mayBegin(ctx); err != nil {
 		return nil, t.refuse(opSetMany, err)
@@ -321,11 +322,11 @@ func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
 	b := &many{
 		table: t, op: opSetMany, n: len(puts),
 		hash: func(i int) uint64 { return schema.Hash(puts[i].HashKey) },
-		size: func(i int) int { return len(puts[i].HashKey) + len(puts[i].SortKey) + len(puts[i].Value) },
+		size: func(i int) int { return len(puts[i].HashKey) + len(puts[i].SortKey) + len(values[i]) },
 		encode: func(i int, dst []byte) []byte {
 			p := &puts[i]
 			return wire.AppendArgument(dst, wire.UpdateRequest{
-				Key: wire.Key{HashKey: p.HashKey, SortKey: p.SortKey}, Value: p.Value, ExpireTS: expires[i],
+				Key: wire.Key{HashKey: p.HashKey, SortKey: p.SortKey}, Value: values[i], ExpireTS: expires[i],
 			})
 		},
 	}

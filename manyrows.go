@@ -77,7 +77,10 @@ func (t *Table) MultiGetMany(ctx context.Context, items []HashKeyRows) (RowsResu
 			resp.Read(r)
 			rows := make([]KeyValue, len(resp.KVs))
 			for k, kv := range resp.KVs {
-				rows[k] = KeyValue{SortKey: kv.Key, Value: kv.Value}
+				rows[k].SortKey = kv.Key
+				if rows[k].Value, results[i].Err = t.restore(kv.Value); results[i].Err != nil {
+					break
+				}
 			}
 			results[i].Rows, results[i].Complete = rows, resp.Error == wire.StatusOK
 			if resp.Error == wire.StatusIncomplete {
@@ -87,6 +90,9 @@ func (t *Table) MultiGetMany(ctx context.Context, items []HashKeyRows) (RowsResu
 		},
 	}
 	for i, err := range b.run(ctx) {
+		if err == nil && results[i].Err != nil { // what is stored cannot be decoded
+			err = &PError{Op: opMultiGetMany.name, Table: t.name, Err: results[i].Err}
+		}
 		if results[i].Err = err; err != nil {
 			results[i].Rows, results[i].Complete = nil, false
 		}
@@ -107,14 +113,19 @@ type PutRows struct {
 func (t *Table) MultiSetMany(ctx context.Context, items []PutRows) (Outcomes, error) {
 	expires := make([]int32, len(items))
 	sizes := make([]int, len(items))
+	values := make([][][]byte, len(items))
 	for i := range items {
 		p := &items[i]
 		err := validateRowKey(p.HashKey, nil)
 		if err == nil && len(p.Rows) == 0 {
 			err = argumentError("Rows", "must not be empty")
 		}
-		for _, kv := range p.Rows {
-			sizes[i] += len(kv.SortKey) + len(kv.Value)
+		values[i] = make([][]byte, len(p.Rows))
+		for k, kv := range p.Rows {
+			if err == nil {
+				values[i][k], err = t.store(kv.Value)
+			}
+			sizes[i] += len(kv.SortKey) + len(values[i][k])
 		}
 		if err == nil {
 			err = validateTotal("Rows", sizes[i]+32*len(p.Rows))
@@ -136,7 +147,7 @@ func (t *Table) MultiSetMany(ctx context.Context, items []PutRows) (Outcomes, er
 		encode: func(i int, dst []byte) []byte {
 			kvs := make([]wire.KeyValue, len(items[i].Rows))
 			for k, kv := range items[i].Rows {
-				kvs[k] = wire.KeyValue{Key: kv.SortKey, Value: kv.Value}
+				kvs[k] = wire.KeyValue{Key: kv.SortKey, Value: values[i][k]}
 			}
 			return wire.AppendArgument(dst, wire.MultiPutRequest{HashKey: items[i].HashKey, KVs: kvs, ExpireTS: expires[i]})
 		},

@@ -95,21 +95,39 @@ func (t *Table) multiGet(ctx context.Context, o *operation, hashKey []byte, opti
 	what(&q)
 	x := exchange{op: o, target: keyTarget(hashKey), bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer, large: total(q.SortKeys) > bulkRequest}
 	var kvs []*KeyValue
+	var valueErr error
 	all := true
 	err := t.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
 		var resp wire.MultiGetResponse
 		resp.Read(r)
 		kvs = keyValues(resp.KVs)
+		valueErr = t.loadAll(kvs)
 		if resp.Error == wire.StatusIncomplete {
 			all = false
 			return wire.StatusOK
 		}
 		return resp.Error
 	})
+	if err == nil && valueErr != nil {
+		err = t.failure(&x, valueErr)
+	}
 	if err != nil {
 		return nil, false, err
 	}
 	return kvs, all, nil
+}
+
+// loadAll replaces what is stored by values.
+func (t *Table) loadAll(kvs []*KeyValue) (err error) {
+	if t.values == nil {
+		return nil
+	}
+	for _, kv := range kvs {
+		if kv.Value, err = t.restore(kv.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // total returns the number of bytes in a list.
@@ -149,6 +167,10 @@ func (t *Table) MultiSet(ctx context.Context, hashKey []byte, sortKeys, values [
 // MultiSetOpt is MultiSet with an expiry: see TableConnector.
 func (t *Table) MultiSetOpt(ctx context.Context, hashKey []byte, sortKeys, values [][]byte, ttl time.Duration) error {
 	expire, err := t.validateMultiSet(hashKey, sortKeys, values, ttl)
+	if err != nil {
+		return t.refuse(opMultiSet, err)
+	}
+	values, err = t.storeAll(values)
 	if err != nil {
 		return t.refuse(opMultiSet, err)
 	}

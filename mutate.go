@@ -107,6 +107,7 @@ func (m *Mutation) If(c Check) *Mutation {
 	case c.Type < CheckTypeNoCheck || c.Type > CheckTypeIntGreater:
 		m.fail(argumentError("check.Type", "is %d, not one of the check types", c.Type))
 	}
+	m.fail(m.table.comparable("check.Type", c.Type))
 	m.fail(validateSize("check.SortKey", c.SortKey))
 	m.fail(validateSize("check.Operand", c.Operand))
 	m.checked = true
@@ -123,10 +124,12 @@ func (m *Mutation) Set(sortKey, value []byte, ttl time.Duration) *Mutation {
 		err = argumentError(m.name("ttl"), "is KeepTTL, which a server cannot do here")
 	}
 	m.fail(err)
+	stored, err := m.table.store(value)
+	m.fail(err)
 	m.request.Mutates = append(m.request.Mutates, wire.Mutate{
-		Operation: wire.MutatePut, SortKey: bytes.Clone(sortKey), Value: bytes.Clone(value), SetExpireTS: expire,
+		Operation: wire.MutatePut, SortKey: bytes.Clone(sortKey), Value: bytes.Clone(stored), SetExpireTS: expire,
 	})
-	m.size += len(sortKey) + len(value)
+	m.size += len(sortKey) + len(stored)
 	return m
 }
 
@@ -196,6 +199,11 @@ func (m *Mutation) Do(ctx context.Context) (MutateResult, error) {
 		}
 		return resp.Error
 	})
+	if err == nil {
+		if res.Checked, err = m.table.restore(res.Checked); err != nil {
+			err = m.table.failure(&x, err)
+		}
+	}
 	if err != nil {
 		return MutateResult{}, err
 	}

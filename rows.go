@@ -203,7 +203,11 @@ func (b *backward) fetch(ctx context.Context) error {
 		return b.fetchSpan(ctx, span, b.done)
 	}
 	for _, kv := range resp.KVs {
-		b.rows = append(b.rows, Row{HashKey: b.hashKey, SortKey: kv.Key, Value: kv.Value})
+		value, err := b.table.restore(kv.Value)
+		if err != nil {
+			return b.table.failure(&x, err)
+		}
+		b.rows = append(b.rows, Row{HashKey: b.hashKey, SortKey: kv.Key, Value: value})
 	}
 	return nil
 }
@@ -293,7 +297,10 @@ func (t *Table) GetRow(ctx context.Context, hashKey, sortKey []byte) (row Row, f
 		return Row{}, false, err
 	}
 	kv := &resp.KVs[0]
-	row = Row{HashKey: slices.Clone(hashKey), SortKey: append([]byte{}, sortKey...), Value: kv.Value}
+	row = Row{HashKey: slices.Clone(hashKey), SortKey: append([]byte{}, sortKey...)}
+	if row.Value, err = t.restore(kv.Value); err != nil {
+		return Row{}, false, t.failure(&x, err)
+	}
 	if kv.HasExpireTS {
 		row.Expires = expiryTime(kv.ExpireTS)
 		return row, true, nil

@@ -90,7 +90,11 @@ func (s *scanner) row(kv *wire.KeyValue) (Row, error) {
 	if !ok {
 		return Row{}, s.table.refuse(s.op, fmt.Errorf("%w: record with the key %x", ErrMalformed, kv.Key))
 	}
-	row := Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
+	value, err := s.table.restore(kv.Value)
+	if err != nil {
+		return Row{}, s.table.refuse(s.op, err)
+	}
+	row := Row{HashKey: hashKey, SortKey: sortKey, Value: value}
 	if kv.HasExpireTS {
 		row.Expires = expiryTime(kv.ExpireTS)
 	}

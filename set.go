@@ -37,11 +37,15 @@ func (t *Table) set(ctx context.Context, o *operation, hashKey, sortKey, value [
 	if err != nil {
 		return t.refuse(o, err)
 	}
-	x := exchange{op: o, target: keyTarget(hashKey), large: len(value) > bulkRequest}
+	stored, err := t.store(value)
+	if err != nil {
+		return t.refuse(o, err)
+	}
+	x := exchange{op: o, target: keyTarget(hashKey), large: len(stored) > bulkRequest}
 	return t.do(ctx, &x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.UpdateRequest{
 			Key:      wire.Key{HashKey: hashKey, SortKey: sortKey},
-			Value:    value,
+			Value:    stored,
 			ExpireTS: expire,
 		})
 	}, nil)

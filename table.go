@@ -21,8 +21,9 @@ type Table struct {
 	route    *route.Table
 	shared   *sharedRoute
 	counters *counters
-	isClosed atomic.Bool
+	isClosed *atomic.Bool
 	closed   chan struct{}
+	values   ValueCodec // nil: values are stored as they are
 }
 
 var _ TableConnector = (*Table)(nil)

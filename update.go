@@ -66,7 +66,10 @@ func (t *Table) Update(ctx context.Context, hashKey, sortKey []byte, ttl time.Du
 	defer func() { run.end(ctx, err) }()
 	ctx, cancel := t.client.bound(ctx)
 	defer cancel()
-	u := &update{table: t, ctx: ctx, hashKey: hashKey, sortKey: sortKey, ttl: ttl}
+	if t.values != nil {
+		change = t.changeStored(change)
+	}
+	u := &update{table: t.plain(), ctx: ctx, hashKey: hashKey, sortKey: sortKey, ttl: ttl}
 	for attempt := range updateAttempts {
 		if attempt > 0 {
 			longest := min(time.Millisecond<<min(attempt, 10), updatePause)
@@ -76,7 +79,13 @@ func (t *Table) Update(ctx context.Context, hashKey, sortKey []byte, ttl time.Du
 		}
 		value, done, err := u.try(change)
 		if done || err != nil {
-			return value, err
+			if err != nil {
+				return nil, err
+			}
+			if value, err = t.restore(value); err != nil {
+				return nil, t.refuse(opUpdate, err)
+			}
+			return value, nil
 		}
 	}
 	return nil, &PError{Op: opUpdate.name, Table: t.name, Attempts: updateAttempts, Err: ErrContention}
@@ -161,4 +170,19 @@ func (u *update) look(old, value []byte, doubt error) ([]byte, bool, error) {
 	copied := *pe
 	copied.Err = &cause{fmt.Sprintf("%v; another value is there now", pe.Err), []error{pe.Err}}
 	return nil, false, &copied
+}
+
+// changeStored makes a change of values one of what is stored.
+func (t *Table) changeStored(change func(Current) ([]byte, error)) func(Current) ([]byte, error) {
+	return func(cur Current) ([]byte, error) {
+		var err error
+		if cur.Value, err = t.restore(cur.Value); err != nil {
+			return nil, err
+		}
+		value, err := change(cur)
+		if err != nil {
+			return nil, err
+		}
+		return t.store(value)
+	}
 }

@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 
 	"recipe": {"."},
 	"typed":  {"."},
+	"zstd":   {".", "github.com/klauspost/compress"},
 
 	"onebox":              {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
 	"pegasustest":         {"onebox", ".", "admin", "internal/memnet"},
