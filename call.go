@@ -81,6 +81,8 @@ type exchange struct {
 	large bool   // the request is
 	into  []byte // what op.take appends bytes to
 
+	secondary *rpc.Node // the request may be answered by this one, which is no primary
+
 	call      *rpc.Call
 	partition *route.Partition // of the latest attempt that found one
 	*course                    // nil while all goes well
@@ -119,6 +121,9 @@ func (x *exchange) lane() rpc.Lane {
 // or StatusOK. The request is encoded for each attempt.
 func (t *Table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
 	t.prepare(x)
+	if x.secondary != nil {
+		return t.doSecondary(ctx, x, encode, decode)
+	}
 	ctx = t.started(ctx, x)
 	return t.settle(ctx, x, t.ask(ctx, x, encode), decode)
 }
@@ -239,6 +244,7 @@ func (t *Table) send(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.
 		TimeoutMs:     rpc.TimeoutMs(left),
 		ThreadHash:    p.ThreadHash(),
 		PartitionHash: x.hash,
+		BackupRequest: x.secondary != nil,
 	}
 	if err := conn.Do(ctx, x.call, own, &h, encode); err != nil {
 		return err
@@ -246,7 +252,9 @@ func (t *Table) send(ctx context.Context, x *exchange, conn *rpc.Conn, p *route.
 	if x.call.Code != wire.ErrOK {
 		return ErrorCode(x.call.Code)
 	}
-	p.Primary.Budget.Succeeded()
+	if x.secondary == nil {
+		p.Primary.Budget.Succeeded()
+	}
 	return nil
 }
 

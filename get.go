@@ -27,6 +27,12 @@ func (t *Table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return nil, t.refuse(opGet, err)
 	}
+	if h := t.hedgeOf(ctx); h != nil {
+		return hedged(ctx, t, h, opGet, schema.Hash(hashKey), func(ctx context.Context, o *operation, secondary *rpc.Node) ([]byte, error) {
+			x := exchange{op: o, target: keyTarget(hashKey), secondary: secondary}
+			return t.get(ctx, &x, hashKey, sortKey)
+		})
+	}
 	x := exchange{op: opGet, target: keyTarget(hashKey)}
 	return t.get(ctx, &x, hashKey, sortKey)
 }
@@ -73,14 +79,20 @@ func (t *Table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return 0, t.refuse(o, err)
 	}
-	x := exchange{op: o, target: keyTarget(hashKey)}
-	err := t.do(ctx, &x, func(dst []byte) []byte {
-		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
-	}, nil)
-	if err != nil {
-		return 0, err
+	ask := func(ctx context.Context, o *operation, secondary *rpc.Node) (int, error) {
+		x := exchange{op: o, target: keyTarget(hashKey), secondary: secondary}
+		err := t.do(ctx, &x, func(dst []byte) []byte {
+			return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
+		}, nil)
+		if err != nil {
+			return 0, err
+		}
+		return int(min(x.number, math.MaxInt)), nil // an int may have 32 bits
 	}
-	return int(min(x.number, math.MaxInt)), nil // an int may have 32 bits
+	if h := t.hedgeOf(ctx); h != nil {
+		return hedged(ctx, t, h, o, schema.Hash(hashKey), ask)
+	}
+	return ask(ctx, o, nil)
 }
 
 func takeTTL(a *rpc.Answer, r *wire.Reader) {

@@ -18,6 +18,13 @@ func (t *Table) AppendGet(ctx context.Context, dst, hashKey, sortKey []byte) (va
 	if err := validateRowKey(hashKey, sortKey); err != nil {
 		return dst, false, t.refuse(opAppendGet, err)
 	}
+	if t.hedgeOf(ctx) != nil { // two answers cannot have one place
+		value, err := t.Get(ctx, hashKey, append([]byte{}, sortKey...))
+		if err != nil || value == nil {
+			return dst, false, err
+		}
+		return append(dst, value...), true, nil
+	}
 	x := exchange{op: opAppendGet, target: keyTarget(hashKey), into: dst}
 	err = t.do(ctx, &x, func(b []byte) []byte {
 		return wire.AppendArgument(b, wire.Key{HashKey: hashKey, SortKey: sortKey})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -93,11 +94,28 @@ func (t *Table) multiGet(ctx context.Context, o *operation, hashKey []byte, opti
 		Reverse:        options.Reverse,
 	}
 	what(&q)
-	x := exchange{op: o, target: keyTarget(hashKey), bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer, large: total(q.SortKeys) > bulkRequest}
+	if h := t.hedgeOf(ctx); h != nil {
+		res, err := hedged(ctx, t, h, o, schema.Hash(q.HashKey), func(ctx context.Context, o *operation, secondary *rpc.Node) (res multiGetResult, err error) {
+			res.kvs, res.all, err = t.multiGetFrom(ctx, o, secondary, &q)
+			return res, err
+		})
+		return res.kvs, res.all, err
+	}
+	return t.multiGetFrom(ctx, o, nil, &q)
+}
+
+type multiGetResult struct {
+	kvs []*KeyValue
+	all bool
+}
+
+// multiGetFrom asks the primary, or a secondary.
+func (t *Table) multiGetFrom(ctx context.Context, o *operation, secondary *rpc.Node, q *wire.MultiGetRequest) ([]*KeyValue, bool, error) {
+	x := exchange{op: o, secondary: secondary, target: keyTarget(q.HashKey), bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer, large: total(q.SortKeys) > bulkRequest}
 	var kvs []*KeyValue
 	var valueErr error
 	all := true
-	err := t.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
+	err := t.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, *q) }, func(r *wire.Reader) wire.Status {
 		var resp wire.MultiGetResponse
 		resp.Read(r)
 		kvs = keyValues(resp.KVs)

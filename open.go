@@ -51,7 +51,7 @@ func (c *Cluster) open(ctx context.Context, o *operation, tableName string) (t *
 		return nil, wrap(o.name, tableName, ErrClosed)
 	}
 	r := c.acquire(tableName)
-	t = &Table{name: tableName, client: c, route: r.Table, shared: r, isClosed: new(atomic.Bool), closed: make(chan struct{})}
+	t = &Table{name: tableName, client: c, route: r.Table, shared: r, isClosed: new(atomic.Bool), closed: make(chan struct{}), hedger: newHedger()}
 	if err := t.open(ctx, o); err != nil {
 		c.release(tableName, r)
 		return nil, err

@@ -21,6 +21,7 @@ type run struct {
 	began    time.Time
 
 	attempts, sent, received atomic.Int64
+	hedged                   atomic.Bool
 }
 
 type runKey struct{}
@@ -43,7 +44,7 @@ func (r *run) end(ctx context.Context, err error) {
 		f(ctx, OperationEnded{
 			Operation: r.op.name, Table: r.table, Partition: -1,
 			Attempts: int(r.attempts.Load()), Duration: took,
-			BytesOut: int(r.sent.Load()), BytesIn: int(r.received.Load()), Err: err,
+			BytesOut: int(r.sent.Load()), BytesIn: int(r.received.Load()), Err: err, Hedged: r.hedged.Load(),
 		})
 	}
 }
@@ -107,7 +108,10 @@ func (t *Table) attemptStarted(ctx context.Context, x *exchange, p *route.Partit
 		},
 		began: x.call.Began, sent: x.call.Sent, received: x.call.Received,
 	}
-	if x.course != nil {
+	if x.secondary != nil {
+		a.Server, a.Kind = x.secondary.Addr(), AttemptHedge
+		a.began = time.Now()
+	} else if x.course != nil {
 		a.began = time.Now()
 		if x.call.Attempts > 0 {
 			a.Kind = x.attempt

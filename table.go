@@ -24,6 +24,8 @@ type Table struct {
 	isClosed *atomic.Bool
 	closed   chan struct{}
 	values   ValueCodec // nil: values are stored as they are
+	hedge    *Hedge     // nil: reads are not hedged
+	hedger   *hedger    // of all handles
 }
 
 var _ TableConnector = (*Table)(nil)

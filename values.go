@@ -15,6 +15,8 @@ type ValueCodec interface {
 type TableOptions struct {
 	// Values is the form in which values are stored. nil is as they are.
 	Values ValueCodec
+	// Hedge, if not nil, hedges the reads of single hash keys: see Hedge.
+	Hedge *Hedge
 }
 
 // With returns a Table with other options. It is the same open table: closing one closes
@@ -26,7 +28,7 @@ type TableOptions struct {
 func (t *Table) With(o TableOptions) *Table {
 	return &Table{
 		name: t.name, client: t.client, route: t.route, shared: t.shared, counters: t.counters, isClosed: t.isClosed, closed: t.closed,
-		values: o.Values,
+		values: o.Values, hedge: o.Hedge, hedger: t.hedger,
 	}
 }
 
@@ -77,7 +79,7 @@ func (t *Table) plain() *Table {
 	if t.values == nil {
 		return t
 	}
-	return t.With(TableOptions{})
+	return t.With(TableOptions{Hedge: t.hedge})
 }
 
 // storeAll returns values in the form in which they are stored.

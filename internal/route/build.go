@@ -22,13 +22,18 @@ func (t *Table) build(resp *wire.QueryConfigResponse) (*Snapshot, error) {
 			return nil, fmt.Errorf("%w: configuration of partition %v in place of %v", wire.ErrMalformed, resp.Partitions[i].PID, want)
 		}
 	}
-	s := &Snapshot{AppID: resp.AppID, Count: n, partitions: make([]*Partition, n)}
+	s := &Snapshot{AppID: resp.AppID, Count: n, partitions: make([]*Partition, n), secondaries: make([][]*rpc.Node, n)}
 	old := t.snap.Load()
 	if old != nil && old.AppID != s.AppID {
 		old = nil
 	}
 	for i := range resp.Partitions {
 		pc := &resp.Partitions[i]
+		for _, addr := range pc.Secondaries {
+			if node := t.node(addr); node != nil && addr != pc.Primary {
+				s.secondaries[i] = append(s.secondaries[i], node)
+			}
+		}
 		if old != nil && i < old.Count && old.partitions[i].GPID == pc.PID {
 			s.partitions[i] = old.partitions[i].with(pc.Ballot, t.node(pc.Primary))
 		} else {

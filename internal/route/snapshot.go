@@ -31,7 +31,12 @@ type Snapshot struct {
 	// partitions has Count entries. An entry of a split's child that is not
 	// registered yet is that of its parent.
 	partitions []*Partition
+	// secondaries are those of each partition, by its index.
+	secondaries [][]*rpc.Node
 }
+
+// Secondaries returns the servers that have a copy of a partition beside its primary.
+func (s *Snapshot) Secondaries(p *Partition) []*rpc.Node { return s.secondaries[p.PartitionIndex] }
 
 // Locate returns the partition of a key with the given partition hash.
 func (s *Snapshot) Locate(hash uint64) *Partition {
