@@ -9,6 +9,8 @@
 //	curl         localhost:8080/profiles/ann
 //	curl -X POST localhost:8080/sessions -d '{"user":"ann"}'
 //	curl         'localhost:8080/profiles/ann/events?size=2'
+//	curl         localhost:8080/debug/ready         # for a load balancer
+//	curl         localhost:8080/debug/pegasus       # what the client knows and has counted
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"log"
+	"log/slog"
 	"net/http"
 	"os/signal"
 	"strings"
@@ -49,7 +52,7 @@ func run(ctx context.Context, listen, meta, name string) error {
 		defer box.Close()
 		servers = box.MetaServers()
 	}
-	client, err := pegasus.New(pegasus.Config{MetaServers: servers, OperationTimeout: 2 * time.Second})
+	client, err := pegasus.New(pegasus.Config{MetaServers: servers, OperationTimeout: 2 * time.Second, Logger: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -59,7 +62,10 @@ func run(ctx context.Context, listen, meta, name string) error {
 		return err
 	}
 	s := newService(table)
-	server := &http.Server{Addr: listen, Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.handler())
+	mux.Handle("/debug/", debug(client, table))
+	server := &http.Server{Addr: listen, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		<-ctx.Done()
 		finish, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -115,6 +115,22 @@ func TestRateLimit(t *testing.T) {
 	c.do("GET", "/profiles/none", "", 429, nil)
 }
 
+// Operators see whether servers answer.
+func TestDebug(t *testing.T) {
+	cluster := pegasustest.Start(t)
+	server := httptest.NewServer(debug(cluster.Client, cluster.Table))
+	defer server.Close()
+	c := client{t, server.URL}
+	c.do("GET", "/debug/ready", "", 200, nil)
+	var stats struct{ Tables []struct{ Name string } }
+	c.do("GET", "/debug/pegasus", "", 200, &stats)
+	if len(stats.Tables) != 1 {
+		t.Errorf("%+v", stats)
+	}
+	cluster.Kill(0)
+	c.do("GET", "/debug/ready", "", 503, nil)
+}
+
 // Servers die, and nobody notices more than a pause.
 func TestFailover(t *testing.T) {
 	cluster := pegasustest.Start(t, pegasustest.WithReplicaServers(3))

@@ -39,6 +39,11 @@ func (c *Catalog) move(id int32, primaries map[int32]int) (<-chan struct{}, erro
 		}
 		return nil
 	})
+	if err == nil {
+		for i, server := range primaries {
+			c.log.Info("primary moved", "table", t.View().Info.AppName, "partition", i, "server", server)
+		}
+	}
 	if t.moving.Load() {
 		return t.moved, err
 	}
@@ -84,8 +89,8 @@ func (c *Catalog) replaceUnlessMoving(from int, to func() int) (<-chan struct{},
 		if !t.View().hasPrimary(from) {
 			continue
 		}
+		next := int32(to())
 		err := c.change(t, func(r *record) error {
-			next := int32(to())
 			for i := range r.Partitions {
 				if p := &r.Partitions[i]; int(p.Primary) == from {
 					p.Primary = next
@@ -97,6 +102,7 @@ func (c *Catalog) replaceUnlessMoving(from int, to func() int) (<-chan struct{},
 		if err != nil {
 			return nil, fmt.Errorf("table %q: %w", t.View().Info.AppName, err)
 		}
+		c.log.Info("primaries moved", "table", t.View().Info.AppName, "from", from, "to", next)
 	}
 	return busy, nil
 }

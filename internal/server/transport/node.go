@@ -97,11 +97,11 @@ func (n *Node) Start() error {
 	if err != nil {
 		return fmt.Errorf("server: listen on %s: %w", n.listenAddr, err)
 	}
-	if !n.Address().Valid() {
-		if err := n.setAddr(l.Addr()); err != nil {
-			l.Close()
-			return err
-		}
+	if n.Address().Valid() {
+		n.log("server started again")
+	} else if err := n.setAddr(l.Addr()); err != nil {
+		l.Close()
+		return err
 	}
 	n.mu.listener, n.mu.stopped = l, false
 	accepting := make(chan struct{})
@@ -117,8 +117,15 @@ func (n *Node) Start() error {
 // connections break, requests on them may or may not have been carried out,
 // open scans are lost. The routing stays as it is.
 func (n *Node) Stop() {
+	if n.Running() {
+		n.log("server stopped")
+	}
 	n.end((*conn).abort, 0)
 	n.role.Crashed()
+}
+
+func (n *Node) log(msg string) {
+	n.hub.log.Info(msg, "meta", n.meta, "server", n.index, "address", n.Addr())
 }
 
 // Shutdown stops the node gracefully: requests that have arrived are answered,
