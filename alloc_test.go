@@ -38,6 +38,8 @@ func TestAllocations(t *testing.T) {
 			return err
 		}
 	}
+	// As in a program that does not use WithHedge.
+	defer hedgesAsked.Store(hedgesAsked.Swap(false))
 	for name, tc := range map[string]struct {
 		task          string
 		result        wire.Message
@@ -71,7 +73,11 @@ func TestAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 			withDeadline, cancel := context.WithTimeout(t.Context(), time.Minute)
-			for kind, ctx := range map[string]context.Context{"background": context.Background(), "deadline": withDeadline} {
+			for kind, ctx := range map[string]context.Context{
+				"background": context.Background(),
+				"deadline":   withDeadline,
+				"detached":   context.WithoutCancel(withDeadline),
+			} {
 				t.Run(name+"/"+kind+observed, func(t *testing.T) {
 					const runs = 2000
 					var before, after runtime.MemStats

@@ -37,15 +37,20 @@ type hedgeKey struct{}
 
 // WithHedge returns a context whose reads are hedged, whatever the options of the table say.
 func WithHedge(ctx context.Context, h Hedge) context.Context {
+	hedgesAsked.Store(true)
 	return context.WithValue(ctx, hedgeKey{}, &h)
 }
+
+// hedgesAsked is set once a program has used WithHedge. The contexts of others, which can be
+// long chains and allocate when they are asked, are not searched for it.
+var hedgesAsked atomic.Bool
 
 // hedgeOf returns how the reads of a call are hedged, nil if they are not.
 func (t *Table) hedgeOf(ctx context.Context) *Hedge {
 	if t.hedge != nil {
 		return t.hedge
 	}
-	if ctx == context.Background() {
+	if !hedgesAsked.Load() {
 		return nil // the way of most calls
 	}
 	h, _ := ctx.Value(hedgeKey{}).(*Hedge)
