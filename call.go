@@ -79,6 +79,7 @@ type exchange struct {
 	target
 	bulk  bool   // the answer may be large
 	large bool   // the request is
+	lend  bool   // the memory of the answer is used again, see rpc.Frame
 	into  []byte // what op.take appends bytes to
 
 	secondary *rpc.Node // the request may be answered by this one, which is no primary
@@ -134,6 +135,7 @@ func (t *Table) prepare(x *exchange) {
 	x.call.Take = x.op.take
 	x.call.Into = x.into
 	x.call.Large = x.large
+	x.call.Lend = x.lend
 	x.call.Movable = x.op.kind != once
 	x.call.Listener = t.route
 	x.call.Began = time.Now()

@@ -67,7 +67,7 @@ func (s *TableScan) Count(ctx context.Context) (int64, error) {
 	s.mu.Lock()
 	var todo [][]part
 	for _, share := range s.shares {
-		if parts := share.left(share.handed); len(parts) > 0 {
+		if parts := s.left(share); len(parts) > 0 {
 			todo = append(todo, slices.Clone(parts))
 		}
 	}

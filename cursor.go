@@ -25,6 +25,9 @@ type cursor struct {
 	parts   []part          // the first is being scanned
 	context int64           // ScanNotExist if the server holds none
 	spare   []wire.KeyValue // memory for the next batch
+	spares  spares          // more of it
+	lend    bool            // batches say which frame they are in
+	frame   *rpc.Frame      // of the present batch, if lend is set
 	lost    int             // places that were lost in a row without a row
 	until   time.Time       // the end of the Next that waits, if one does
 	due     time.Time       // the end of the present step
@@ -43,6 +46,25 @@ type counts struct {
 
 func (n *counts) total() int64 { return n.done + n.here }
 
+// spares are memory for batches, with room for as many as are used at the same time.
+type spares chan []wire.KeyValue
+
+func (s spares) put(rows []wire.KeyValue) {
+	select {
+	case s <- rows:
+	default:
+	}
+}
+
+func (s spares) get() []wire.KeyValue {
+	select {
+	case rows := <-s:
+		return rows
+	default:
+		return nil
+	}
+}
+
 // part is what is left to scan of a share of the table.
 type part struct {
 	route.Range        // of a table scan
@@ -55,7 +77,8 @@ type batch struct {
 	cursor *cursor
 	rows   []wire.KeyValue
 	err    error
-	late   bool // err is that the time of a request was over
+	frame  *rpc.Frame // that rows are in, if they are lent
+	late   bool       // err is that the time of a request was over
 
 	before, after []part // what was left, if the cursor tracks that
 }
@@ -83,6 +106,10 @@ func (c *cursor) next(ctx context.Context) batch {
 		}
 		c.due = c.due.Add(beyond)
 		rows, err := c.step(ctx)
+		if len(rows) == 0 {
+			c.frame.Release()
+			c.frame = nil
+		}
 		switch {
 		case errors.Is(err, errDivided):
 			c.lost++
@@ -95,7 +122,8 @@ func (c *cursor) next(ctx context.Context) batch {
 		}
 		if err != nil || len(rows) > 0 || time.Since(began) > timeout/2 {
 			late := err != nil && timeIsOver(err) && !time.Now().Before(c.due)
-			b := batch{cursor: c, rows: rows, err: err, late: late}
+			b := batch{cursor: c, rows: rows, err: err, late: late, frame: c.frame}
+			c.frame = nil
 			if c.track {
 				b.before, b.after = c.before, slices.Clone(c.parts)
 			}
@@ -151,14 +179,19 @@ func (c *cursor) step(ctx context.Context) ([]wire.KeyValue, error) {
 // ask sends a request for rows.
 func (c *cursor) ask(ctx context.Context, o *operation, encode rpc.Encode) ([]wire.KeyValue, error) {
 	x := c.exchange(o)
+	x.lend = c.lend
 	if c.track {
 		c.before = slices.Clone(c.parts)
+	}
+	if c.spare == nil {
+		c.spare = c.spares.get()
 	}
 	resp := wire.ScanResponse{KVs: c.spare}
 	c.spare = nil
 	status := wire.StatusOK
 	err := c.table.do(ctx, &x, encode, func(r *wire.Reader) wire.Status {
 		resp.Read(r)
+		c.frame, x.call.Frame = x.call.Frame, nil
 		status = resp.Error
 		switch {
 		case status == wire.StatusNotFound && o == c.goOn, status == wire.StatusIncomplete && len(resp.KVs) > 0:

@@ -59,7 +59,7 @@ func (t *Table) Page(ctx context.Context, hashKey []byte, sel Select, after Curs
 	sel.Limit = size
 	ctx, cancel := t.client.bound(ctx)
 	defer cancel()
-	rows, err := t.openRows(opPage.name, hashKey, sel)
+	rows, err := t.openRows(opPage.name, hashKey, sel, owned)
 	if err != nil {
 		return Page{}, err
 	}

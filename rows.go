@@ -15,7 +15,10 @@ import (
 // Pegasus 2.3).
 var ErrExpiryUnknown = errors.New("the server is too old to tell the expiry of entries")
 
-const opRows = "Rows"
+const (
+	opRows         = "Rows"
+	opBorrowedRows = "BorrowedRows"
+)
 
 var opRowsPage = &operation{name: opRows, task: wire.TaskMultiGet}
 
@@ -41,8 +44,19 @@ var opRowsPage = &operation{name: opRows, task: wire.TaskMultiGet}
 //
 // Reverse with WithExpiry costs two requests a batch.
 func (t *Table) Rows(ctx context.Context, hashKey []byte, sel Select) iter.Seq2[Row, error] {
+	return t.rows(ctx, opRows, hashKey, sel, owned)
+}
+
+// BorrowedRows is Rows without an allocation for a row or a batch: HashKey, SortKey and
+// Value are lent, until the loop asks for the next row or ends, and must not be changed. Copy
+// what is to be kept. Reverse has no gain from it.
+func (t *Table) BorrowedRows(ctx context.Context, hashKey []byte, sel Select) iter.Seq2[Row, error] {
+	return t.rows(ctx, opBorrowedRows, hashKey, sel, lent)
+}
+
+func (t *Table) rows(ctx context.Context, op string, hashKey []byte, sel Select, terms terms) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		rows, err := t.openRows(opRows, hashKey, sel)
+		rows, err := t.openRows(op, hashKey, sel, terms)
 		if err != nil {
 			yield(Row{}, err)
 			return
@@ -54,7 +68,7 @@ func (t *Table) Rows(ctx context.Context, hashKey []byte, sel Select) iter.Seq2[
 				yield(Row{}, err)
 				return
 			}
-			if !ok || !yield(row, nil) {
+			if !ok || !terms.give(row, yield) {
 				return
 			}
 		}
@@ -67,7 +81,7 @@ type rowSource interface {
 	close()
 }
 
-func (t *Table) openRows(op string, hashKey []byte, sel Select) (rowSource, error) {
+func (t *Table) openRows(op string, hashKey []byte, sel Select, terms terms) (rowSource, error) {
 	err := validateRowKey(hashKey, nil)
 	if err == nil {
 		err = sel.validate()
@@ -82,7 +96,9 @@ func (t *Table) openRows(op string, hashKey []byte, sel Select) (rowSource, erro
 	if sel.Reverse {
 		return &backward{table: t, op: op, hashKey: hashKey, sel: sel, left: sel.bounds()}, nil
 	}
-	return t.forward(op, hashKey, sel, sel.bounds()), nil
+	rows := t.forward(op, hashKey, sel, sel.bounds())
+	rows.scanner.cursor.lend = terms == lent
+	return rows, nil
 }
 
 // forward gives rows in ascending order, by a scan.

@@ -27,8 +27,10 @@ type scanner struct {
 	cursor *cursor    // nil while a batch is under way
 	batch  []wire.KeyValue
 	rows   []wire.KeyValue // what is left of batch
+	frame  *rpc.Frame      // that batch is in, if it is lent
 	before []part          // what was left of the scan before batch, if that is tracked
 	after  []part          // and after it
+	spares spares          // for batches that are handed over as a whole
 	appID  int32           // of the table that the latest batch is from
 }
 
@@ -104,8 +106,21 @@ func (s *scanner) row(kv *wire.KeyValue) (Row, error) {
 // scanBatch is a batch that was handed over as a whole.
 type scanBatch struct {
 	scanner       *scanner
+	spares        spares
 	rows          []wire.KeyValue
+	frame         *rpc.Frame // that rows are in, if they are lent
 	before, after []part
+}
+
+// release gives the memory of the batch back, as nobody needs the rows any more. What
+// they point to is used again if it is lent.
+func (b *scanBatch) release() {
+	if b.rows != nil {
+		b.frame.Release()
+		clear(b.rows)
+		b.spares.put(b.rows)
+	}
+	*b = scanBatch{}
 }
 
 // nextBatch hands over the next batch as a whole; completed is true if there is none. It is
@@ -119,8 +134,8 @@ func (s *scanner) nextBatch(ctx context.Context) (b scanBatch, completed bool, e
 	if completed, err := s.refill(ctx); completed || err != nil {
 		return scanBatch{}, completed, err
 	}
-	b = scanBatch{s, s.rows, s.before, s.after}
-	s.rows, s.batch = nil, nil // not to be used again
+	b = scanBatch{scanner: s, spares: s.spares, rows: s.rows, frame: s.frame, before: s.before, after: s.after}
+	s.rows, s.batch, s.frame = nil, nil, nil // the caller's
 	return b, false, nil
 }
 
@@ -144,6 +159,8 @@ func (s *scanner) ended(ctx context.Context) error {
 // refill receives batches until one has rows, or the scan is completed.
 func (s *scanner) refill(ctx context.Context) (completed bool, err error) {
 	clear(s.batch) // all is delivered
+	s.frame.Release()
+	s.frame = nil
 	select {
 	case b := <-s.batches:
 		// If it failed some time ago, that is no reason to fail now.
@@ -187,7 +204,7 @@ func (s *scanner) accept(ctx context.Context, b batch) {
 		return
 	}
 	b.cursor.spare = s.batch
-	s.batch, s.rows, s.appID = b.rows, b.rows, b.cursor.target.appID
+	s.batch, s.rows, s.frame, s.appID = b.rows, b.rows, b.frame, b.cursor.target.appID
 	s.before, s.after = b.before, b.after
 	if !b.cursor.done() {
 		s.fetch(ctx, false)
@@ -227,6 +244,7 @@ func (s *scanner) drop() bool {
 	select {
 	case b := <-s.batches:
 		b.cursor.clear()
+		b.frame.Release()
 		return true
 	default:
 		return false
@@ -239,6 +257,8 @@ func (s *scanner) Close() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.batch, s.rows = nil, nil
+		s.frame.Release()
+		s.frame = nil
 		if s.cursor != nil {
 			s.cursor.clear()
 		} else if !s.drop() {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -46,10 +47,16 @@ type TableScan struct {
 	query   query
 	appID   int32
 
+	// handed is how many rows of the batch in hand are done. The loop alone changes it,
+	// without the mutex: it does so for each row.
+	handed atomic.Int64
+
 	mu        sync.Mutex
 	running   bool
 	shares    []*scanShare
-	rows      int64
+	hand      *scanShare // whose batch is in hand, or nil
+	batch     scanBatch
+	rows      int64 // of batches that were in hand
 	bytes     int64
 	completed int   // shares
 	average   int64 // rows of those that were scanned as a whole
@@ -63,20 +70,27 @@ type scanShare struct {
 	rows   int64
 	begun  bool
 	middle bool // it was resumed in the middle
-
-	// The batch whose rows are being handed out.
-	batch  scanBatch
-	handed int
 }
 
-// left returns what is left when n rows of the batch are done.
-func (s *scanShare) left(done int) []part {
-	if done <= 0 || done > len(s.batch.rows) {
-		return s.parts
+// done returns the rows in hand that are done.
+func (s *TableScan) done() []wire.KeyValue { return s.batch.rows[:s.handed.Load()] }
+
+// left returns what is left of a share, without the rows in hand that are done.
+func (s *TableScan) left(share *scanShare) []part {
+	if share != s.hand {
+		return share.parts
 	}
-	parts := slices.Clone(s.batch.before)
-	parts[0].start, parts[0].inclusive = slices.Clone(s.batch.rows[done-1].Key), false
-	return parts
+	done := s.done()
+	switch n := len(done); n {
+	case 0:
+		return share.parts
+	case len(s.batch.rows):
+		return s.batch.after
+	default:
+		parts := slices.Clone(s.batch.before)
+		parts[0].start, parts[0].inclusive = slices.Clone(done[n-1].Key), false
+		return parts
+	}
 }
 
 // Scan begins a scan of the whole table:
@@ -167,7 +181,7 @@ func (s *TableScan) Cursor() Cursor {
 	defer s.mu.Unlock()
 	var parts []part
 	for _, share := range s.shares {
-		parts = append(parts, share.left(share.handed)...)
+		parts = append(parts, s.left(share)...)
 	}
 	if len(parts) == 0 {
 		return ""
@@ -188,21 +202,34 @@ type Progress struct {
 func (s *TableScan) Progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := Progress{Rows: s.rows, Bytes: s.bytes, Partitions: len(s.shares), Completed: s.completed}
+	done := s.done()
+	p := Progress{Rows: s.rows + int64(len(done)), Bytes: s.bytes + bytesOf(done), Partitions: len(s.shares), Completed: s.completed}
 	if len(s.shares) == 0 {
 		p.Done = 1
 		return p
 	}
-	done := float64(s.completed)
+	p.Done = float64(s.completed)
 	if s.whole > 0 {
 		for _, share := range s.shares {
 			if len(share.parts) > 0 && share.begun {
-				done += min(0.95, float64(share.rows)/float64(max(1, s.average/s.whole)))
+				rows := share.rows
+				if share == s.hand {
+					rows += int64(len(done))
+				}
+				p.Done += min(0.95, float64(rows)/float64(max(1, s.average/s.whole)))
 			}
 		}
 	}
-	p.Done = done / float64(len(s.shares))
+	p.Done /= float64(len(s.shares))
 	return p
+}
+
+// bytesOf is the size of keys and values, without what full keys have in front.
+func bytesOf(rows []wire.KeyValue) (n int64) {
+	for i := range rows {
+		n += int64(len(rows[i].Key) - 2 + len(rows[i].Value))
+	}
+	return n
 }
 
 // Rows returns the entries of the scan, to range over. An error comes once, with a zero Row,
@@ -212,13 +239,24 @@ func (s *TableScan) Progress() Progress {
 // ctx ends the loop, also between rows that are there already; if it has no deadline, each
 // batch has Config.OperationTimeout. With ErrRepartitioned the table is another one meanwhile.
 func (s *TableScan) Rows(ctx context.Context) iter.Seq2[Row, error] {
+	return s.over(ctx, owned)
+}
+
+// BorrowedRows is Rows without an allocation for a row or a batch: HashKey, SortKey and
+// Value are lent, until the loop asks for the next row or ends, and must not be changed. Copy
+// what is to be kept.
+func (s *TableScan) BorrowedRows(ctx context.Context) iter.Seq2[Row, error] {
+	return s.over(ctx, lent)
+}
+
+func (s *TableScan) over(ctx context.Context, terms terms) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		if err := s.begin(); err != nil {
 			yield(Row{}, err)
 			return
 		}
 		defer s.end()
-		if err := s.run(ctx, func(row Row) bool { return yield(row, nil) }); err != nil {
+		if err := s.run(ctx, terms, yield); err != nil {
 			yield(Row{}, err)
 		}
 	}
@@ -233,14 +271,11 @@ func (s *TableScan) begin() error {
 		return s.table.refuse(opScan, errScanRunning)
 	}
 	s.running = true
-	// What was handed out and not done comes again.
-	for _, share := range s.shares {
-		share.parts, share.batch, share.handed = share.left(share.handed), scanBatch{}, 0
-	}
 	return nil
 }
 
 func (s *TableScan) end() {
+	s.put()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = false
@@ -254,8 +289,8 @@ type arrival struct {
 	err       error
 }
 
-// run gives all rows to f until that returns false.
-func (s *TableScan) run(ctx context.Context, f func(Row) bool) error {
+// run gives all rows to yield until that returns false.
+func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error) bool) error {
 	fetching, cancel := context.WithCancel(ctx)
 	arrivals := make(chan arrival)
 	var wg sync.WaitGroup
@@ -265,16 +300,17 @@ func (s *TableScan) run(ctx context.Context, f func(Row) bool) error {
 	}()
 	todo := slices.DeleteFunc(slices.Clone(s.shares), func(share *scanShare) bool { return len(share.parts) == 0 })
 	active := 0
+	spare := make(spares, 3*s.options.Parallel)
 	start := func() {
 		share := todo[0]
 		todo = todo[1:]
 		active++
-		wg.Go(func() { s.pump(fetching, share, arrivals) })
+		wg.Go(func() { s.pump(fetching, share, terms, spare, arrivals) })
 	}
 	for len(todo) > 0 && active < s.options.Parallel {
 		start()
 	}
-	given := 0
+	limit := s.options.Limit
 	for active > 0 {
 		var a arrival
 		select {
@@ -292,47 +328,61 @@ func (s *TableScan) run(ctx context.Context, f func(Row) bool) error {
 			}
 			continue
 		}
-		s.arrived(a)
-		for i := range a.batch.rows {
-			if ctx.Err() != nil {
-				return s.table.refuse(opScan, rpc.ContextError(ctx))
-			}
-			if err := s.table.ended(); err != nil {
-				return s.table.refuse(opScan, err)
-			}
-			kv := &a.batch.rows[i]
-			if s.options.WithExpiry && !kv.HasExpireTS {
-				return s.table.refuse(opScan, ErrExpiryUnknown)
-			}
-			row, err := a.batch.scanner.row(kv)
-			if err != nil {
-				return err
-			}
-			if !f(row) {
-				return nil
-			}
-			given++
-			s.given(a.share, &row)
-			if given == s.options.Limit {
-				return nil
-			}
+		s.take(&a)
+		rows := a.batch.rows
+		if limit > 0 {
+			rows = rows[:min(limit, len(rows))]
+			limit -= len(rows)
 		}
-		s.finish(a)
+		if more, err := s.handOut(ctx, a.batch.scanner, rows, terms, yield); !more || err != nil {
+			return err
+		}
+		s.put()
+		if limit == 0 && s.options.Limit > 0 {
+			return nil
+		}
 	}
 	return nil
 }
 
+// handOut gives rows of the batch in hand to yield, one by one.
+func (s *TableScan) handOut(ctx context.Context, from *scanner, rows []wire.KeyValue, terms terms, yield func(Row, error) bool) (more bool, err error) {
+	for i := range rows {
+		if ctx.Err() != nil {
+			return false, s.table.refuse(opScan, rpc.ContextError(ctx))
+		}
+		if err := s.table.ended(); err != nil {
+			return false, s.table.refuse(opScan, err)
+		}
+		kv := &rows[i]
+		if s.options.WithExpiry && !kv.HasExpireTS {
+			return false, s.table.refuse(opScan, ErrExpiryUnknown)
+		}
+		row, err := from.row(kv)
+		if err != nil {
+			return false, err
+		}
+		if !terms.give(row, yield) {
+			return false, nil
+		}
+		s.handed.Store(int64(i) + 1)
+	}
+	return true, nil
+}
+
 // pump fetches the batches of a share.
-func (s *TableScan) pump(ctx context.Context, share *scanShare, arrivals chan<- arrival) {
+func (s *TableScan) pump(ctx context.Context, share *scanShare, terms terms, spare spares, arrivals chan<- arrival) {
 	sc := newScanner(s.table, opScan.name, s.request, target{fixed: true, appID: s.appID}, slices.Clone(share.parts))
 	defer sc.Close()
-	sc.cursor.track = true
+	sc.cursor.track, sc.cursor.lend = true, terms == lent
+	sc.spares, sc.cursor.spares = spare, spare
 	for {
 		a := arrival{share: share}
 		a.batch, a.completed, a.err = sc.nextBatch(ctx)
 		select {
 		case arrivals <- a:
 		case <-ctx.Done():
+			a.batch.release()
 			return
 		}
 		if a.completed || a.err != nil {
@@ -341,28 +391,31 @@ func (s *TableScan) pump(ctx context.Context, share *scanShare, arrivals chan<- 
 	}
 }
 
-func (s *TableScan) arrived(a arrival) {
+// take takes a batch in hand.
+func (s *TableScan) take(a *arrival) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.share.batch, a.share.handed, a.share.begun = a.batch, 0, true
-	a.share.parts = a.batch.before
+	s.handed.Store(0)
+	s.hand, s.batch = a.share, a.batch
+	a.share.parts, a.share.begun = a.batch.before, true
 }
 
-// given notes that a row is done.
-func (s *TableScan) given(share *scanShare, row *Row) {
+// put lays down the batch in hand, if there is one. Those of its rows that are not done
+// come again.
+func (s *TableScan) put() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	share.handed++
-	share.rows++
-	s.rows++
-	s.bytes += int64(len(row.HashKey) + len(row.SortKey) + len(row.Value))
-}
-
-// finish notes that all rows of a batch are done.
-func (s *TableScan) finish(a arrival) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a.share.parts, a.share.batch, a.share.handed = a.batch.after, scanBatch{}, 0
+	if s.hand == nil {
+		return
+	}
+	done := s.done()
+	s.rows += int64(len(done))
+	s.bytes += bytesOf(done)
+	s.hand.rows += int64(len(done))
+	s.hand.parts = s.left(s.hand)
+	s.handed.Store(0)
+	s.batch.release()
+	s.hand = nil
 }
 
 func (s *TableScan) completeShare(share *scanShare) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"os"
 	"runtime"
@@ -82,7 +83,10 @@ func (b *bench) runFullScan(ctx context.Context, records int) (result, error) {
 			return parallel(scanSplit, scanSplit, func(int) error { return rawCopy(raw.addr, batch, nullScanBatches) })
 		}},
 		{"null", nullRecords, func() error { return fullScan(ctx, null, scanSplit, nullRecords, &peak) }},
+		{"null, Rows", nullRecords, func() error { return rangeScan(ctx, null, (*pegasus.TableScan).Rows, nullRecords, &peak) }},
+		{"null, BorrowedRows", nullRecords, func() error { return rangeScan(ctx, null, (*pegasus.TableScan).BorrowedRows, nullRecords, &peak) }},
 		{"mem", records, func() error { return fullScan(ctx, full, scanSplit, records, &peak) }},
+		{"mem, BorrowedRows", records, func() error { return rangeScan(ctx, full, (*pegasus.TableScan).BorrowedRows, records, &peak) }},
 	}
 	for _, v := range variants {
 		res.Variants = append(res.Variants, variant{Name: v.name})
@@ -152,6 +156,27 @@ func fullScan(ctx context.Context, t pegasus.TableConnector, split, want int, pe
 	*peak = max(*peak, ownRSS()-before)
 	if total.Load() != int64(want) {
 		return fmt.Errorf("full scan found %d of %d records", total.Load(), want)
+	}
+	return nil
+}
+
+// rangeScan is fullScan by one loop over a TableScan.
+func rangeScan(ctx context.Context, t pegasus.TableConnector, rows func(*pegasus.TableScan, context.Context) iter.Seq2[pegasus.Row, error], want int, peak *int64) error {
+	before := ownRSS()
+	scan, err := t.(*pegasus.Table).Scan(ctx, pegasus.ScanOptions{Parallel: scanSplit})
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, err := range rows(scan, ctx) {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	*peak = max(*peak, ownRSS()-before)
+	if n != want {
+		return fmt.Errorf("a loop over the table found %d of %d records", n, want)
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ type Call struct {
 	// Into is what Bytes of the Answer is when Take is called. Nobody touches it after Do
 	// has returned.
 	Into []byte
+	// Lend is set if the memory of Reply is to be used again: see Frame.
+	Lend bool
 	// Large is set if the argument may be large. It is encoded in memory of its own
 	// then, beside other calls, and sent from there.
 	Large bool
@@ -31,6 +33,7 @@ type Call struct {
 	// What came back, once Do has returned without an error.
 	Answer
 	Reply wire.Reply // without Take
+	Frame *Frame     // with Lend: what Reply is in, to be released by whoever takes it
 	At    time.Time  // when the answer was read
 
 	// What all attempts to send it have come to.
@@ -116,17 +119,21 @@ func (p *Pool) idleCall() *Call {
 }
 
 // take makes the reply that of the call: by the goroutine that has read it, which
-// has it at hand. The reply is in the read buffer unless it is in memory of its own.
-func (cl *Call) take(r *wire.Reply, own bool) {
+// has it at hand. The reply is in the read buffer unless it is in memory of its own,
+// which is that of the frame if there is one.
+func (cl *Call) take(r *wire.Reply, own bool, f *Frame) {
 	cl.Received += r.Size()
 	cl.Answer = Answer{Code: r.Err, Bytes: cl.Into}
 	switch {
 	case r.Err == wire.ErrOK && !r.Answers(cl.task):
 		cl.Malformed = fmt.Errorf("%w: answer %q to %s", wire.ErrMalformed, r.Task, cl.task)
 	case cl.Take == nil:
-		cl.Reply = *r
+		cl.Reply, cl.Frame = *r, f
 		if !own {
-			cl.Reply.MoveTo(make([]byte, 0, r.Size()))
+			if cl.Lend && cl.pool != nil {
+				cl.Frame = cl.pool.frame()
+			}
+			cl.Reply.MoveTo(cl.Frame.space(r.Size())[:0])
 		}
 	case r.Err == wire.ErrOK:
 		cl.reader = r.ResultReader(wire.TypeStruct)

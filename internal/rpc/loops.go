@@ -13,6 +13,9 @@ import (
 
 const (
 	readBuffer = 64 << 10
+	// bulkBuffer is that of a connection for bulk: the rest of a large reply is read
+	// where it stays.
+	bulkBuffer = 16 << 10
 	// firstChunk is what is allocated for a reply that is not there yet. The
 	// rest follows as its bytes do, so that a length alone costs no memory.
 	firstChunk = 1 << 20
@@ -88,7 +91,7 @@ func (c *Conn) readLoop() {
 
 func (c *Conn) readReplies() error {
 	var (
-		buf     = make([]byte, readBuffer)
+		buf     = make([]byte, c.readBuffer())
 		w       int // buf[:w] is read and not decoded yet
 		replies [batch]wire.Reply
 		waiters [batch]*Call
@@ -105,7 +108,7 @@ func (c *Conn) readReplies() error {
 			k, size, err = parseReplies(buf[r:w], replies[:], c.opts.MaxReply)
 			// Those in front of a bad one, or of one that is not all there yet,
 			// do not share its fate.
-			c.deliver(replies[:k], &waiters, false)
+			c.deliver(replies[:k], &waiters, false, nil)
 			r += size
 			if errors.Is(err, wire.ErrReplyTooLarge) {
 				w = copy(buf, buf[r:w])
@@ -118,20 +121,43 @@ func (c *Conn) readReplies() error {
 		}
 		if left := buf[r:w]; len(left) >= wire.ReplyPrefix {
 			if size, _ := wire.ReplySize(left, c.opts.MaxReply); size > len(buf) {
-				frame, err := c.largeFrame(left, size)
+				f := c.lend(left)
+				frame, err := c.largeFrame(left, size, f)
 				if err == nil {
 					err = replies[0].Parse(frame)
 				}
 				if err != nil {
 					return err
 				}
-				c.deliver(replies[:1], &waiters, true)
+				c.deliver(replies[:1], &waiters, true, f)
 				r = w
 			}
 		}
 		// Keep room for a whole frame behind what is left.
 		w = copy(buf, buf[r:w])
 	}
+}
+
+func (c *Conn) readBuffer() int {
+	if c.node != nil && c.lane == Bulk {
+		return bulkBuffer
+	}
+	return readBuffer
+}
+
+// lend returns memory for the large reply that begins with head, if its call wants to
+// have it lent, or nil.
+func (c *Conn) lend(head []byte) *Frame {
+	var reply wire.Reply
+	if c.node == nil || reply.Parse(head[wire.ReplyPrefix:]) != nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cl := c.mu.calls.find(reply.Seq); cl == nil || !cl.Lend {
+		return nil
+	}
+	return c.node.pool.frame()
 }
 
 // parseReplies decodes the whole replies that b begins with into replies, which
@@ -156,10 +182,12 @@ func parseReplies(b []byte, replies []wire.Reply, limit int) (k, size int, err e
 }
 
 // largeFrame returns a reply of the given size, larger than the read buffer,
-// without its prefix: it begins with have and is read to its end.
-func (c *Conn) largeFrame(have []byte, size int) ([]byte, error) {
+// without its prefix: it begins with have and is read to its end, into the memory of
+// f if that is not nil.
+func (c *Conn) largeFrame(have []byte, size int, f *Frame) ([]byte, error) {
 	size -= wire.ReplyPrefix
-	frame := make([]byte, min(size, firstChunk))
+	frame := f.space(min(size, firstChunk))
+	frame = frame[:min(size, len(frame))]
 	got := copy(frame, have[wire.ReplyPrefix:])
 	for {
 		n, err := c.nc.Read(frame[got:])
@@ -175,6 +203,9 @@ func (c *Conn) largeFrame(have []byte, size int) ([]byte, error) {
 			grown := make([]byte, min(size, 2*len(frame)))
 			copy(grown, frame)
 			frame = grown
+			if f != nil {
+				f.buf = grown
+			}
 		}
 	}
 }
@@ -228,9 +259,9 @@ func brokenOff(err error) error {
 }
 
 // deliver completes the calls of the replies. A reply without a call came too
-// late and is dropped. The replies are in the read buffer, or in memory of their
-// own.
-func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool) {
+// late and is dropped. The replies are in the read buffer, or a single one is in
+// memory of its own, perhaps that of a frame.
+func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool, f *Frame) {
 	if len(replies) == 0 {
 		c.heard()
 		return
@@ -256,9 +287,11 @@ func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool) {
 	for i := range replies {
 		if cl := waiters[i]; cl != nil {
 			cl.At = now
-			cl.take(&replies[i], own)
+			cl.take(&replies[i], own, f)
 			cl.complete(nil)
 			waiters[i] = nil
+		} else {
+			f.Release()
 		}
 		replies[i] = wire.Reply{}
 	}

@@ -36,6 +36,7 @@ type Pool struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // dials, and connections that were made
 	idle   sync.Pool      // of *Call
+	frames sync.Pool      // of *Frame
 
 	mu    sync.Mutex
 	nodes map[string]*Node

@@ -41,18 +41,24 @@ func (t *callTable) grow() {
 	}
 }
 
-// take removes and returns the call with the id seq, or returns nil.
-func (t *callTable) take(seq int32) *Call {
+// find returns the call with the id seq, or nil.
+func (t *callTable) find(seq int32) *Call {
 	if len(t.slots) == 0 {
 		return nil
 	}
-	slot := &t.slots[seq&int32(len(t.slots)-1)]
-	c := *slot
-	if c == nil || c.seq != seq {
-		return nil
+	if c := t.slots[seq&int32(len(t.slots)-1)]; c != nil && c.seq == seq {
+		return c
 	}
-	*slot = nil
-	t.n--
+	return nil
+}
+
+// take removes and returns the call with the id seq, or returns nil.
+func (t *callTable) take(seq int32) *Call {
+	c := t.find(seq)
+	if c != nil {
+		t.slots[seq&int32(len(t.slots)-1)] = nil
+		t.n--
+	}
 	return c
 }
 
