@@ -10,17 +10,19 @@ const (
 	lent  terms = true  // the loop's until it asks for the next row
 )
 
-// give gives a row to a loop.
-func (t terms) give(row Row, yield func(Row, error) bool) bool {
+// of returns the function that gives rows to a loop on these terms. With rpc.Poison a
+// loop that keeps what was lent to it is to see that in each step, not only at the end
+// of a batch.
+func (t terms) of(yield func(Row, error) bool) func(Row, error) bool {
 	if t == owned || !rpc.Poison.Load() {
-		return yield(row, nil)
+		return yield
 	}
-	// A loop that keeps what was lent to it is to see that in every step, not only at
-	// the end of a batch.
-	row = row.clone()
-	more := yield(row, nil)
-	rpc.Overwrite(row.HashKey)
-	rpc.Overwrite(row.SortKey)
-	rpc.Overwrite(row.Value)
-	return more
+	return func(row Row, err error) bool {
+		row = row.clone()
+		more := yield(row, err)
+		rpc.Overwrite(row.HashKey)
+		rpc.Overwrite(row.SortKey)
+		rpc.Overwrite(row.Value)
+		return more
+	}
 }

@@ -62,13 +62,14 @@ func (t *Table) rows(ctx context.Context, op string, hashKey []byte, sel Select,
 			return
 		}
 		defer rows.close()
+		yield = terms.of(yield)
 		for n := 0; sel.Limit <= 0 || n < sel.Limit; n++ {
 			row, ok, err := rows.next(ctx)
 			if err != nil {
 				yield(Row{}, err)
 				return
 			}
-			if !ok || !terms.give(row, yield) {
+			if !ok || !yield(row, nil) {
 				return
 			}
 		}

@@ -90,7 +90,7 @@ func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, v
 func (s *scanner) row(kv *wire.KeyValue) (Row, error) {
 	hashKey, sortKey, ok := schema.SplitKey(kv.Key)
 	if !ok {
-		return Row{}, s.table.refuse(s.op, fmt.Errorf("%w: record with the key %x", ErrMalformed, kv.Key))
+		return Row{}, s.badKey(kv.Key)
 	}
 	value, err := s.table.restore(kv.Value)
 	if err != nil {
@@ -101,6 +101,10 @@ func (s *scanner) row(kv *wire.KeyValue) (Row, error) {
 		row.Expires = expiryTime(kv.ExpireTS)
 	}
 	return row, nil
+}
+
+func (s *scanner) badKey(key []byte) error {
+	return s.table.refuse(s.op, fmt.Errorf("%w: record with the key %x", ErrMalformed, key))
 }
 
 // scanBatch is a batch that was handed over as a whole.
@@ -116,8 +120,10 @@ type scanBatch struct {
 // they point to is used again if it is lent.
 func (b *scanBatch) release() {
 	if b.rows != nil {
+		if b.frame == nil {
+			clear(b.rows) // else they keep nothing but memory that is used again
+		}
 		b.frame.Release()
-		clear(b.rows)
 		b.spares.put(b.rows)
 	}
 	*b = scanBatch{}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pegasus-go/pegasus/internal/rpc"
+	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -291,8 +292,9 @@ type arrival struct {
 
 // run gives all rows to yield until that returns false.
 func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error) bool) error {
+	yield = terms.of(yield)
 	fetching, cancel := context.WithCancel(ctx)
-	arrivals := make(chan arrival)
+	arrivals := make(chan arrival, s.options.Parallel)
 	var wg sync.WaitGroup
 	defer func() {
 		cancel()
@@ -334,7 +336,7 @@ func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error)
 			rows = rows[:min(limit, len(rows))]
 			limit -= len(rows)
 		}
-		if more, err := s.handOut(ctx, a.batch.scanner, rows, terms, yield); !more || err != nil {
+		if more, err := s.handOut(ctx, a.batch.scanner, rows, yield); !more || err != nil {
 			return err
 		}
 		s.put()
@@ -346,27 +348,36 @@ func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error)
 }
 
 // handOut gives rows of the batch in hand to yield, one by one.
-func (s *TableScan) handOut(ctx context.Context, from *scanner, rows []wire.KeyValue, terms terms, yield func(Row, error) bool) (more bool, err error) {
+func (s *TableScan) handOut(ctx context.Context, from *scanner, rows []wire.KeyValue, yield func(Row, error) bool) (more bool, err error) {
+	done := ctx.Done()
 	for i := range rows {
-		if ctx.Err() != nil {
+		kv := &rows[i]
+		hashKey, sortKey, ok := schema.SplitKey(kv.Key)
+		if !ok {
+			return false, from.badKey(kv.Key)
+		}
+		row := Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
+		if kv.HasExpireTS {
+			row.Expires = expiryTime(kv.ExpireTS)
+		} else if s.options.WithExpiry {
+			return false, s.table.refuse(opScan, ErrExpiryUnknown)
+		}
+		// What is between making a row and passing it on takes its stores to the
+		// cache: one after the other they would wait for each other.
+		s.handed.Store(int64(i))
+		select {
+		case <-done:
 			return false, s.table.refuse(opScan, rpc.ContextError(ctx))
+		default:
 		}
 		if err := s.table.ended(); err != nil {
 			return false, s.table.refuse(opScan, err)
 		}
-		kv := &rows[i]
-		if s.options.WithExpiry && !kv.HasExpireTS {
-			return false, s.table.refuse(opScan, ErrExpiryUnknown)
-		}
-		row, err := from.row(kv)
-		if err != nil {
-			return false, err
-		}
-		if !terms.give(row, yield) {
+		if !yield(row, nil) {
 			return false, nil
 		}
-		s.handed.Store(int64(i) + 1)
 	}
+	s.handed.Store(int64(len(rows)))
 	return true, nil
 }
 

@@ -96,7 +96,7 @@ func main() {
 		results = append(results, r)
 	}
 	if *scan > 0 && o.meta == "" && ctx.Err() == nil && only.MatchString("fullscan") {
-		r, err := b.runFullScan(ctx, *scan)
+		r, err := b.runFullScan(ctx, *scan, *against)
 		exitOn(err)
 		r.print(os.Stdout)
 		results = append(results, r)

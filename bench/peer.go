@@ -151,8 +151,14 @@ type nullServer struct {
 	self       wire.Address
 	partitions int32
 	canned     []cannedReply
-	batch      rawStruct // of a scan, 1000 records
-	contextAt  int       // where batch has the context id
+	batches    []cannedBatch
+}
+
+// cannedBatch is the answer to a request of a scan: 1000 records. It is sent from
+// where it is, as the floor's bytes are.
+type cannedBatch struct {
+	cannedReply
+	contextAt int // where frame has the context id
 }
 
 // cannedReply is a whole reply, but for the sequence id.
@@ -162,12 +168,12 @@ type cannedReply struct {
 	seqAt int
 }
 
-func (s *nullServer) can(task string, result wire.Message) {
+func can(task string, result wire.Message) cannedReply {
 	const seq = 0x0a0b0c0d
 	q := wire.Request{Seq: seq}
 	frame := wire.AppendReply(nil, &q, task+wire.AckSuffix, result)
 	name := string(binary.BigEndian.AppendUint32(nil, uint32(len(task)))) + task
-	s.canned = append(s.canned, cannedReply{name, frame, bytes.Index(frame, binary.BigEndian.AppendUint32(nil, seq))})
+	return cannedReply{name, frame, bytes.Index(frame, binary.BigEndian.AppendUint32(nil, seq))}
 }
 
 // rawStruct is an encoded struct.
@@ -187,29 +193,35 @@ func (s *nullServer) prepareScan(source wire.Source) {
 		key := schema.AppendKey(nil, recordKey(i/rowCount), rowKeys[i%rowCount])
 		resp.KVs = append(resp.KVs, wire.KeyValue{Key: key, Value: make([]byte, scanValue)})
 	}
-	s.batch = resp.AppendValue(nil)
-	s.contextAt = bytes.Index(s.batch, binary.BigEndian.AppendUint64(nil, marker))
+	result := rawStruct(resp.AppendValue(nil))
+	for _, task := range []string{wire.TaskGetScanner, wire.TaskScan} {
+		r := can(task, result)
+		s.batches = append(s.batches, cannedBatch{r, bytes.Index(r.frame, binary.BigEndian.AppendUint64(nil, marker))})
+	}
 }
 
-// scanBatch returns the batch with what is left after it: nullScanBatches at
-// the start of a scan.
-func (s *nullServer) scanBatch(left int64) rawStruct {
+// scanBatch sends a batch with what is left after it.
+func (s *nullServer) scanBatch(nc net.Conn, b *cannedBatch, seq []byte, left int64) error {
 	if left == 0 {
 		left = wire.ScanCompleted
 	}
-	binary.BigEndian.PutUint64(s.batch[s.contextAt:], uint64(left))
-	return s.batch
+	copy(b.frame[b.seqAt:], seq)
+	binary.BigEndian.PutUint64(b.frame[b.contextAt:], uint64(left))
+	_, err := nc.Write(b.frame)
+	return err
 }
 
 // nullScanBatches is the number of batches in each partition of a null server.
-const nullScanBatches = 500
+const nullScanBatches = 250
 
 func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
 	defer nc.Close()
 	source := wire.Source{GPID: wire.GPID{AppID: 1}, Server: []byte(self.String())}
 	s := &nullServer{self: self, partitions: int32(partitions)}
-	s.can(wire.TaskGet, wire.ReadResponse{Value: make([]byte, value), Source: source})
-	s.can(wire.TaskPut, wire.UpdateResponse{Decree: 1, Source: source})
+	s.canned = []cannedReply{
+		can(wire.TaskGet, wire.ReadResponse{Value: make([]byte, value), Source: source}),
+		can(wire.TaskPut, wire.UpdateResponse{Decree: 1, Source: source}),
+	}
 	s.prepareScan(source)
 
 	buf := make([]byte, 256<<10)
@@ -230,7 +242,7 @@ func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
 			if len(rest) < size {
 				break
 			}
-			if out, err = s.answer(out, rest[:size]); err != nil {
+			if out, err = s.answer(nc, out, rest[:size]); err != nil {
 				return
 			}
 			rest = rest[size:]
@@ -243,7 +255,8 @@ func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
 	}
 }
 
-func (s *nullServer) answer(out, frame []byte) ([]byte, error) {
+// answer appends the answer to a request to out, or sends it.
+func (s *nullServer) answer(nc net.Conn, out, frame []byte) ([]byte, error) {
 	const nameAt = 48 + 4 // the header, and the version of the message
 	for _, c := range s.canned {
 		if seqAt := nameAt + len(c.name); len(frame) > seqAt+4 && string(frame[nameAt:seqAt]) == c.name {
@@ -257,13 +270,13 @@ func (s *nullServer) answer(out, frame []byte) ([]byte, error) {
 	if err := q.Parse(frame); err != nil {
 		return nil, err
 	}
-	switch string(q.Task) {
+	switch seq := binary.BigEndian.AppendUint32(nil, uint32(q.Seq)); string(q.Task) {
 	case wire.TaskGetScanner:
-		return wire.AppendReply(out, &q, wire.TaskGetScanner+wire.AckSuffix, s.scanBatch(nullScanBatches-1)), nil
+		return out, s.scanBatch(nc, &s.batches[0], seq, nullScanBatches-1)
 	case wire.TaskScan:
 		var req wire.ScanRequest
 		req.Read(&q.Arg)
-		return wire.AppendReply(out, &q, wire.TaskScan+wire.AckSuffix, s.scanBatch(req.ContextID-1)), nil
+		return out, s.scanBatch(nc, &s.batches[1], seq, req.ContextID-1)
 	case wire.TaskQueryConfig:
 		resp := wire.QueryConfigResponse{Err: wire.ErrOK, AppID: 1, PartitionCount: s.partitions, IsStateful: true}
 		for i := range s.partitions {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,10 +38,20 @@ func recordKey(i int) []byte { return fmt.Appendf(nil, "record_%09d", i) }
 // full scan uses at the same time.
 const scanSplit = 2
 
+// nullScanPartitions is the number of partitions of the null server: as many as are
+// scanned at the same time by default.
+const nullScanPartitions = 4
+
+type scanVariant struct {
+	name    string
+	records int
+	scan    func() error
+}
+
 // runFullScan measures a scan of a whole table by two scanners. The floor is a
 // copy of as many bytes over two connections, in batches of the same size; null
 // is the client's scan of canned batches.
-func (b *bench) runFullScan(ctx context.Context, records int) (result, error) {
+func (b *bench) runFullScan(ctx context.Context, records int, only string) (result, error) {
 	p, err := startPeer("onebox", "mem", "-")
 	if err != nil {
 		return result{}, err
@@ -54,7 +65,7 @@ func (b *bench) runFullScan(ctx context.Context, records int) (result, error) {
 	if err := loadRecords(ctx, full, 0, records); err != nil {
 		return result{}, err
 	}
-	canned, err := b.peer("null", fmt.Sprint(scanSplit), fmt.Sprint(scanValue))
+	canned, err := b.peer("null", fmt.Sprint(nullScanPartitions), fmt.Sprint(scanValue))
 	if err != nil {
 		return result{}, err
 	}
@@ -63,7 +74,7 @@ func (b *bench) runFullScan(ctx context.Context, records int) (result, error) {
 		return result{}, err
 	}
 	defer stop()
-	const nullRecords = scanSplit * nullScanBatches * 1000
+	const nullRecords = nullScanPartitions * nullScanBatches * 1000
 
 	// A record on the wire: the key and value, their headers, the struct's end.
 	size := len(recordKey(0)) + 2 + len(rowKeys[0]) + scanValue + 2*7 + 1
@@ -74,19 +85,18 @@ func (b *bench) runFullScan(ctx context.Context, records int) (result, error) {
 	}
 	res := result{Case: fmt.Sprintf("fullscan/%dB/%d records", scanValue, records)}
 	var peak int64
-	variants := []struct {
-		name    string
-		records int
-		scan    func() error
-	}{
+	variants := []scanVariant{
 		{"floor", nullRecords, func() error {
-			return parallel(scanSplit, scanSplit, func(int) error { return rawCopy(raw.addr, batch, nullScanBatches) })
+			return parallel(scanSplit, scanSplit, func(int) error { return rawCopy(raw.addr, batch, nullScanPartitions/scanSplit*nullScanBatches) })
 		}},
 		{"null", nullRecords, func() error { return fullScan(ctx, null, scanSplit, nullRecords, &peak) }},
-		{"null, Rows", nullRecords, func() error { return rangeScan(ctx, null, (*pegasus.TableScan).Rows, nullRecords, &peak) }},
-		{"null, BorrowedRows", nullRecords, func() error { return rangeScan(ctx, null, (*pegasus.TableScan).BorrowedRows, nullRecords, &peak) }},
+		{"null rows", nullRecords, func() error { return rangeScan(ctx, null, (*pegasus.TableScan).Rows, nullRecords, &peak) }},
+		{"null borrowed", nullRecords, func() error { return rangeScan(ctx, null, (*pegasus.TableScan).BorrowedRows, nullRecords, &peak) }},
 		{"mem", records, func() error { return fullScan(ctx, full, scanSplit, records, &peak) }},
-		{"mem, BorrowedRows", records, func() error { return rangeScan(ctx, full, (*pegasus.TableScan).BorrowedRows, records, &peak) }},
+		{"mem borrowed", records, func() error { return rangeScan(ctx, full, (*pegasus.TableScan).BorrowedRows, records, &peak) }},
+	}
+	if only != "" {
+		variants = slices.DeleteFunc(variants, func(v scanVariant) bool { return !slices.Contains(strings.Split(only, ","), v.name) })
 	}
 	for _, v := range variants {
 		res.Variants = append(res.Variants, variant{Name: v.name})
@@ -163,7 +173,7 @@ func fullScan(ctx context.Context, t pegasus.TableConnector, split, want int, pe
 // rangeScan is fullScan by one loop over a TableScan.
 func rangeScan(ctx context.Context, t pegasus.TableConnector, rows func(*pegasus.TableScan, context.Context) iter.Seq2[pegasus.Row, error], want int, peak *int64) error {
 	before := ownRSS()
-	scan, err := t.(*pegasus.Table).Scan(ctx, pegasus.ScanOptions{Parallel: scanSplit})
+	scan, err := t.(*pegasus.Table).Scan(ctx, pegasus.ScanOptions{})
 	if err != nil {
 		return err
 	}

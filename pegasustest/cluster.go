@@ -11,6 +11,7 @@ import (
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/memnet"
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/onebox"
 )
 
@@ -36,9 +37,12 @@ type Cluster struct {
 	onebox atomic.Pointer[onebox.Server]
 }
 
-// Start starts a cluster and a client, and stops both at the end of the test.
+// Start starts a cluster and a client, and stops both at the end of the test. From then
+// on what BorrowedRows lends is overwritten when it is taken back, so that whoever keeps
+// it finds out.
 func Start(t testing.TB, options ...Option) *Cluster {
 	t.Helper()
+	rpc.Poison.Store(true)
 	var s settings
 	for _, o := range options {
 		o(&s)

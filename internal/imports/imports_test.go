@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"zstd":   {".", "github.com/klauspost/compress"},
 
 	"onebox":              {"internal/server", "internal/storage", "internal/wire", "onebox/limits"},
-	"pegasustest":         {"onebox", ".", "admin", "internal/memnet"},
+	"pegasustest":         {"onebox", ".", "admin", "internal/memnet", "internal/rpc"},
 	"internal/cli/esc":    {},
 	"internal/cli/exit":   {"."},
 	"internal/cli/coding": {"internal/cli/esc"},
