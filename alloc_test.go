@@ -147,3 +147,48 @@ func TestScanAllocations(t *testing.T) {
 		c.Close()
 	}
 }
+
+// Rows that are lent cost a few things for each batch: neither the answer nor the records.
+func TestLentAllocations(t *testing.T) {
+	const rows, opened = 1000, 7
+	resp := wire.ScanResponse{ContextID: opened}
+	for i := range rows {
+		key := schema.AppendKey(nil, []byte("h"), fmt.Appendf(nil, "%08d", i))
+		resp.KVs = append(resp.KVs, wire.KeyValue{Key: key, Value: make([]byte, 100)})
+	}
+	c, err := New(Config{
+		MetaServers: []string{"127.0.0.1:34601"},
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			return newEchoConnOf(wire.TaskScan, resp), nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	tb, err := c.Open(t.Context(), "temp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := tb.openRows("", []byte("h"), Select{}, lent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.(*forward).scanner.cursor.context = opened
+	const runs = 500
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	allocs := testing.AllocsPerRun(runs, func() {
+		for range rows {
+			if _, ok, err := source.next(t.Context()); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+	})
+	runtime.ReadMemStats(&after)
+	// The answer has 119 kB, its records 56 kB.
+	if size := (after.TotalAlloc - before.TotalAlloc) / runs; allocs > 12 || size > 10_000 {
+		t.Errorf("%v allocations and %d bytes for a batch, want at most 12 and 10000", allocs, size)
+	}
+	source.close()
+}

@@ -162,6 +162,35 @@ func ExampleTable_Page() {
 	// page 2 has 1
 }
 
+// The size of a table. Nothing of a row is needed when its step is over.
+func ExampleTableScan_BorrowedRows() {
+	table, done := newTable()
+	defer done()
+	ctx := context.Background()
+	for _, user := range []string{"ann", "bob", "eve"} {
+		if err := table.Set(ctx, []byte(user), []byte("profile"), []byte("12345")); err != nil {
+			fmt.Println(err)
+		}
+	}
+	scan, err := table.Scan(ctx, pegasus.ScanOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	rows, bytes := 0, 0
+	for row, err := range scan.BorrowedRows(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		rows++
+		bytes += len(row.HashKey) + len(row.SortKey) + len(row.Value)
+	}
+	fmt.Println(rows, "entries,", bytes, "bytes")
+	// Output:
+	// 3 entries, 45 bytes
+}
+
 // A scan of a whole table that is stopped, and gone on with later, perhaps in another process.
 func ExampleTable_Scan() {
 	table, done := newTable()

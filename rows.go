@@ -47,9 +47,12 @@ func (t *Table) Rows(ctx context.Context, hashKey []byte, sel Select) iter.Seq2[
 	return t.rows(ctx, opRows, hashKey, sel, owned)
 }
 
-// BorrowedRows is Rows without an allocation for a row or a batch: HashKey, SortKey and
-// Value are lent, until the loop asks for the next row or ends, and must not be changed. Copy
-// what is to be kept. Reverse has no gain from it.
+// BorrowedRows is Rows with bytes that are lent: HashKey, SortKey and Value are valid until
+// the loop asks for the next row or ends, and must not be changed. Copy what is to be kept:
+// their memory is used again for other rows. So there is no allocation for a row, and none
+// that grows with a batch, except with Reverse.
+//
+// In tests with pegasustest what was lent is overwritten when the step is over.
 func (t *Table) BorrowedRows(ctx context.Context, hashKey []byte, sel Select) iter.Seq2[Row, error] {
 	return t.rows(ctx, opBorrowedRows, hashKey, sel, lent)
 }

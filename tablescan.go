@@ -24,7 +24,7 @@ type ScanOptions struct {
 	// Parallel is the number of partitions that are scanned at the same time; their entries
 	// come as they arrive. <= 0 means 4, 1 one partition after the other: then entries come
 	// by partition, and in a partition by the length of their hash keys, hash key and sort key.
-	// Each takes the memory of three batches.
+	// Each takes the memory of four batches.
 	Parallel int
 	// BatchSize is the number of entries fetched at once, at most 1000; <= 0 means 1000.
 	BatchSize int
@@ -243,9 +243,8 @@ func (s *TableScan) Rows(ctx context.Context) iter.Seq2[Row, error] {
 	return s.over(ctx, owned)
 }
 
-// BorrowedRows is Rows without an allocation for a row or a batch: HashKey, SortKey and
-// Value are lent, until the loop asks for the next row or ends, and must not be changed. Copy
-// what is to be kept.
+// BorrowedRows is Rows with bytes that are lent, as those of Table.BorrowedRows. It takes less
+// than half the time where the loop does little.
 func (s *TableScan) BorrowedRows(ctx context.Context) iter.Seq2[Row, error] {
 	return s.over(ctx, lent)
 }
