@@ -30,7 +30,8 @@ type scanner struct {
 	frame  *rpc.Frame      // that batch is in, if it is lent
 	before []part          // what was left of the scan before batch, if that is tracked
 	after  []part          // and after it
-	spares spares          // for batches that are handed over as a whole
+	whole  bool            // batches are handed over as a whole: it fetches none ahead
+	spares spares          // for these batches
 	appID  int32           // of the table that the latest batch is from
 }
 
@@ -203,7 +204,8 @@ func (s *scanner) refill(ctx context.Context) (completed bool, err error) {
 	return false, nil
 }
 
-// accept takes over a batch. If it has rows, it starts to fetch the one after.
+// accept takes over a batch. If it has rows, it starts to fetch the one after, unless
+// whoever takes whole batches is ahead of the loop himself.
 func (s *scanner) accept(ctx context.Context, b batch) {
 	s.cursor = b.cursor
 	if len(b.rows) == 0 {
@@ -212,7 +214,7 @@ func (s *scanner) accept(ctx context.Context, b batch) {
 	b.cursor.spare = s.batch
 	s.batch, s.rows, s.frame, s.appID = b.rows, b.rows, b.frame, b.cursor.target.appID
 	s.before, s.after = b.before, b.after
-	if !b.cursor.done() {
+	if !s.whole && !b.cursor.done() {
 		s.fetch(ctx, false)
 	}
 }

@@ -24,7 +24,7 @@ type ScanOptions struct {
 	// Parallel is the number of partitions that are scanned at the same time; their entries
 	// come as they arrive. <= 0 means 4, 1 one partition after the other: then entries come
 	// by partition, and in a partition by the length of their hash keys, hash key and sort key.
-	// Each takes the memory of four batches.
+	// Each takes the memory of two batches.
 	Parallel int
 	// BatchSize is the number of entries fetched at once, at most 1000; <= 0 means 1000.
 	BatchSize int
@@ -293,7 +293,7 @@ type arrival struct {
 func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error) bool) error {
 	yield = terms.of(yield)
 	fetching, cancel := context.WithCancel(ctx)
-	arrivals := make(chan arrival, s.options.Parallel)
+	arrivals := make(chan arrival)
 	var wg sync.WaitGroup
 	defer func() {
 		cancel()
@@ -301,7 +301,7 @@ func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error)
 	}()
 	todo := slices.DeleteFunc(slices.Clone(s.shares), func(share *scanShare) bool { return len(share.parts) == 0 })
 	active := 0
-	spare := make(spares, 3*s.options.Parallel)
+	spare := make(spares, 2*s.options.Parallel)
 	start := func() {
 		share := todo[0]
 		todo = todo[1:]
@@ -385,7 +385,7 @@ func (s *TableScan) pump(ctx context.Context, share *scanShare, terms terms, spa
 	sc := newScanner(s.table, opScan.name, s.request, target{fixed: true, appID: s.appID}, slices.Clone(share.parts))
 	defer sc.Close()
 	sc.cursor.track, sc.cursor.lend = true, terms == lent
-	sc.spares, sc.cursor.spares = spare, spare
+	sc.whole, sc.spares, sc.cursor.spares = true, spare, spare
 	for {
 		a := arrival{share: share}
 		a.batch, a.completed, a.err = sc.nextBatch(ctx)

@@ -15,7 +15,7 @@ const (
 	readBuffer = 64 << 10
 	// bulkBuffer is that of a connection for bulk: the rest of a large reply is read
 	// where it stays.
-	bulkBuffer = 4 << 10
+	bulkBuffer = 16 << 10
 	// firstChunk is what is allocated for a reply that is not there yet. The
 	// rest follows as its bytes do, so that a length alone costs no memory.
 	firstChunk = 1 << 20
