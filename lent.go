@@ -1,6 +1,10 @@
 package pegasus
 
-import "github.com/pegasus-go/pegasus/internal/rpc"
+import (
+	"bytes"
+
+	"github.com/pegasus-go/pegasus/internal/rpc"
+)
 
 // terms say whose the bytes of a row are.
 type terms bool
@@ -18,7 +22,7 @@ func (t terms) of(yield func(Row, error) bool) func(Row, error) bool {
 		return yield
 	}
 	return func(row Row, err error) bool {
-		row = row.clone()
+		row.HashKey, row.SortKey, row.Value = bytes.Clone(row.HashKey), bytes.Clone(row.SortKey), bytes.Clone(row.Value)
 		more := yield(row, err)
 		rpc.Overwrite(row.HashKey)
 		rpc.Overwrite(row.SortKey)

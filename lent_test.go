@@ -3,6 +3,7 @@ package pegasus_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -151,5 +152,66 @@ func TestBorrowedScanResumes(t *testing.T) {
 	}
 	if len(seen) != n || slices.Max(slices.Collect(maps.Values(seen))) != 1 {
 		t.Errorf("%d rows, want %d, each once", len(seen), n)
+	}
+}
+
+// plusOne stores each byte one larger, and cannot read what begins with a 0.
+type plusOne struct{}
+
+func (plusOne) Encode(value []byte) ([]byte, error) { return shifted(value, 1), nil }
+
+func (plusOne) Decode(stored []byte) ([]byte, error) {
+	if stored[0] == 0 {
+		return nil, errors.New("begins with a 0")
+	}
+	return shifted(stored, 0xff), nil
+}
+
+func shifted(b []byte, by byte) []byte {
+	b = bytes.Clone(b)
+	for i := range b {
+		b[i] += by
+	}
+	return b
+}
+
+// Values that are stored in another form are lent as they were set.
+func TestBorrowedRowsDecode(t *testing.T) {
+	c := pegasustest.Start(t)
+	ctx := t.Context()
+	table := c.Table.With(pegasus.TableOptions{Values: plusOne{}})
+	fillHash(t, table, "h", 10, pegasus.NoTTL)
+	count := func(rows iter.Seq2[pegasus.Row, error]) (n int, err error) {
+		for row, err := range rows {
+			if err != nil {
+				return n, err
+			}
+			if string(row.Value) != "v" {
+				t.Errorf("value %q", row.Value)
+			}
+			n++
+		}
+		return n, nil
+	}
+	for _, bad := range []bool{false, true} {
+		if bad {
+			if err := c.Table.Set(ctx, b("h"), b("x"), []byte{0}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var scans [2]*pegasus.TableScan
+		for i := range scans {
+			var err error
+			if scans[i], err = table.Scan(ctx, pegasus.ScanOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, rows := range []iter.Seq2[pegasus.Row, error]{
+			table.BorrowedRows(ctx, b("h"), pegasus.Select{}), scans[0].Rows(ctx), scans[1].BorrowedRows(ctx),
+		} {
+			if n, err := count(rows); n != 10 || (err != nil) != bad {
+				t.Errorf("bad value %v: %d rows, %v", bad, n, err)
+			}
+		}
 	}
 }

@@ -356,6 +356,11 @@ func (s *TableScan) handOut(ctx context.Context, from *scanner, rows []wire.KeyV
 			return false, from.badKey(kv.Key)
 		}
 		row := Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
+		if s.table.values != nil {
+			if row.Value, err = s.table.restore(kv.Value); err != nil {
+				return false, s.table.refuse(opScan, err)
+			}
+		}
 		if kv.HasExpireTS {
 			row.Expires = expiryTime(kv.ExpireTS)
 		} else if s.options.WithExpiry {
