@@ -26,7 +26,7 @@ type cluster struct {
 	out    *printer
 	onebox *onebox.Server // nil if it is a cluster of the user's
 	admin  *admin.Client
-	client pegasus.Client
+	client *pegasus.Cluster
 	table  string // to be dropped at the end, "" if none was created
 }
 
