@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pegasus-go/pegasus/internal/cli/coding"
+	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
 	"github.com/pegasus-go/pegasus/internal/cli/ui"
@@ -33,7 +35,8 @@ func Run(ctx context.Context, args []string, streams ui.Streams) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	code := codeOf(err, started)
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(streams.Err, "pegasus:", err)
+		// Errors of the client and of admin begin with the name, too.
+		fmt.Fprintln(streams.Err, "pegasus:", esc.Message(strings.TrimPrefix(err.Error(), "pegasus: ")))
 	}
 	switch code {
 	case exit.Usage:
@@ -76,7 +79,7 @@ func newRoot(a *app) *cobra.Command {
 	a.addFlags(root)
 	root.AddCommand(
 		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
-		newTableCommand(a), newOneboxCommand(a.streams), newVersionCommand(a.streams), newExitCodesTopic(),
+		newTableCommand(a), newOneboxCommand(a.streams), newVersionCommand(a.streams), newEncodingTopic(), newExitCodesTopic(),
 	)
 	return root
 }
@@ -90,4 +93,15 @@ func newExitCodesTopic() *cobra.Command {
 	}
 	s.WriteString("\nEvery other status means that it failed.")
 	return &cobra.Command{Use: "exit-codes", Short: "What the exit status means", Long: s.String()}
+}
+
+// newEncodingTopic likewise.
+func newEncodingTopic() *cobra.Command {
+	var s strings.Builder
+	s.WriteString("Keys and values are written in one of these ways, each part in its own:\n\n")
+	for _, c := range coding.All {
+		fmt.Fprintf(&s, "  %-6s  %s\n", c.Name, c.Meaning)
+	}
+	s.WriteString("\n--encoding hash=int64,value=hex says it for the hash key and the value; what it does\nnot name is esc. Values with @FILE and - are taken as they are.")
+	return &cobra.Command{Use: "encoding", Short: "How keys and values are written", Long: s.String()}
 }

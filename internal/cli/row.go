@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -47,7 +48,8 @@ func (a *app) rowCommand(use, short, long, example string, more []string, run fu
 			return a.withTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error { return run(ctx, t, r) })
 		},
 	}
-	cmd.Flags().Var(&codings, "encoding", "how keys and values are written, `hash=NAME,sort=NAME,value=NAME`: esc (text, with\n\\xNN for other bytes), utf8, hex, base64, int32, int64 (default esc for all)")
+	cmd.Flags().Var(&codings, "encoding", "how keys and values are written, `codings` such as\nhash=int64,value=hex: see pegasus help encoding\n(default esc for all)")
+	cmd.Flags().Lookup("encoding").DefValue = "" // said above
 	return cmd
 }
 
@@ -92,23 +94,20 @@ func newGetCommand(a *app) *cobra.Command {
   pegasus get users u1 photo -o raw > photo.jpg
   pegasus get counters 42 views --encoding hash=int64`,
 		nil, func(ctx context.Context, t *pegasus.Table, r row) error {
-			v, err := t.Get(ctx, r.hash, r.sort)
+			found, ok, err := a.getRow(ctx, t, r)
 			if err != nil {
 				return err
 			}
-			if v == nil {
+			if !ok {
 				return absent(r)
 			}
+			v := found.Value
 			if a.format == output.Raw {
 				return a.printer().One("", v)
 			}
 			text, err := r.codings.Value.Format(v)
 			if err != nil || a.format == output.Table {
 				return a.printOr(err, text, v)
-			}
-			ttl, err := t.TTL(ctx, r.hash, r.sort)
-			if err != nil {
-				return err
 			}
 			hash, _ := r.codings.Hash.Format(r.hash)
 			sort, _ := r.codings.Sort.Format(r.sort)
@@ -117,13 +116,27 @@ func newGetCommand(a *app) *cobra.Command {
 				{Name: "sk", Value: output.Escaped(sort)},
 				{Name: "value", Value: output.Escaped(text)},
 				{Name: "enc", Value: r.codings.String()},
-				{Name: "ttl_s", Value: ttl},
-			}
-			if ttl == -2 { // gone meanwhile
-				fields[4].Value = nil
+				{Name: "ttl_s", Value: secondsLeft(found.Expires)},
 			}
 			return a.printer().One(text, v, fields...)
 		})
+}
+
+// getRow asks for the expiry, too, if the output has it.
+func (a *app) getRow(ctx context.Context, t *pegasus.Table, r row) (found pegasus.Row, ok bool, err error) {
+	if a.format != output.Raw && a.format != output.Table {
+		return t.GetRow(ctx, r.hash, r.sort)
+	}
+	found.Value, err = t.Get(ctx, r.hash, r.sort)
+	return found, found.Value != nil, err
+}
+
+// secondsLeft is the time to live of a row as servers tell it: -1 if it does not expire.
+func secondsLeft(expires time.Time) int {
+	if expires.IsZero() {
+		return -1
+	}
+	return max(0, int(math.Ceil(time.Until(expires).Seconds())))
 }
 
 func newSetCommand(a *app) *cobra.Command {

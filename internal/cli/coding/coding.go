@@ -15,25 +15,27 @@ import (
 
 // Coding is one way to write bytes as text.
 type Coding struct {
-	Name   string
-	Parse  func(text string) ([]byte, error)
-	Format func(b []byte) (string, error)
+	Name    string
+	Meaning string
+	Parse   func(text string) ([]byte, error)
+	Format  func(b []byte) (string, error)
 }
 
-var all = []Coding{
-	{"esc", esc.Parse, func(b []byte) (string, error) { return esc.Format(b), nil }},
-	{"utf8", func(s string) ([]byte, error) { return []byte(s), validUTF8([]byte(s)) }, func(b []byte) (string, error) { return esc.Format(b), validUTF8(b) }},
-	{"hex", hex.DecodeString, func(b []byte) (string, error) { return hex.EncodeToString(b), nil }},
-	{"base64", base64.StdEncoding.DecodeString, func(b []byte) (string, error) { return base64.StdEncoding.EncodeToString(b), nil }},
-	{"int32", parseInt32, formatInt32},
-	{"int64", parseInt64, formatInt64},
+// All are the codings that there are, the default first.
+var All = []Coding{
+	{"esc", `text, with \\ \n \t \r and \xNN for what it cannot show`, esc.Parse, func(b []byte) (string, error) { return esc.Format(b), nil }},
+	{"utf8", "text as it is; other bytes are an error", func(s string) ([]byte, error) { return []byte(s), validUTF8([]byte(s)) }, func(b []byte) (string, error) { return esc.Format(b), validUTF8(b) }},
+	{"hex", "two hexadecimal digits a byte", hex.DecodeString, func(b []byte) (string, error) { return hex.EncodeToString(b), nil }},
+	{"base64", "standard base64, padded", base64.StdEncoding.DecodeString, func(b []byte) (string, error) { return base64.StdEncoding.EncodeToString(b), nil }},
+	{"int32", "a decimal number, stored in 4 bytes, big-endian, as Java clients do", parseInt32, formatInt32},
+	{"int64", "the same in 8 bytes", parseInt64, formatInt64},
 }
 
 // Row is how the three parts of a row are written. The zero value is esc for all.
 type Row struct{ Hash, Sort, Value Coding }
 
 // NewRow returns the codings of --encoding without a value.
-func NewRow() Row { return Row{all[0], all[0], all[0]} }
+func NewRow() Row { return Row{All[0], All[0], All[0]} }
 
 // Set takes "hash=int64,sort=utf8,value=hex", any of them, each once.
 func (r *Row) Set(s string) error {
@@ -65,7 +67,7 @@ func (r *Row) String() string {
 
 func named(name string) (Coding, error) {
 	var names []string
-	for _, c := range all {
+	for _, c := range All {
 		if c.Name == name {
 			return c, nil
 		}

@@ -9,7 +9,7 @@ import (
 
 // What a coding shows of bytes stands for these bytes.
 func TestRoundTrip(t *testing.T) {
-	for _, c := range all {
+	for _, c := range All {
 		rapid.Check(t, func(t *rapid.T) {
 			b := rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")
 			switch c.Name {

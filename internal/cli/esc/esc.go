@@ -48,6 +48,23 @@ func Format(b []byte) string {
 // Text is Format for text that a server or a user has sent.
 func Text(s string) string { return Format([]byte(s)) }
 
+// Message is the form of text that is not to be parsed again, such as an error, which
+// may quote what is escaped already and may have many lines: backslashes and newlines
+// stay, and what could drive a terminal or hide is escaped as by Format.
+func Message(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == '\n' || r == '\\' {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(Text(s[:size]))
+		}
+		s = s[size:]
+	}
+	return b.String()
+}
+
 // safe reports whether a rune of size bytes can stand for itself. IsPrint has no
 // control and no format characters (C1, bidi, zero width) and no wide spaces. A
 // variation selector and a filler are printable to it and yet cannot be seen.

@@ -75,3 +75,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestMessage(t *testing.T) {
+	for in, want := range map[string]string{
+		"two\nlines, \"a\\x00\" quoted": "two\nlines, \"a\\x00\" quoted",
+		"\x1b[31mred\r\u202e\xff":       `\x1b[31mred\r\xe2\x80\xae\xff`,
+		"":                              "",
+	} {
+		if got := Message(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
