@@ -64,7 +64,7 @@ var allowed = map[string][]string{
 	"internal/cli/ui":     {"internal/cli/exit", "golang.org/x/term"},
 	"internal/cli/output": {"internal/cli/esc", "internal/cli/exit", "github.com/jedib0t/go-pretty/v6"},
 	"internal/cli": {
-		"internal/cli/coding", "internal/cli/exit", "internal/cli/output", "internal/cli/ui", ".", "admin", "onebox",
+		"internal/cli/coding", "internal/cli/esc", "internal/cli/exit", "internal/cli/output", "internal/cli/ui", ".", "admin", "onebox",
 		"github.com/spf13/cobra",
 	},
 	"cmd/pegasus": {"internal/cli", "internal/cli/ui"},
