@@ -391,3 +391,40 @@ func TestUpdate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A write in doubt that is carried out late, after Update has looked and sent it again, counts
+// once.
+func TestUpdateLandsLate(t *testing.T) {
+	c := pegasustest.Start(t)
+	ctx, h, k := t.Context(), b("h"), b("n")
+	late, landed := make(chan struct{}), make(chan struct{})
+	link := c.Link(c.Onebox().Replica(0).Addr())
+	var writes atomic.Int64
+	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task != onebox.TaskCheckAndMutate {
+			return onebox.Action{}
+		}
+		switch writes.Add(1) {
+		case 1:
+			link.Orphan()
+			return onebox.Action{Until: late}
+		case 2:
+			close(late)
+			go func() {
+				defer close(landed)
+				for v := []byte(nil); v == nil && ctx.Err() == nil; {
+					v, _ = c.Table.Get(ctx, h, k)
+				}
+			}()
+			return onebox.Action{Until: landed}
+		}
+		return onebox.Action{}
+	})
+	v, err := c.Table.Update(ctx, h, k, pegasus.NoTTL, func(cur pegasus.Current) ([]byte, error) {
+		n, _ := strconv.Atoi(string(cur.Value))
+		return strconv.AppendInt(nil, int64(n)+1, 10), nil
+	})
+	if string(v) != "1" || err != nil {
+		t.Errorf("%q, %v after one update of nothing", v, err)
+	}
+}

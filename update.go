@@ -2,6 +2,7 @@ package pegasus
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,10 +48,11 @@ const (
 // the entry as it is, without an error. nil counts as an empty value.
 //
 // After 64 attempts it fails with ErrContention. All has the time of one operation. If the
-// answer to a write is lost, Update looks: the new value means that it is there, the old one
-// that it is not, and it goes on; any other value that both may be, and the error has
-// ErrInDoubt. Values are all that it goes by: where two writers write equal bytes, each may
-// take those of the other for its own, so put something unique into values that count.
+// answer to a write is lost, Update looks: the new value means that it is there; while the old
+// one is there the same is sent again, of which one is carried out, whatever arrives late; any
+// other value, or no time left, and the error has ErrInDoubt. Values are all that it goes by:
+// where two writers write equal bytes, each may take those of the other for its own, so put
+// something unique into values that count.
 func (t *Table) Update(ctx context.Context, hashKey, sortKey []byte, ttl time.Duration, change func(Current) ([]byte, error)) (value []byte, err error) {
 	err = validateRowKey(hashKey, sortKey)
 	if err == nil && change == nil {
@@ -74,21 +76,22 @@ func (t *Table) Update(ctx context.Context, hashKey, sortKey []byte, ttl time.Du
 		if attempt > 0 {
 			longest := min(time.Millisecond<<min(attempt, 10), updatePause)
 			if err := t.sleep(ctx, rand.N(longest), nil); err != nil {
-				return nil, t.refuse(opUpdate, err)
+				return nil, cmp.Or(u.doubt, t.refuse(opUpdate, err))
 			}
 		}
-		value, done, err := u.try(change)
-		if done || err != nil {
-			if err != nil {
-				return nil, err
-			}
-			if value, err = t.restore(value); err != nil {
-				return nil, t.refuse(opUpdate, err)
-			}
-			return value, nil
+		done, err := u.try(change)
+		if err != nil {
+			return nil, err
 		}
+		if !done {
+			continue
+		}
+		if value, err = t.restore(u.value); err != nil {
+			return nil, t.refuse(opUpdate, err)
+		}
+		return value, nil
 	}
-	return nil, &PError{Op: opUpdate.name, Table: t.name, Attempts: updateAttempts, Err: ErrContention}
+	return nil, cmp.Or(u.doubt, error(&PError{Op: opUpdate.name, Table: t.name, Attempts: updateAttempts, Err: ErrContention}))
 }
 
 // update is an Update under way.
@@ -96,39 +99,62 @@ type update struct {
 	table            *Table
 	ctx              context.Context
 	hashKey, sortKey []byte
-	ttl              time.Duration
+	ttl              time.Duration // KeepTTL or what is to be set
+
+	// The present change, and how long the new value is to live.
+	old, value []byte
+	left       time.Duration
+	// doubt is not nil if the change may have been carried out, or may be yet. It stays the
+	// change then: what is sent again is the same, so that one of the two is refused.
+	doubt error
 }
 
-// try makes an attempt. done is false if another writer was faster.
-func (u *update) try(change func(Current) ([]byte, error)) (value []byte, done bool, err error) {
-	old, err := u.read()
-	if err != nil {
-		return nil, false, err
-	}
-	ttl := u.ttl
-	if ttl == KeepTTL {
-		if ttl, err = u.left(old); err != nil {
-			return nil, false, err
+// try makes an attempt. done is false if there is to be another one.
+func (u *update) try(change func(Current) ([]byte, error)) (done bool, err error) {
+	if u.doubt == nil {
+		if done, err := u.plan(change); done || err != nil {
+			return done, err
 		}
 	}
-	value, err = change(Current{Value: bytes.Clone(old), Exists: old != nil})
+	check := Absent(u.sortKey)
+	if u.old != nil {
+		check = ValueEquals(u.sortKey, u.old)
+	}
+	res, err := u.table.mutation(opUpdateSet, u.hashKey).If(check).Set(u.sortKey, u.value, u.left).Do(u.ctx)
+	switch {
+	case errors.Is(err, ErrInDoubt):
+		u.doubt = err
+	case err != nil:
+		return false, cmp.Or(u.doubt, err)
+	case res.Applied:
+		return true, nil
+	}
+	if u.doubt == nil {
+		return false, nil // another writer was faster
+	}
+	return u.look()
+}
+
+// plan reads the entry and works out the change. done is true if nothing is to be written.
+func (u *update) plan(change func(Current) ([]byte, error)) (done bool, err error) {
+	if u.old, err = u.read(); err != nil {
+		return false, err
+	}
+	u.left = u.ttl
+	if u.ttl == KeepTTL {
+		if u.left, err = u.timeLeft(); err != nil {
+			return false, err
+		}
+	}
+	u.value, err = change(Current{Value: bytes.Clone(u.old), Exists: u.old != nil})
 	switch {
 	case errors.Is(err, ErrSkip):
-		return old, true, nil
+		u.value = u.old
+		return true, nil
 	case err != nil:
-		return nil, false, &PError{Op: opUpdate.name, Table: u.table.name, Err: err}
-	case u.ttl == KeepTTL && old != nil && bytes.Equal(value, old):
-		return value, true, nil // there is nothing to write
+		return false, &PError{Op: opUpdate.name, Table: u.table.name, Err: err}
 	}
-	check := Absent(u.sortKey)
-	if old != nil {
-		check = ValueEquals(u.sortKey, old)
-	}
-	res, err := u.table.mutation(opUpdateSet, u.hashKey).If(check).Set(u.sortKey, value, ttl).Do(u.ctx)
-	if errors.Is(err, ErrInDoubt) {
-		return u.look(old, value, err)
-	}
-	return value, res.Applied, err
+	return u.ttl == KeepTTL && u.old != nil && bytes.Equal(u.value, u.old), nil
 }
 
 func (u *update) read() ([]byte, error) {
@@ -136,9 +162,9 @@ func (u *update) read() ([]byte, error) {
 	return u.table.get(u.ctx, &x, u.hashKey, u.sortKey)
 }
 
-// left returns the time to live that the entry has.
-func (u *update) left(old []byte) (time.Duration, error) {
-	if old == nil {
+// timeLeft returns the time to live that the entry has.
+func (u *update) timeLeft() (time.Duration, error) {
+	if u.old == nil {
 		return NoTTL, nil
 	}
 	x := exchange{op: opUpdateTTL, target: keyTarget(u.hashKey)}
@@ -154,22 +180,23 @@ func (u *update) left(old []byte) (time.Duration, error) {
 	return max(time.Duration(x.number)*time.Second, time.Second), nil
 }
 
-// look finds out what became of a write whose answer was lost.
-func (u *update) look(old, value []byte, doubt error) ([]byte, bool, error) {
+// look finds out what became of a change in doubt. While the old value is there it may be on
+// its way.
+func (u *update) look() (done bool, err error) {
 	now, err := u.read()
 	switch {
 	case err != nil:
-		return nil, false, doubt
-	case now != nil && bytes.Equal(now, value):
-		return value, true, nil
-	case (now == nil) == (old == nil) && bytes.Equal(now, old):
-		return nil, false, nil
+		return false, u.doubt
+	case now != nil && bytes.Equal(now, u.value):
+		return true, nil
+	case (now == nil) == (u.old == nil) && bytes.Equal(now, u.old):
+		return false, nil
 	}
 	var pe *PError
-	errors.As(doubt, &pe)
+	errors.As(u.doubt, &pe)
 	copied := *pe
 	copied.Err = &cause{fmt.Sprintf("%v; another value is there now", pe.Err), []error{pe.Err}}
-	return nil, false, &copied
+	return false, &copied
 }
 
 // changeStored makes a change of values one of what is stored.

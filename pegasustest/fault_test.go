@@ -156,6 +156,40 @@ func TestBreakAfter(t *testing.T) {
 	wantValue(t, c.Table, "n", "1") // it was carried out
 }
 
+// A write that is on its way when the client loses the connection is carried out all the same,
+// after the client has looked.
+func TestOrphan(t *testing.T) {
+	t.Parallel()
+	c := pegasustest.Start(t)
+	set(t, c.Table, "k", "v")
+	late := make(chan struct{})
+	link := c.Link(c.Onebox().Replica(0).Addr())
+	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task != onebox.TaskIncr {
+			return onebox.Action{}
+		}
+		link.Orphan()
+		return onebox.Action{Until: late}
+	})
+	if _, err := c.Table.Incr(t.Context(), []byte("n"), []byte("s"), 1); !errors.Is(err, pegasus.ErrInDoubt) {
+		t.Errorf("Incr whose connection is lost: %v", err)
+	}
+	wantValue(t, c.Table, "k", "v")
+	if v, err := c.Table.Get(t.Context(), []byte("n"), []byte("s")); v != nil || err != nil {
+		t.Errorf("%q, %v while the write is held up", v, err)
+	}
+	close(late)
+	for {
+		v, err := c.Table.Get(t.Context(), []byte("n"), []byte("s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v != nil {
+			return
+		}
+	}
+}
+
 func TestFillDisk(t *testing.T) {
 	t.Parallel()
 	c := pegasustest.Start(t)

@@ -8,7 +8,9 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Link is the network between clients and one server, see Cluster.Link and
@@ -51,6 +53,18 @@ func (l *Link) Break() {
 	l.mu.Unlock()
 	for _, conn := range conns {
 		conn.Close()
+	}
+}
+
+// Orphan breaks the open connections for their client alone: the server goes on with what it has
+// received, also with requests that an Interceptor holds up. So a write can be carried out after
+// its client was told that it is in doubt. New connections are good.
+func (l *Link) Orphan() {
+	l.mu.Lock()
+	conns := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	for _, conn := range conns {
+		conn.orphan()
 	}
 }
 
@@ -155,8 +169,16 @@ type linkConn struct {
 	link *Link
 	held []byte // received and not passed on
 
-	once   sync.Once
-	closed chan struct{}
+	once     sync.Once
+	closed   chan struct{}
+	orphaned atomic.Bool
+}
+
+// orphan ends the connection for the client. It stays in the link, so that the server does not see
+// an end before that of the network.
+func (c *linkConn) orphan() {
+	c.orphaned.Store(true)
+	_ = c.Conn.SetDeadline(time.Unix(1, 0)) // ends Read and Write
 }
 
 // Read passes on what the link lets pass.
@@ -200,6 +222,10 @@ func (c *linkConn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		close(c.closed)
+		if c.orphaned.Load() {
+			err = nil
+			return
+		}
 		err = c.Conn.Close()
 		c.link.mu.Lock()
 		delete(c.link.conns, c)

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,10 +82,12 @@ func (x *UniqueIndex) confirm(ctx context.Context, h, reserved, owned []byte) er
 		}
 		found, there, lookErr := x.Table.AppendGet(ctx, nil, h, nil)
 		switch {
-		case err != nil && !errors.Is(err, pegasus.ErrInDoubt), lookErr != nil, try == attempts:
-			return errors.Join(err, lookErr)
-		case there && bytes.Equal(found, owned):
+		case lookErr == nil && there && bytes.Equal(found, owned):
 			return nil
+		case err != nil && !errors.Is(err, pegasus.ErrInDoubt), lookErr != nil:
+			return errors.Join(err, lookErr)
+		case try == attempts:
+			return cmp.Or(err, error(ErrTaken))
 		case there && !bytes.Equal(found, reserved), !there:
 			return fmt.Errorf("%w: the reservation has ended before it was confirmed", ErrTaken)
 		}

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,14 +86,14 @@ func (l *Lock) TryAcquire(ctx context.Context, o LockOptions) (*Lease, error) {
 	if ttl < 2*time.Second {
 		return nil, argument("o.TTL", "is "+ttl.String()+", must be 2s at least")
 	}
-	mine := nonce()
+	mine, began := nonce(), time.Now()
+	var doubt error // an attempt may have come through, or may yet
 	for try := 0; ; try++ {
-		began := time.Now()
 		token, old, held, err := l.look(ctx)
 		switch {
 		case err != nil:
-			return nil, err
-		case held != nil && bytes.Equal(held, mine): // by an attempt whose answer was lost
+			return nil, cmp.Or(doubt, err)
+		case held != nil && bytes.Equal(held, mine): // by an attempt in doubt, the first perhaps
 			return l.lease(token, mine, ttl, began), nil
 		case held != nil:
 			return nil, ErrLocked
@@ -105,14 +106,18 @@ func (l *Lock) TryAcquire(ctx context.Context, o LockOptions) (*Lease, error) {
 		res, err := l.table.CheckAndMutate(l.hashKey).If(check).
 			Set(l.fence, next, pegasus.NoTTL).Set(l.owner, mine, ttl).Do(ctx)
 		switch {
-		case errors.Is(err, pegasus.ErrInDoubt) && try < attempts && ctx.Err() == nil:
-			continue // looks whether it has the lock
-		case err != nil:
-			return nil, err
-		case !res.Applied:
+		case res.Applied:
+			return l.lease(token+1, mine, ttl, began), nil
+		case errors.Is(err, pegasus.ErrInDoubt):
+			doubt = err
+		case doubt == nil && err == nil:
 			return nil, ErrLocked // somebody was faster
+		case doubt == nil:
+			return nil, err
 		}
-		return l.lease(token+1, mine, ttl, began), nil
+		if try == attempts || ctx.Err() != nil {
+			return nil, doubt
+		}
 	}
 }
 
@@ -192,11 +197,12 @@ func (l *Lease) renew(began time.Time) {
 		ctx, cancel := context.WithDeadline(l.ctx, end)
 		for {
 			began = time.Now()
-			res, err := l.Guard(l.lock.table.CheckAndMutate(l.lock.hashKey)).Set(l.lock.owner, l.nonce, l.ttl).Do(ctx)
-			if err == nil && res.Applied {
+			renewed, err := l.lock.table.CompareAndSwap(ctx, l.lock.hashKey, l.lock.owner, l.nonce, l.nonce, l.ttl)
+			if renewed {
 				break
 			}
-			// Another attempt does no harm: the check is that of the lease.
+			// Another attempt does no harm, and neither does one that comes after the release: it
+			// finds no row of this lease.
 			if err == nil || sleep(ctx, l.ttl/30) != nil {
 				cancel()
 				l.cancel(ErrLockLost)
@@ -216,7 +222,7 @@ func (l *Lease) Release(ctx context.Context) error {
 		l.cancel(context.Canceled)
 		l.done.Wait()
 		for range attempts {
-			_, err = l.Guard(l.lock.table.CheckAndMutate(l.lock.hashKey)).Del(l.lock.owner).Do(ctx)
+			_, err = l.lock.table.DelIfEqual(ctx, l.lock.hashKey, l.lock.owner, l.nonce)
 			if !errors.Is(err, pegasus.ErrInDoubt) || ctx.Err() != nil {
 				return
 			}

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,19 +22,25 @@ import (
 // error has pegasus.ErrInDoubt only if that fails, too: calling Once again then is safe.
 func Once(ctx context.Context, table *pegasus.Table, hashKey []byte, key string, ttl time.Duration, effect func(*pegasus.Mutation)) (first bool, err error) {
 	marker, mine := []byte("once/"+key), nonce()
+	var doubt error // an attempt may have come through, or may yet
 	for try := 0; ; try++ {
 		m := table.CheckAndMutate(hashKey).If(pegasus.Absent(marker)).Set(marker, mine, ttl)
 		effect(m)
 		res, err := m.Do(ctx)
-		if !errors.Is(err, pegasus.ErrInDoubt) {
-			return res.Applied, err
-		}
-		found, there, lookErr := table.AppendGet(ctx, nil, hashKey, marker)
 		switch {
-		case lookErr != nil, try == attempts:
+		case res.Applied:
+			return true, nil
+		case errors.Is(err, pegasus.ErrInDoubt):
+			doubt = err
+		case doubt == nil:
 			return false, err
-		case there:
+		}
+		found, there, err := table.AppendGet(ctx, nil, hashKey, marker)
+		switch {
+		case err == nil && there:
 			return bytes.Equal(found, mine), nil
+		case err != nil, try == attempts:
+			return false, doubt
 		}
 	}
 }
@@ -79,10 +86,13 @@ func Work(ctx context.Context, table *pegasus.Table, hashKey []byte, key string,
 	row := []byte("work/" + key)
 	request := fmt.Appendf(nil, "%d:%s", len(o.Request), o.Request)
 	pending := fmt.Appendf(nil, "P%s%s", request, nonce())
+	var doubt error // an attempt may have come through, or may yet
 	for try := 0; ; try++ {
 		set, err := table.SetIfAbsent(ctx, hashKey, row, pending, o.Lease)
-		doubt := errors.Is(err, pegasus.ErrInDoubt)
-		if err != nil && !doubt {
+		switch {
+		case errors.Is(err, pegasus.ErrInDoubt):
+			doubt = err
+		case err != nil && doubt == nil:
 			return nil, err
 		}
 		if set {
@@ -91,12 +101,12 @@ func Work(ctx context.Context, table *pegasus.Table, hashKey []byte, key string,
 		found, there, lookErr := table.AppendGet(ctx, nil, hashKey, row)
 		switch {
 		case lookErr != nil:
-			return nil, errors.Join(err, lookErr)
+			return nil, errors.Join(doubt, lookErr)
 		case there && bytes.Equal(found, pending):
 		case there:
 			return known(found, request)
 		case try == attempts:
-			return nil, errors.Join(err, ErrPending)
+			return nil, cmp.Or(doubt, ErrPending)
 		default:
 			continue // it has expired, or was not set
 		}

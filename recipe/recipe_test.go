@@ -411,3 +411,124 @@ func TestUniqueIndex(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// landLate makes the first write in doubt, and has it carried out after its client has found it
+// missing, when it sends the next one. The write is there when row is.
+func landLate(c *pegasustest.Cluster, hashKey, row []byte) {
+	late, landed := make(chan struct{}), make(chan struct{})
+	link := c.Link(c.Onebox().Replica(0).Addr())
+	var writes atomic.Int64
+	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task != onebox.TaskCheckAndMutate {
+			return onebox.Action{}
+		}
+		switch writes.Add(1) {
+		case 1:
+			link.Orphan()
+			return onebox.Action{Until: late}
+		case 2:
+			close(late)
+			go func() {
+				defer close(landed)
+				for {
+					if v, err := c.Table.Get(context.Background(), hashKey, row); v != nil || err != nil {
+						return
+					}
+				}
+			}()
+			return onebox.Action{Until: landed}
+		}
+		return onebox.Action{}
+	})
+}
+
+// What was carried out late was carried out by this call.
+func TestOnceLandsLate(t *testing.T) {
+	c := pegasustest.Start(t)
+	landLate(c, b("h"), b("once/k"))
+	first, err := recipe.Once(t.Context(), c.Table, b("h"), "k", pegasus.NoTTL, func(m *pegasus.Mutation) { m.Set(b("n"), b("v"), pegasus.NoTTL) })
+	if !first || err != nil {
+		t.Errorf("%v, %v", first, err)
+	}
+}
+
+func TestLockLandsLate(t *testing.T) {
+	c := pegasustest.Start(t)
+	landLate(c, b("h"), b("lock/l/owner"))
+	lease, err := recipe.NewLock(c.Table, b("h"), "l").TryAcquire(t.Context(), recipe.LockOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lease.Token() != 1 {
+		t.Errorf("token %d", lease.Token())
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A lease counts from the first request for it, as the row may be that one's.
+func TestLeaseCountsFromTheFirstRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := pegasustest.Start(t, pegasustest.WithMemoryNetwork())
+		var writes atomic.Int64
+		c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+			switch {
+			case r.Task != onebox.TaskCheckAndMutate:
+				return onebox.Action{}
+			case writes.Add(1) == 1:
+				return onebox.Action{Delay: 5 * time.Second, LoseAnswer: true, Close: true}
+			}
+			return onebox.Action{Error: "ERR_INVALID_STATE"} // it is not renewed
+		})
+		began := time.Now()
+		lease, err := recipe.NewLock(c.Table, b("h"), "l").TryAcquire(t.Context(), recipe.LockOptions{TTL: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-lease.Context().Done()
+		if held := time.Since(began); held > 10*time.Second {
+			t.Errorf("held for %v by a row that lives 10 s", held)
+		}
+		c.Onebox().Intercept(nil)
+		_ = lease.Release(t.Context())
+	})
+}
+
+// A renewal that is carried out after the release does not bring the lock back.
+func TestRenewalAfterRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := pegasustest.Start(t, pegasustest.WithMemoryNetwork())
+		ctx := t.Context()
+		l := recipe.NewLock(c.Table, b("h"), "l")
+		lease, err := l.TryAcquire(ctx, recipe.LockOptions{TTL: 9 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		late, held := make(chan struct{}), make(chan struct{})
+		first := true
+		link := c.Link(c.Onebox().Replica(0).Addr())
+		c.Onebox().Intercept(func(r onebox.Request) (a onebox.Action) {
+			if r.Task == onebox.TaskCheckAndMutate && first {
+				first = false
+				link.Orphan()
+				close(held)
+				a.Until = late
+			}
+			return a
+		})
+		<-held // the renewal
+		if err := lease.Release(ctx); err != nil {
+			t.Error(err)
+		}
+		close(late)
+		synctest.Wait()
+		next, err := l.TryAcquire(ctx, recipe.LockOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := next.Release(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
