@@ -19,6 +19,7 @@ func main() {
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
 		ends = append(ends, syscall.SIGHUP)
 	}
+	signal.Ignore(syscall.SIGPIPE) // writing says so, too, and a closed pager is no failure
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
 	os.Exit(cli.Run(ctx, os.Args[1:], ui.Standard()))

@@ -72,7 +72,7 @@ func (a *app) whereFrom() string {
 }
 
 func (a *app) printer() output.Printer {
-	return output.Printer{Out: a.streams.Out, Format: a.format, Terminal: a.streams.OutTerminal}
+	return output.Printer{Out: data{a.streams.Out}, Format: a.format, Terminal: a.streams.OutTerminal}
 }
 
 // withTable runs f with the table open, for as long as --timeout allows.
@@ -101,6 +101,11 @@ func (a *app) withAdmin(ctx context.Context, f func(context.Context, *admin.Clie
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	return f(ctx, c)
+}
+
+// tableName returns the table of --table or what stands in for it, "" if there is none.
+func (a *app) tableName() string {
+	return cmp.Or(a.table, a.streams.Getenv("PEGASUS_TABLE"))
 }
 
 // arguments returns the name of the table and the arguments behind it. The table

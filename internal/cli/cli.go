@@ -33,6 +33,9 @@ func Run(ctx context.Context, args []string, streams ui.Streams) int {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if errors.Is(err, errNoReader) {
+		return int(exit.OK) // as after "| head -1"
+	}
 	code := codeOf(err, started)
 	if err != nil && err.Error() != "" {
 		// Errors of the client and of admin begin with the name, too.
@@ -79,6 +82,7 @@ func newRoot(a *app) *cobra.Command {
 	a.addFlags(root)
 	root.AddCommand(
 		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
+		newScanCommand(a), newCountCommand(a),
 		newTableCommand(a), newOneboxCommand(a.streams), newVersionCommand(a.streams), newEncodingTopic(), newExitCodesTopic(),
 	)
 	return root

@@ -48,8 +48,7 @@ func (a *app) rowCommand(use, short, long, example string, more []string, run fu
 			return a.withTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error { return run(ctx, t, r) })
 		},
 	}
-	cmd.Flags().Var(&codings, "encoding", "how keys and values are written, `codings` such as\nhash=int64,value=hex: see pegasus help encoding\n(default esc for all)")
-	cmd.Flags().Lookup("encoding").DefValue = "" // said above
+	encodingFlag(cmd, &codings)
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	width "github.com/jedib0t/go-pretty/v6/text"
 	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 )
@@ -115,6 +116,153 @@ func (p Printer) List(columns []string, rows [][]any) error {
 		w.AppendRow(tableRow(cells(row)))
 	}
 	return p.write([]byte(w.Render() + "\n"))
+}
+
+// Stream prints records as they come. Close ends it.
+type Stream struct {
+	p       Printer
+	columns []string
+	rows    int64
+	first   [][]string // of a table on a terminal, until the widths are known
+	widths  []int
+	buf     []byte
+}
+
+// Records of a table on a terminal that its widths are of, and bytes that are written at
+// once where nobody watches.
+const (
+	widthRows  = 500
+	streamSize = 32 << 10
+)
+
+// Stream returns a Stream of records with these columns.
+func (p Printer) Stream(columns ...string) *Stream {
+	s := &Stream{p: p, columns: columns}
+	switch {
+	case p.Format == CSV:
+		s.buf = csvRecord(s.buf, columns)
+	case p.Format == JSON:
+		s.buf = append(s.buf, '[')
+	case p.Format == Table && !p.Terminal:
+		s.buf = append(s.buf, strings.Join(columns, "\t")+"\n"...)
+	}
+	return s
+}
+
+// Row adds a record. raw is what Raw prints of it, with a newline.
+func (s *Stream) Row(raw []byte, values ...any) error {
+	s.rows++
+	switch s.p.Format {
+	case Raw:
+		if s.p.Terminal && esc.Format(raw) != string(raw) {
+			return exit.Errorf(exit.Refused, "a value could drive the terminal: leave -o raw out, or send it to a file")
+		}
+		s.buf = append(append(s.buf, raw...), '\n')
+	case CSV:
+		record := make([]string, len(values))
+		for i, v := range values {
+			record[i] = text(v)
+		}
+		s.buf = csvRecord(s.buf, record)
+	case JSON, JSONL:
+		if err := s.object(values); err != nil {
+			return err
+		}
+	default:
+		s.tableRow(cells(values))
+	}
+	if len(s.buf) > 0 && (s.p.Terminal || len(s.buf) >= streamSize) {
+		return s.flush()
+	}
+	return nil
+}
+
+func (s *Stream) object(values []any) error {
+	fields := make([]Field, len(values))
+	for i, v := range values {
+		fields[i] = Field{s.columns[i], v}
+	}
+	b, err := object(fields)
+	if err != nil {
+		return err
+	}
+	if s.p.Format == JSON && s.rows > 1 {
+		s.buf = append(s.buf, ",\n "...)
+	}
+	s.buf = append(s.buf, b...)
+	if s.p.Format == JSONL {
+		s.buf = append(s.buf, '\n')
+	}
+	return nil
+}
+
+func (s *Stream) tableRow(cells []string) {
+	switch {
+	case !s.p.Terminal:
+		s.buf = append(s.buf, strings.Join(cells, "\t")+"\n"...)
+	case s.widths != nil:
+		s.line(cells)
+	default:
+		if s.first = append(s.first, cells); len(s.first) == widthRows {
+			s.head()
+		}
+	}
+}
+
+// head prints what has waited for the widths.
+func (s *Stream) head() {
+	head := make([]string, len(s.columns))
+	for i, c := range s.columns {
+		head[i] = strings.ToUpper(c)
+	}
+	lines := append([][]string{head}, s.first...)
+	s.widths = make([]int, len(head))
+	for _, cells := range lines {
+		for i, c := range cells {
+			s.widths[i] = max(s.widths[i], width.StringWidthWithoutEscSequences(c))
+		}
+	}
+	for _, cells := range lines {
+		s.line(cells)
+	}
+	s.first = nil
+}
+
+func (s *Stream) line(cells []string) {
+	var b strings.Builder
+	for i, c := range cells {
+		b.WriteString(width.Pad(c, s.widths[i], ' ') + "  ")
+	}
+	s.buf = append(s.buf, strings.TrimRight(b.String(), " ")+"\n"...)
+}
+
+// Close prints what is left, and the end: JSONL has a line that says how many records
+// there were, without which a reader knows that some are missing.
+func (s *Stream) Close() error {
+	switch {
+	case s.p.Format == JSON:
+		s.buf = append(s.buf, "]\n"...)
+	case s.p.Format == JSONL:
+		s.buf = fmt.Appendf(s.buf, "{\"end\":true,\"rows\":%d}\n", s.rows)
+	case s.p.Format == Table && s.p.Terminal && s.widths == nil:
+		s.head()
+	}
+	return s.flush()
+}
+
+// flush prints what was added.
+func (s *Stream) flush() error {
+	b := s.buf
+	s.buf = s.buf[:0]
+	return s.p.write(b)
+}
+
+func csvRecord(b []byte, record []string) []byte {
+	var buf bytes.Buffer
+	w := csv.NewWriter(&buf)
+	_ = w.Write(record) // into memory
+	w.Flush()
+	return append(b, buf.Bytes()...)
 }
 
 func tableRow(cells []string) table.Row {

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
@@ -66,5 +67,45 @@ func TestFormat(t *testing.T) {
 	}
 	if err := f.Set("xml"); err == nil || f != CSV {
 		t.Errorf("%s, %v", f, err)
+	}
+}
+
+func TestStream(t *testing.T) {
+	for _, tc := range []struct {
+		format   Format
+		terminal bool
+		want     string
+	}{
+		{Table, false, "sk\tvalue\na\t1\n\"\"\t-\n"},
+		{Table, true, "SK  VALUE\na   1\n\"\"  -\n"},
+		{JSON, true, "[{\"sk\":\"a\",\"value\":1},\n {\"sk\":\"\",\"value\":null}]\n"},
+		{JSONL, false, "{\"sk\":\"a\",\"value\":1}\n{\"sk\":\"\",\"value\":null}\n{\"end\":true,\"rows\":2}\n"},
+		{CSV, false, "sk,value\na,1\n,\n"},
+		{Raw, false, "one\n\n"},
+	} {
+		var out bytes.Buffer
+		s := (Printer{&out, tc.format, tc.terminal}).Stream("sk", "value")
+		err := errors.Join(s.Row([]byte("one"), "a", 1), s.Row(nil, "", nil), s.Close())
+		if err != nil || out.String() != tc.want {
+			t.Errorf("%s, terminal %v:\n%s\nwant\n%s\n%v", tc.format, tc.terminal, &out, tc.want, err)
+		}
+	}
+	s := (Printer{new(bytes.Buffer), Raw, true}).Stream("sk")
+	if err := s.Row([]byte("\x1b[31m"), "a"); exit.Of(err) != exit.Refused {
+		t.Errorf("raw bytes reach a terminal: %v", err)
+	}
+}
+
+// More rows than the widths are taken from come as they are added.
+func TestStreamOfManyRows(t *testing.T) {
+	var out bytes.Buffer
+	s := (Printer{&out, Table, true}).Stream("n")
+	for i := range widthRows + 1 {
+		if err := s.Row(nil, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines := bytes.Count(out.Bytes(), []byte("\n")); lines != widthRows+2 {
+		t.Errorf("%d lines before the end", lines)
 	}
 }

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/internal/cli/coding"
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/output"
+	"github.com/spf13/cobra"
+)
+
+func newCountCommand(a *app) *cobra.Command {
+	s := selection{codings: coding.NewRow()}
+	var exact bool
+	cmd := &cobra.Command{
+		Use:   "count [TABLE] [HASHKEY]",
+		Short: "Print how many rows a hash key or a table has",
+		Long: `Print how many rows a hash key has, or a whole table.
+
+For a table it is an estimate of its servers, which is there at once; it has rows that
+were overwritten, were deleted or have expired until they are compacted. With --exact
+or a filter the servers count, row by row, and --timeout is for each request.`,
+		Example: `  pegasus count users
+  pegasus count users --exact -o raw
+  pegasus count users u1 --prefix cart/`,
+		Annotations: map[string]string{needsCluster: "yes"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			table, hash, whole, err := a.hashKeyOrTable(cmd, args, s.codings)
+			if err != nil {
+				return err
+			}
+			if !whole && exact {
+				return exit.Errorf(exit.Usage, "--exact: the rows of a hash key are always counted")
+			}
+			if whole && !exact && s.hash.text == "" && s.sort.text == "" {
+				return a.withAdmin(cmd.Context(), func(ctx context.Context, c *admin.Client) error {
+					n, err := estimate(ctx, c, table)
+					return a.printCount(err, n, false)
+				})
+			}
+			return a.withWholeTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error {
+				n, err := s.count(ctx, t, hash, whole)
+				return a.printCount(err, n, true)
+			})
+		},
+	}
+	s.addFlags(cmd)
+	cmd.Flags().BoolVar(&exact, "exact", false, "count the rows of the table")
+	return cmd
+}
+
+func (a *app) printCount(err error, n int64, exact bool) error {
+	text := strconv.FormatInt(n, 10)
+	shown := text
+	if !exact {
+		shown = "~" + text
+	}
+	return a.printOr(err, shown, []byte(text), output.Field{Name: "rows", Value: n}, output.Field{Name: "exact", Value: exact})
+}
+
+func (s *selection) count(ctx context.Context, t *pegasus.Table, hash []byte, whole bool) (int64, error) {
+	if !whole {
+		sel, err := s.sel()
+		if err != nil {
+			return 0, err
+		}
+		return t.Count(ctx, hash, sel)
+	}
+	o, err := s.options()
+	if err != nil {
+		return 0, err
+	}
+	scan, err := t.Scan(ctx, o)
+	if err != nil {
+		return 0, err
+	}
+	return scan.Count(ctx)
+}
+
+// estimate adds up what the primaries of a table say of their partitions.
+func estimate(ctx context.Context, c *admin.Client, table string) (int64, error) {
+	partitions, err := c.Partitions(ctx, table)
+	if err != nil {
+		return 0, err
+	}
+	counters := make(map[string]map[string]float64) // of each node
+	var sum float64
+	for _, p := range partitions {
+		if p.Primary == "" {
+			return 0, fmt.Errorf("partition %d has no primary, so there is no estimate", p.Index)
+		}
+		name := fmt.Sprintf("rdb.estimate_num_keys@%d.", p.TableID)
+		if counters[p.Primary] == nil {
+			if counters[p.Primary], err = nodeCounters(ctx, c, p.Primary, name); err != nil {
+				return 0, err
+			}
+		}
+		n, ok := counters[p.Primary][name+strconv.Itoa(p.Index)]
+		if !ok {
+			return 0, fmt.Errorf("%s has no estimate for partition %d: use --exact", p.Primary, p.Index)
+		}
+		sum += n
+	}
+	return int64(sum), nil
+}
+
+// nodeCounters returns the counters of a server that have a text in their name, by what
+// is behind the last asterisk of it.
+func nodeCounters(ctx context.Context, c *admin.Client, node, text string) (map[string]float64, error) {
+	answer, err := c.RemoteCommand(ctx, node, "perf-counters-by-substr", text)
+	if err != nil {
+		return nil, err
+	}
+	var parsed struct {
+		Counters []struct {
+			Name  string
+			Value float64
+		}
+	}
+	if err := json.Unmarshal([]byte(answer), &parsed); err != nil {
+		return nil, fmt.Errorf("%s answers with counters that cannot be read: %w", node, err)
+	}
+	m := make(map[string]float64)
+	for _, c := range parsed.Counters {
+		m[c.Name[strings.LastIndexByte(c.Name, '*')+1:]] = c.Value
+	}
+	return m, nil
+}
