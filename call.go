@@ -121,7 +121,7 @@ func (x *exchange) lane() rpc.Lane {
 // which may keep what it is given, and returns a storage status that is a failure,
 // or StatusOK. The request is encoded for each attempt.
 func (t *Table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode func(*wire.Reader) wire.Status) error {
-	t.prepare(x)
+	t.prepare(x, time.Now())
 	if x.secondary != nil {
 		return t.doSecondary(ctx, x, encode, decode)
 	}
@@ -130,7 +130,7 @@ func (t *Table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode f
 }
 
 // prepare gives an exchange its call.
-func (t *Table) prepare(x *exchange) {
+func (t *Table) prepare(x *exchange, now time.Time) {
 	x.call = t.client.pool.Call(x.op.task)
 	x.call.Take = x.op.take
 	x.call.Into = x.into
@@ -138,25 +138,30 @@ func (t *Table) prepare(x *exchange) {
 	x.call.Lend = x.lend
 	x.call.Movable = x.op.kind != once
 	x.call.Listener = t.route
-	x.call.Began = time.Now()
+	x.call.Began = now
 }
 
-// settle has the answer decoded, unless there is none because of err, and gives back the
-// call.
+// settle has the answer decoded, unless there is none because of err, counts the exchange
+// and gives back the call.
 func (t *Table) settle(ctx context.Context, x *exchange, err error, decode func(*wire.Reader) wire.Status) error {
 	if err == nil {
-		x.number, x.bytes = x.call.Number, x.call.Bytes
-		status, malformed := x.call.Status, x.call.Malformed
-		if decode != nil && malformed == nil {
-			r := x.call.Result()
-			status = decode(r)
-			malformed = r.Err()
-		}
-		err = t.check(x, malformed, status)
+		err = t.decoded(x, decode)
 	}
 	t.finished(ctx, x, err)
 	x.call.Release()
 	return err
+}
+
+// decoded has the answer decoded.
+func (t *Table) decoded(x *exchange, decode func(*wire.Reader) wire.Status) error {
+	x.number, x.bytes = x.call.Number, x.call.Bytes
+	status, malformed := x.call.Status, x.call.Malformed
+	if decode != nil && malformed == nil {
+		r := x.call.Result()
+		status = decode(r)
+		malformed = r.Err()
+	}
+	return t.check(x, malformed, status)
 }
 
 // ask sends a request until it is answered.

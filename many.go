@@ -30,6 +30,8 @@ type many struct {
 	bulk   bool
 
 	deadline, own time.Time
+	whole         *run // what the items have come to
+	hashes        []uint64
 	errs          []error
 }
 
@@ -44,9 +46,12 @@ const (
 // run carries the batch out and returns the error of each item.
 func (b *many) run(ctx context.Context) []error {
 	t := b.table
-	b.errs = make([]error, b.n)
-	ctx, run := t.client.begin(ctx, b.op, t.name, t.counters)
-	defer func() { run.end(ctx, Outcomes(b.errs).Err()) }()
+	b.errs, b.hashes = make([]error, b.n), make([]uint64, b.n)
+	for i := range b.hashes {
+		b.hashes[i] = b.hash(i)
+	}
+	ctx, b.whole = t.client.begin(ctx, b.op, t.name, t.counters)
+	defer func() { b.whole.end(ctx, Outcomes(b.errs).Err()) }()
 	b.deadline, b.own = t.client.limit(ctx, time.Now())
 	limited := ctx
 	if !b.own.IsZero() {
@@ -76,23 +81,48 @@ type remainder struct {
 	sent      int // bytes
 }
 
+// share is the items of one connection.
+type share struct {
+	conn       *rpc.Conn
+	items      []int
+	partitions []*route.Partition
+}
+
 // together hands each connection its items, and returns those that are left.
 func (b *many) together(ctx context.Context, snap *route.Snapshot) (rest []remainder) {
+	shares, rest := b.divide(snap)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	send := func(s *share) {
+		left := b.sendAll(ctx, s)
+		mu.Lock()
+		rest = append(rest, left...)
+		mu.Unlock()
+	}
+	for i := 1; i < len(shares); i++ {
+		wg.Go(func() { send(shares[i]) })
+	}
+	if len(shares) > 0 {
+		send(shares[0])
+	}
+	wg.Wait()
+	return rest
+}
+
+// divide finds the connection of each item. What has none, or is large, is left.
+func (b *many) divide(snap *route.Snapshot) (shares []*share, rest []remainder) {
 	lane := rpc.Lane(0)
 	if b.bulk {
 		lane = rpc.Bulk
 	}
-	type share struct {
-		items      []int
-		partitions []*route.Partition
-	}
-	shares := make(map[*rpc.Conn]*share)
+	of := make(map[*rpc.Conn]*share)
+	s := new(share) // of the item before
 	for i := range b.n {
-		p := snap.Locate(b.hash(i))
+		p := snap.Locate(b.hashes[i])
 		var conn *rpc.Conn
 		if p.Primary != nil && b.size(i) <= chunkBytes {
 			if !b.bulk {
-				lane = rpc.Lane(b.hash(i) >> 48)
+				lane = rpc.Lane(b.hashes[i] >> 48)
 			}
 			conn = p.Primary.Live(lane)
 		}
@@ -100,31 +130,26 @@ func (b *many) together(ctx context.Context, snap *route.Snapshot) (rest []remai
 			rest = append(rest, remainder{item: i})
 			continue
 		}
-		s := shares[conn]
-		if s == nil {
-			s = new(share)
-			shares[conn] = s
+		if s.conn != conn {
+			if s = of[conn]; s == nil {
+				s = &share{conn: conn, items: make([]int, 0, b.n-i), partitions: make([]*route.Partition, 0, b.n-i)}
+				of[conn] = s
+				shares = append(shares, s)
+			}
 		}
 		s.items = append(s.items, i)
 		s.partitions = append(s.partitions, p)
 	}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for conn, s := range shares {
-		wg.Go(func() {
-			for len(s.items) > 0 {
-				n := b.chunk(s.items)
-				left := b.send(ctx, conn, s.items[:n], s.partitions[:n])
-				s.items, s.partitions = s.items[n:], s.partitions[n:]
-				if len(left) > 0 {
-					mu.Lock()
-					rest = append(rest, left...)
-					mu.Unlock()
-				}
-			}
-		})
+	return shares, rest
+}
+
+// sendAll hands the items over in chunks.
+func (b *many) sendAll(ctx context.Context, s *share) (rest []remainder) {
+	for len(s.items) > 0 {
+		n := b.chunk(s.items)
+		rest = append(rest, b.send(ctx, s.conn, s.items[:n], s.partitions[:n])...)
+		s.items, s.partitions = s.items[n:], s.partitions[n:]
 	}
-	wg.Wait()
 	return rest
 }
 
@@ -148,40 +173,46 @@ func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions
 		}
 		return rest
 	}
-	xs := make([]exchange, len(items))
 	calls, failed := make([]*rpc.Call, len(items)), make([]error, len(items))
-	for k := range xs {
-		xs[k] = exchange{op: b.op, bulk: b.bulk, target: target{hash: b.hash(items[k])}, partition: partitions[k]}
-		t.prepare(&xs[k])
-		calls[k] = xs[k].call
+	now := time.Now()
+	for k := range calls {
+		x := exchange{op: b.op}
+		t.prepare(&x, now)
+		calls[k] = x.call
 	}
 	var attempts []sending
 	if t.client.attempts {
-		attempts = make([]sending, len(xs))
-		for k := range xs {
-			attempts[k] = t.attemptStarted(ctx, &xs[k], partitions[k])
+		attempts = make([]sending, len(items))
+		for k, p := range partitions {
+			attempts[k] = t.attemptStarted(ctx, &exchange{op: b.op, call: calls[k]}, p)
 		}
 	}
-	timeout := rpc.TimeoutMs(time.Until(b.deadline))
-	conn.DoAll(ctx, calls, time.Time{}, func(k int) (wire.RequestHeader, rpc.Encode) {
-		p := partitions[k]
-		h := wire.RequestHeader{GPID: p.GPID, TimeoutMs: timeout, ThreadHash: p.ThreadHash(), PartitionHash: xs[k].hash}
-		return h, func(dst []byte) []byte { return b.encode(items[k], dst) }
+	timeout := rpc.TimeoutMs(b.deadline.Sub(now))
+	conn.DoAll(ctx, calls, rpc.Requests{
+		Head: func(k int, h *wire.RequestHeader) {
+			p := partitions[k]
+			*h = wire.RequestHeader{GPID: p.GPID, TimeoutMs: timeout, ThreadHash: p.ThreadHash(), PartitionHash: b.hashes[items[k]]}
+		},
+		Encode: func(k int, dst []byte) []byte { return b.encode(items[k], dst) },
 	}, failed)
 	for k, err := range failed {
-		if err == nil && calls[k].Code != wire.ErrOK {
-			err = ErrorCode(calls[k].Code)
+		i, cl, p := items[k], calls[k], partitions[k]
+		if err == nil && cl.Code != wire.ErrOK {
+			err = ErrorCode(cl.Code)
 		}
+		x := exchange{op: b.op, call: cl, partition: p}
 		if attempts != nil {
-			t.attemptEnded(ctx, &xs[k], &attempts[k], err)
+			t.attemptEnded(ctx, &x, &attempts[k], err)
 		}
 		if err != nil {
-			rest = append(rest, remainder{items[k], partitions[k], err, calls[k].Sent})
-			calls[k].Release()
+			rest = append(rest, remainder{i, p, err, cl.Sent})
+			cl.Release()
 			continue
 		}
-		partitions[k].Primary.Budget.Succeeded()
-		b.errs[items[k]] = t.settle(ctx, &xs[k], nil, b.decoder(items[k]))
+		p.Primary.Budget.Succeeded()
+		b.errs[i] = t.decoded(&x, b.decoder(i))
+		b.whole.add(cl)
+		cl.Release()
 	}
 	return rest
 }
@@ -219,7 +250,7 @@ func (b *many) singly(ctx context.Context, rest []remainder) {
 func (b *many) one(ctx context.Context, r remainder) error {
 	t := b.table
 	x := exchange{
-		op: b.op, bulk: b.bulk, large: b.size(r.item) > bulkRequest, target: target{hash: b.hash(r.item)},
+		op: b.op, bulk: b.bulk, large: b.size(r.item) > bulkRequest, target: target{hash: b.hashes[r.item]},
 		partition: r.partition, course: &course{deadline: b.deadline, own: b.own},
 	}
 	if r.partition != nil {
@@ -228,7 +259,7 @@ func (b *many) one(ctx context.Context, r remainder) error {
 	if err := t.ended(); err != nil && r.partition == nil {
 		return notAttempted(t.refuse(b.op, err))
 	}
-	t.prepare(&x)
+	t.prepare(&x, time.Now())
 	x.call.Attempts, x.call.Sent = x.attempts, r.sent
 	err := t.settle(ctx, &x, t.retry(ctx, &x, func(dst []byte) []byte { return b.encode(r.item, dst) }, r.err), b.decoder(r.item))
 	return notAttempted(err)

@@ -49,6 +49,13 @@ func (r *run) end(ctx context.Context, err error) {
 	}
 }
 
+// add adds a part.
+func (r *run) add(cl *rpc.Call) {
+	r.attempts.Add(int64(cl.Attempts))
+	r.sent.Add(int64(cl.Sent))
+	r.received.Add(int64(cl.Received))
+}
+
 // started tells that the operation of an exchange begins.
 func (t *Table) started(ctx context.Context, x *exchange) context.Context {
 	if f := t.client.events.OperationStarted; f != nil && !x.op.part {
@@ -63,9 +70,7 @@ func (t *Table) finished(ctx context.Context, x *exchange, err error) {
 	cl := x.call
 	if x.op.part {
 		if r, ok := ctx.Value(runKey{}).(*run); ok {
-			r.attempts.Add(int64(cl.Attempts))
-			r.sent.Add(int64(cl.Sent))
-			r.received.Add(int64(cl.Received))
+			r.add(cl)
 		}
 		return
 	}

@@ -12,6 +12,7 @@ type testCase struct {
 	tables     int // that the keys are spread over
 	deadline   bool
 	observed   bool
+	many       bool // a batch over many hash keys
 	variants   []string
 }
 
@@ -73,6 +74,9 @@ func cases(full bool) []testCase {
 				point(op, 100, g, 64, oneboxVariants)
 			}
 		}
+	}
+	for _, op := range []string{"setmany", "getmany"} {
+		cs = append(cs, testCase{op: op, value: 100, callers: 1, partitions: 1, tables: 1, many: true, variants: manyVariants})
 	}
 	// Cost stays flat: many partitions, many tables, very many goroutines.
 	point("get", 100, 256, 1024, []string{"null", "mem"})

@@ -176,6 +176,15 @@ func can(task string, result wire.Message) cannedReply {
 	return cannedReply{name, frame, bytes.Index(frame, binary.BigEndian.AppendUint32(nil, seq))}
 }
 
+// foundMany is the answer to the batch of manyWork.
+func foundMany(value int, source wire.Source) wire.BatchGetResponse {
+	resp := wire.BatchGetResponse{Source: source}
+	for _, k := range hashKeys[:manySize] {
+		resp.Data = append(resp.Data, wire.FullData{HashKey: k, SortKey: sortKey, Value: make([]byte, value)})
+	}
+	return resp
+}
+
 // rawStruct is an encoded struct.
 type rawStruct []byte
 
@@ -221,6 +230,7 @@ func serveNull(nc net.Conn, self wire.Address, partitions, value int) {
 	s.canned = []cannedReply{
 		can(wire.TaskGet, wire.ReadResponse{Value: make([]byte, value), Source: source}),
 		can(wire.TaskPut, wire.UpdateResponse{Decree: 1, Source: source}),
+		can(wire.TaskBatchGet, foundMany(value, source)),
 	}
 	s.prepareScan(source)
 

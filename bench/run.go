@@ -65,7 +65,7 @@ func (b *bench) run(ctx context.Context, c *testCase) (result, error) {
 		if "+"+suffix == withObserver {
 			observers = append(observers, countingObserver())
 		}
-		r, err := b.prepare(ctx, c, plain, observers...)
+		r, err := b.prepare(ctx, c, plain, "+"+suffix, observers...)
 		if err != nil {
 			return result{}, fmt.Errorf("%s %s: %w", c.name(), v, err)
 		}
@@ -122,12 +122,15 @@ func (b *bench) run(ctx context.Context, c *testCase) (result, error) {
 	if c.observed {
 		res.noteObserver()
 	}
+	if c.many {
+		res.noteMany()
+	}
 	return res, nil
 }
 
 // prepare starts what a variant needs. It returns nil for one that cannot be
 // measured here, and says so once.
-func (b *bench) prepare(ctx context.Context, c *testCase, v string, observers ...pegasus.Observer) (*runner, error) {
+func (b *bench) prepare(ctx context.Context, c *testCase, v, in string, observers ...pegasus.Observer) (*runner, error) {
 	request, reply := c.frameSizes()
 	switch v {
 	case "wire", "floor":
@@ -193,7 +196,12 @@ func (b *bench) prepare(ctx context.Context, c *testCase, v string, observers ..
 	if err != nil {
 		return nil, err
 	}
-	f, err := tableWork(ctx, c, tables, load)
+	var f work
+	if c.many {
+		f, err = manyWork(c, tables[0], in)
+	} else {
+		f, err = tableWork(ctx, c, tables, load)
+	}
 	if err != nil {
 		stop()
 		return nil, err

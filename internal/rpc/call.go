@@ -52,6 +52,7 @@ type Call struct {
 	deadline time.Time // zero if a context ends it
 	end      int64     // of its frame in the stream of the connection
 	err      error
+	group    *group        // in place of done, if others are waited for with it
 	done     chan struct{} // capacity 1, so that completing never blocks
 }
 
@@ -145,7 +146,12 @@ func (cl *Call) take(r *wire.Reply, own bool, f *Frame) {
 // complete ends the call, which was taken off the table of its connection.
 func (cl *Call) complete(err error) {
 	cl.err = err
-	cl.done <- struct{}{}
+	switch g := cl.group; {
+	case g == nil:
+		cl.done <- struct{}{}
+	case g.left.Add(-1) == 0:
+		g.done <- struct{}{}
+	}
 }
 
 // Send sends a request and returns the reply, which is the caller's, whatever

@@ -1,0 +1,153 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/pegasus-go/pegasus/internal/peer"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// gets sends gets of n keys together, that of i to partition i, and returns the values and
+// what failed.
+func gets(ctx context.Context, c *Conn, n int) (values []string, failed []error) {
+	calls := make([]*Call, n)
+	values, failed = make([]string, n), make([]error, n)
+	for i := range calls {
+		calls[i] = (*Pool)(nil).Call(wire.TaskGet)
+		calls[i].Movable = true
+	}
+	c.DoAll(ctx, calls, Requests{
+		Head: func(i int, h *wire.RequestHeader) {
+			*h = wire.RequestHeader{GPID: wire.GPID{AppID: 2, PartitionIndex: int32(i)}, TimeoutMs: 1000}
+		},
+		Encode: func(i int, dst []byte) []byte {
+			return wire.AppendArgument(dst, wire.Key{HashKey: fmt.Append(nil, i)})
+		},
+	}, failed)
+	for i, cl := range calls {
+		if failed[i] == nil {
+			var resp wire.ReadResponse
+			r := cl.Reply.ResultReader(wire.TypeStruct)
+			resp.Read(&r)
+			values[i] = string(resp.Value)
+		}
+	}
+	return values, failed
+}
+
+// Each call of a group has its own answer, beside other groups and single calls.
+func TestGroups(t *testing.T) {
+	c, _ := connect(t, Options{}, echo)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for n := 1; n < 100; n += 7 {
+				values, failed := gets(t.Context(), c, n)
+				for i := range n {
+					if values[i] != fmt.Sprint(i) || failed[i] != nil {
+						t.Errorf("%d of %d: %q, %v", i, n, values[i], failed[i])
+					}
+				}
+				if got, err := get(t.Context(), c, "single"); got != "single" || err != nil {
+					t.Errorf("a single call: %q, %v", got, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := pending(c); n != 0 {
+		t.Errorf("%d calls are pending at the end", n)
+	}
+}
+
+// A group ends when each of its calls has an end, whatever that is: an answer, the news
+// that its partition has moved, the end of the context or that of the connection.
+func TestEndsOfGroups(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		end  func(c *Conn, cancel context.CancelFunc)
+		want error
+	}{
+		{"the context", func(_ *Conn, cancel context.CancelFunc) { cancel() }, context.Canceled},
+		{"the connection", func(c *Conn, _ context.CancelFunc) { c.Fail(io.EOF) }, io.EOF},
+		{"a recall", func(c *Conn, _ context.CancelFunc) { c.Recall(moved) }, ErrMoved},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const n = 10
+				// Even ones are answered.
+				c, _ := connect(t, Options{}, func(r *peer.Request) {
+					if hashKey(r)[0]%2 == 0 {
+						echo(r)
+					}
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var failed []error
+				ended := make(chan struct{})
+				go func() {
+					_, failed = gets(ctx, c, n)
+					close(ended)
+				}()
+				synctest.Wait()
+				c.Recall(func(p wire.GPID) bool { return p.PartitionIndex == 1 })
+				synctest.Wait()
+				select {
+				case <-ended:
+					t.Fatal("the group has ended before all of its calls")
+				default:
+				}
+				tc.end(c, cancel)
+				<-ended
+				for i, err := range failed {
+					want := tc.want
+					switch {
+					case i%2 == 0:
+						want = nil
+					case i == 1:
+						want = ErrMoved
+					}
+					var re *Error
+					if !errors.Is(err, want) || err != nil && (!errors.As(err, &re) || !re.Sent) {
+						t.Errorf("call %d: %v, want %v", i, err, want)
+					}
+				}
+				if n := pending(c); n != 0 {
+					t.Errorf("%d calls are pending", n)
+				}
+			})
+		})
+	}
+}
+
+// A group that waits for room is not sent when its context ends.
+func TestGroupWithoutRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, far := serve(t, Options{MaxBuffered: 1000})
+		for range 2 { // what the writer has, and what it will have next
+			send(t.Context(), c, 2000, false, nil)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan []error)
+		go func() {
+			_, failed := gets(ctx, c, 3)
+			ended <- failed
+		}()
+		synctest.Wait()
+		cancel()
+		for i, err := range <-ended {
+			var re *Error
+			if !errors.Is(err, context.Canceled) || !errors.As(err, &re) || re.Sent {
+				t.Errorf("call %d: %v, want one that was not sent", i, err)
+			}
+		}
+		go io.Copy(io.Discard, far)
+	})
+}
