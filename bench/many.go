@@ -87,7 +87,9 @@ func (r *result) noteMany() {
 	if batch < 0 || singles < 0 || one < 0 {
 		return
 	}
-	share := func(v int, of func(sample) float64) float64 { return 100 * r.Variants[v].ratio(&r.Variants[singles], of) }
+	share := func(v int, of func(sample) float64) float64 {
+		return 100 * r.Variants[v].ratio(&r.Variants[singles], of)
+	}
 	r.Notes = append(r.Notes, fmt.Sprintf("a batch of %d takes %.0f%% of the time of %d concurrent calls, and %.0f%% of their CPU time; one call alone takes %.0f%% of it",
 		manySize, share(batch, nsPerOp), manySize, share(batch, cpuPerOp), share(one, nsPerOp)))
 }
