@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -47,16 +48,23 @@ func (t *Table) Count(ctx context.Context, hashKey []byte, sel Select) (int64, e
 func (t *Table) count(ctx context.Context, op string, q wire.GetScannerRequest, tg target, parts []part) (int64, error) {
 	yes := true
 	q.OnlyReturnCount, q.NoValue, q.BatchSize = &yes, true, defaultBatchSize
-	s := newScanner(t, op, q, tg, parts)
-	defer s.Close()
+	c := newCursor(t, &operation{name: op, task: wire.TaskGetScanner}, q, tg, parts)
+	f := t.newFeed(ctx)
+	defer f.close()
+	if err := f.start(c); err != nil {
+		return 0, err
+	}
 	for {
-		_, completed, err := s.nextBatch(ctx) // rows only of a server that cannot count
-		if err != nil {
-			return 0, err
+		b, ok := f.next(ctx)
+		switch {
+		case !ok:
+			return 0, t.failure(c.progress.last(), rpc.ContextError(ctx))
+		case b.err != nil:
+			return 0, b.err
+		case b.completed:
+			return c.counts.total(), nil
 		}
-		if completed {
-			return s.cursor.counts.total(), nil
-		}
+		b.release() // rows of a server that cannot count
 	}
 }
 

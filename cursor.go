@@ -38,6 +38,15 @@ type cursor struct {
 	counts counts // if the request asks for numbers only
 }
 
+// newCursor returns a cursor at the start of parts of the table. Its failures are those of
+// the operation o.
+func newCursor(t *Table, o *operation, q wire.GetScannerRequest, tg target, parts []part) *cursor {
+	return &cursor{
+		table: t, begin: o, goOn: &operation{name: o.name, task: wire.TaskScan}, progress: new(progress),
+		request: q, target: tg, parts: parts, context: wire.ScanNotExist,
+	}
+}
+
 // counts are of a scan that counts. A part that has to begin anew is counted anew.
 type counts struct {
 	done int64 // of parts that are completed, and up to the start of the present one
@@ -80,7 +89,21 @@ type batch struct {
 	frame  *rpc.Frame // that rows are in, if they are lent
 	late   bool       // err is that the time of a request was over
 
+	completed     bool   // nothing is left: said by a feed
 	before, after []part // what was left, if the cursor tracks that
+}
+
+// release gives the memory of the batch back, as nobody needs the rows any more. What
+// they point to is used again if it is lent.
+func (b *batch) release() {
+	if b.rows != nil {
+		if b.frame == nil {
+			clear(b.rows) // else they keep nothing but memory that is used again
+		}
+		b.frame.Release()
+		b.cursor.spares.put(b.rows)
+	}
+	*b = batch{}
 }
 
 // beyond is how much more time a request has than the Next that waits for it, so

@@ -28,10 +28,6 @@ type scanner struct {
 	batch  []wire.KeyValue
 	rows   []wire.KeyValue // what is left of batch
 	frame  *rpc.Frame      // that batch is in, if it is lent
-	before []part          // what was left of the scan before batch, if that is tracked
-	after  []part          // and after it
-	whole  bool            // batches are handed over as a whole: it fetches none ahead
-	spares spares          // for these batches
 	appID  int32           // of the table that the latest batch is from
 }
 
@@ -58,17 +54,8 @@ func newScanner(t *Table, name string, q wire.GetScannerRequest, tg target, part
 		closing: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.cursor = &cursor{
-		table:    t,
-		begin:    s.op,
-		goOn:     &operation{name: name, task: wire.TaskScan},
-		progress: &s.progress,
-		closing:  s.closing,
-		request:  q,
-		target:   tg,
-		parts:    parts,
-		context:  wire.ScanNotExist,
-	}
+	s.cursor = newCursor(t, s.op, q, tg, parts)
+	s.cursor.progress, s.cursor.closing = &s.progress, s.closing
 	return s
 }
 
@@ -91,7 +78,7 @@ func (s *scanner) Next(ctx context.Context) (completed bool, hashKey, sortKey, v
 func (s *scanner) row(kv *wire.KeyValue) (Row, error) {
 	hashKey, sortKey, ok := schema.SplitKey(kv.Key)
 	if !ok {
-		return Row{}, s.badKey(kv.Key)
+		return Row{}, s.table.badKey(s.op, kv.Key)
 	}
 	value, err := s.table.restore(kv.Value)
 	if err != nil {
@@ -104,46 +91,8 @@ func (s *scanner) row(kv *wire.KeyValue) (Row, error) {
 	return row, nil
 }
 
-func (s *scanner) badKey(key []byte) error {
-	return s.table.refuse(s.op, fmt.Errorf("%w: record with the key %x", ErrMalformed, key))
-}
-
-// scanBatch is a batch that was handed over as a whole.
-type scanBatch struct {
-	scanner       *scanner
-	spares        spares
-	rows          []wire.KeyValue
-	frame         *rpc.Frame // that rows are in, if they are lent
-	before, after []part
-}
-
-// release gives the memory of the batch back, as nobody needs the rows any more. What
-// they point to is used again if it is lent.
-func (b *scanBatch) release() {
-	if b.rows != nil {
-		if b.frame == nil {
-			clear(b.rows) // else they keep nothing but memory that is used again
-		}
-		b.frame.Release()
-		b.spares.put(b.rows)
-	}
-	*b = scanBatch{}
-}
-
-// nextBatch hands over the next batch as a whole; completed is true if there is none. It is
-// used in place of Next, not beside it.
-func (s *scanner) nextBatch(ctx context.Context) (b scanBatch, completed bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.ended(ctx); err != nil {
-		return scanBatch{}, false, err
-	}
-	if completed, err := s.refill(ctx); completed || err != nil {
-		return scanBatch{}, completed, err
-	}
-	b = scanBatch{scanner: s, spares: s.spares, rows: s.rows, frame: s.frame, before: s.before, after: s.after}
-	s.rows, s.batch, s.frame = nil, nil, nil // the caller's
-	return b, false, nil
+func (t *Table) badKey(o *operation, key []byte) error {
+	return t.refuse(o, fmt.Errorf("%w: record with the key %x", ErrMalformed, key))
 }
 
 // ended returns why there may be no row.
@@ -204,8 +153,7 @@ func (s *scanner) refill(ctx context.Context) (completed bool, err error) {
 	return false, nil
 }
 
-// accept takes over a batch. If it has rows, it starts to fetch the one after, unless
-// whoever takes whole batches is ahead of the loop himself.
+// accept takes over a batch. If it has rows, it starts to fetch the one after.
 func (s *scanner) accept(ctx context.Context, b batch) {
 	s.cursor = b.cursor
 	if len(b.rows) == 0 {
@@ -213,8 +161,7 @@ func (s *scanner) accept(ctx context.Context, b batch) {
 	}
 	b.cursor.spare = s.batch
 	s.batch, s.rows, s.frame, s.appID = b.rows, b.rows, b.frame, b.cursor.target.appID
-	s.before, s.after = b.before, b.after
-	if !s.whole && !b.cursor.done() {
+	if !b.cursor.done() {
 		s.fetch(ctx, false)
 	}
 }

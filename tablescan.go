@@ -37,7 +37,10 @@ type ScanOptions struct {
 
 const defaultParallel = 4
 
-var opScan = &operation{name: "Scan"}
+var (
+	opScan        = &operation{name: "Scan"}
+	opScanRequest = &operation{name: "Scan", task: wire.TaskGetScanner}
+)
 
 // TableScan is a scan of a whole table. It is made by Table.Scan. One range over Rows may
 // be under way; Cursor is for its loop, and for after it, Progress for anybody.
@@ -56,7 +59,7 @@ type TableScan struct {
 	running   bool
 	shares    []*scanShare
 	hand      *scanShare // whose batch is in hand, or nil
-	batch     scanBatch
+	batch     batch
 	rows      int64 // of batches that were in hand
 	bytes     int64
 	completed int   // shares
@@ -238,7 +241,7 @@ func bytesOf(rows []wire.KeyValue) (n int64) {
 // a batch share memory, so clone what is kept for long.
 //
 // ctx ends the loop, also between rows that are there already; if it has no deadline, each
-// batch has Config.OperationTimeout. With ErrRepartitioned the table is another one meanwhile.
+// request has Config.OperationTimeout. With ErrRepartitioned the table is another one meanwhile.
 func (s *TableScan) Rows(ctx context.Context) iter.Seq2[Row, error] {
 	return s.over(ctx, owned)
 }
@@ -281,61 +284,50 @@ func (s *TableScan) end() {
 	s.running = false
 }
 
-// arrival is a batch of a share, or what has ended it: an error, or that it is completed.
-type arrival struct {
-	share     *scanShare
-	batch     scanBatch
-	completed bool
-	err       error
-}
-
 // run gives all rows to yield until that returns false.
 func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error) bool) error {
 	yield = terms.of(yield)
-	fetching, cancel := context.WithCancel(ctx)
-	arrivals := make(chan arrival)
-	var wg sync.WaitGroup
-	defer func() {
-		cancel()
-		wg.Wait()
-	}()
+	f := s.table.newFeed(ctx)
+	defer f.close()
 	todo := slices.DeleteFunc(slices.Clone(s.shares), func(share *scanShare) bool { return len(share.parts) == 0 })
-	active := 0
+	active := make(map[*cursor]*scanShare)
 	spare := make(spares, 2*s.options.Parallel)
-	start := func() {
-		share := todo[0]
+	start := func() error {
+		c := newCursor(s.table, opScanRequest, s.request, target{fixed: true, appID: s.appID}, slices.Clone(todo[0].parts))
+		c.track, c.lend, c.spares = true, terms == lent, spare
+		active[c] = todo[0]
 		todo = todo[1:]
-		active++
-		wg.Go(func() { s.pump(fetching, share, terms, spare, arrivals) })
+		return f.start(c)
 	}
-	for len(todo) > 0 && active < s.options.Parallel {
-		start()
+	for len(todo) > 0 && len(active) < s.options.Parallel {
+		if err := start(); err != nil {
+			return err
+		}
 	}
 	limit := s.options.Limit
-	for active > 0 {
-		var a arrival
-		select {
-		case a = <-arrivals:
-		case <-ctx.Done():
-			return s.table.refuse(opScan, rpc.ContextError(ctx))
-		}
-		if a.err != nil {
-			return a.err
-		}
-		if a.completed {
-			s.completeShare(a.share)
-			if active--; len(todo) > 0 {
-				start()
+	for len(active) > 0 {
+		b, ok := f.next(ctx)
+		switch {
+		case !ok:
+			return s.late(rpc.ContextError(ctx), active)
+		case b.err != nil:
+			return b.err
+		case b.completed:
+			s.completeShare(active[b.cursor])
+			if delete(active, b.cursor); len(todo) > 0 {
+				if err := start(); err != nil {
+					return err
+				}
 			}
 			continue
 		}
-		s.take(&a)
-		rows := a.batch.rows
+		s.take(active[b.cursor], &b)
+		rows := b.rows
 		if limit > 0 {
 			rows = rows[:min(limit, len(rows))]
 			limit -= len(rows)
 		}
-		if more, err := s.handOut(ctx, a.batch.scanner, rows, yield); !more || err != nil {
+		if more, err := s.handOut(ctx, rows, yield); !more || err != nil {
 			return err
 		}
 		s.put()
@@ -346,14 +338,23 @@ func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error)
 	return nil
 }
 
+// late is the error of a scan whose time is over: it says what one of its requests has waited
+// for.
+func (s *TableScan) late(err error, active map[*cursor]*scanShare) error {
+	for c := range active {
+		return s.table.failure(c.progress.last(), err)
+	}
+	return s.table.refuse(opScan, err)
+}
+
 // handOut gives rows of the batch in hand to yield, one by one.
-func (s *TableScan) handOut(ctx context.Context, from *scanner, rows []wire.KeyValue, yield func(Row, error) bool) (more bool, err error) {
+func (s *TableScan) handOut(ctx context.Context, rows []wire.KeyValue, yield func(Row, error) bool) (more bool, err error) {
 	done := ctx.Done()
 	for i := range rows {
 		kv := &rows[i]
 		hashKey, sortKey, ok := schema.SplitKey(kv.Key)
 		if !ok {
-			return false, from.badKey(kv.Key)
+			return false, s.table.badKey(opScan, kv.Key)
 		}
 		row := Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
 		if s.table.values != nil {
@@ -385,34 +386,13 @@ func (s *TableScan) handOut(ctx context.Context, from *scanner, rows []wire.KeyV
 	return true, nil
 }
 
-// pump fetches the batches of a share.
-func (s *TableScan) pump(ctx context.Context, share *scanShare, terms terms, spare spares, arrivals chan<- arrival) {
-	sc := newScanner(s.table, opScan.name, s.request, target{fixed: true, appID: s.appID}, slices.Clone(share.parts))
-	defer sc.Close()
-	sc.cursor.track, sc.cursor.lend = true, terms == lent
-	sc.whole, sc.spares, sc.cursor.spares = true, spare, spare
-	for {
-		a := arrival{share: share}
-		a.batch, a.completed, a.err = sc.nextBatch(ctx)
-		select {
-		case arrivals <- a:
-		case <-ctx.Done():
-			a.batch.release()
-			return
-		}
-		if a.completed || a.err != nil {
-			return
-		}
-	}
-}
-
-// take takes a batch in hand.
-func (s *TableScan) take(a *arrival) {
+// take takes a batch of a share in hand.
+func (s *TableScan) take(share *scanShare, b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.handed.Store(0)
-	s.hand, s.batch = a.share, a.batch
-	a.share.parts, a.share.begun = a.batch.before, true
+	s.hand, s.batch = share, *b
+	share.parts, share.begun = b.before, true
 }
 
 // put lays down the batch in hand, if there is one. Those of its rows that are not done
