@@ -35,10 +35,11 @@ type Scan struct {
 // A Scanner is used by one goroutine at a time. Dropping, splitting or closing the partition ends
 // it from outside; Next then has status NotFound.
 type Scanner struct {
-	// Room, if not nil, is asked before a record of n bytes is emitted. If it
-	// says no the batch ends before that record.
+	// Room, if not nil, is asked before a record of n bytes is emitted. If it says no the batch
+	// ends before that record. Pace ends the batch likewise. Both are for one call of Next, which
+	// forgets them: what a scan keeps between two calls is small, and they may refer to an answer.
 	Room func(n int) bool
-	Pace Pace // if it says no the batch ends
+	Pace Pace
 
 	p          *Partition
 	snapshot   *pebble.Snapshot // nil: ended
@@ -140,6 +141,7 @@ func (p *Partition) NewScanner(req *Scan) (*Scanner, Status) {
 // Next calls emit with the next records in key order: at most a batch of them. Raw key and value
 // are valid during the call only. emit may be nil with Scan.OnlyCount.
 func (s *Scanner) Next(now uint32, emit func(key, value []byte, expire uint32)) ScanResult {
+	defer func() { s.Room, s.Pace = nil, nil }()
 	if s.exhausted {
 		return ScanResult{}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/pegasus-go/pegasus"
@@ -24,6 +26,7 @@ import (
 //	"fill", "empty"                      the disk of a replica server, Node
 //	"inject"                             treat a share of the requests as Fault says
 //	"heap"                               collect garbage and say how much is left
+//	"held"                               say what holds the memory: heap profile and goroutines
 //	"close"                              end gracefully
 type Command struct {
 	Op        string
@@ -49,6 +52,7 @@ type Answer struct {
 	Error      string `json:",omitempty"`
 	Partitions int    `json:",omitempty"`
 	Heap       uint64 `json:",omitempty"` // bytes of live objects
+	Held       string `json:",omitempty"` // of "held"
 	Busy       bool   `json:",omitempty"` // of "split" and "move": a split is under way
 	Leak       string `json:",omitempty"` // of "close": a GoroutinesError
 }
@@ -118,6 +122,8 @@ func (b *box) do(ctx context.Context, c Command) Answer {
 		b.srv.Intercept(c.Fault.interceptor())
 	case "heap":
 		a.Heap = liveHeap()
+	case "held":
+		a.Held = held()
 	case "close":
 		err = b.close()
 	default:
@@ -138,6 +144,18 @@ func liveHeap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// held is where the live memory was allocated, and what the goroutines are doing, as texts.
+func held() string {
+	var b strings.Builder
+	runtime.GC()
+	for _, name := range []string{"heap", "goroutine"} {
+		if err := pprof.Lookup(name).WriteTo(&b, 1); err != nil {
+			return err.Error()
+		}
+	}
+	return b.String()
 }
 
 // goroutinePatience is how long goroutines may take to be gone after what they
