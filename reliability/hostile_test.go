@@ -264,12 +264,12 @@ func TestDeafClients(t *testing.T) {
 				})
 			}
 			v.serves()
-			v.holds(192 * mib) // besides the answers the table and some buffers
+			v.holds(96 * mib) // besides the answers the table and some buffers
 			for _, p := range deaf {
 				p.Close()
 			}
 			writing.Wait()
-			v.holds(96 * mib) // nothing of it stays, besides the table as it is, and as the store once had it
+			v.holds(48 * mib) // the table
 		})
 	}
 }
