@@ -314,6 +314,9 @@ func (o Outcomes) Err() error { return summary("item", o) }
 type Put struct {
 	HashKey, SortKey, Value []byte
 	TTL                     time.Duration // NoTTL is the zero value
+	// Expires is when the entry expires, instead of TTL: in whole seconds, as that of a Row.
+	// Its zero value says nothing. What is over is written, and hides an entry that is there.
+	Expires time.Time
 }
 
 var (
@@ -338,7 +341,7 @@ func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
 			err = validateSize("Value", p.Value)
 		}
 		if err == nil {
-			expires[i], err = t.client.expireTS("TTL", p.TTL)
+			expires[i], err = t.client.expiresTS(p.TTL, p.Expires)
 		}
 		if err == nil {
 			values[i], err = t.store(p.Value)

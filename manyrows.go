@@ -105,6 +105,7 @@ type PutRows struct {
 	HashKey []byte
 	Rows    []KeyValue // at least one
 	TTL     time.Duration
+	Expires time.Time // instead of TTL: see Put
 }
 
 // MultiSetMany sets entries of several hash keys. Those of one PutRows are set atomically,
@@ -131,7 +132,7 @@ func (t *Table) MultiSetMany(ctx context.Context, items []PutRows) (Outcomes, er
 			err = validateTotal("Rows", sizes[i]+32*len(p.Rows))
 		}
 		if err == nil {
-			expires[i], err = t.client.expireTS("TTL", p.TTL)
+			expires[i], err = t.client.expiresTS(p.TTL, p.Expires)
 		}
 		if err != nil {
 			return nil, t.refuse(opMultiSetMany, inElement(fmt.Sprintf("items[%d]", i), err))

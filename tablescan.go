@@ -21,6 +21,8 @@ type ScanOptions struct {
 	KeysOnly      bool // without values
 	WithExpiry    bool // set Row.Expires: see ErrExpiryUnknown
 
+	// Share is the part of the table that is scanned; the zero value is all of it.
+	Share Share
 	// Parallel is the number of partitions that are scanned at the same time; their entries
 	// come as they arrive. <= 0 means 4, 1 one partition after the other: then entries come
 	// by partition, and in a partition by the length of their hash keys, hash key and sort key.
@@ -30,8 +32,8 @@ type ScanOptions struct {
 	BatchSize int
 	// Limit is the most entries; <= 0 means no limit. TableScan.Cursor goes on behind them.
 	Limit int
-	// Resume is where an earlier scan with the same filters has stopped; empty for the
-	// beginning.
+	// Resume is where an earlier scan with the same filters and share has stopped; empty for
+	// the beginning.
 	Resume Cursor
 }
 
@@ -118,6 +120,9 @@ func (t *Table) Scan(ctx context.Context, options ScanOptions) (*TableScan, erro
 	so := ScannerOptions{BatchSize: options.BatchSize, HashKeyFilter: options.HashKeyFilter, SortKeyFilter: options.SortKeyFilter, NoValue: options.KeysOnly}
 	err := validateScan(&so)
 	if err == nil {
+		err = options.Share.validate("options.Share")
+	}
+	if err == nil {
 		err = t.mayBegin(ctx)
 	}
 	if err != nil {
@@ -141,8 +146,15 @@ func (t *Table) Scan(ctx context.Context, options ScanOptions) (*TableScan, erro
 		yes := true
 		s.request.ReturnExpireTS = &yes
 	}
+	if !options.Share.all() {
+		s.query = s.query.share(options.Share)
+	}
 	if options.Resume == "" {
-		for _, r := range snap.Ranges() {
+		ranges, err := options.Share.of(snap, "options.Share")
+		if err != nil {
+			return nil, t.refuse(opScan, err)
+		}
+		for _, r := range ranges {
 			s.shares = append(s.shares, &scanShare{parts: []part{{Range: r, start: firstKey, inclusive: true}}})
 		}
 		return s, nil

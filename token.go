@@ -79,6 +79,10 @@ func (q query) filter(f *Filter) query {
 	return q.bytes([]byte{byte(t)}, pattern)
 }
 
+func (q query) share(s Share) query {
+	return q.bytes(binary.AppendUvarint(nil, uint64(s.Index)), binary.AppendUvarint(nil, uint64(s.Of)))
+}
+
 func encodeCursor(kind byte, q query, payload []byte) Cursor {
 	b := append([]byte{cursorVersion, kind}, binary.BigEndian.AppendUint64(nil, q.hash.Sum64())...)
 	b = append(b, payload...)

@@ -128,3 +128,19 @@ func (c *Cluster) expireTS(name string, ttl time.Duration) (int32, error) {
 	}
 	return int32(ts), nil
 }
+
+// expiresTS converts the two ways to say when an entry expires to the wire's form. A time
+// that is over makes an entry that nobody sees.
+func (c *Cluster) expiresTS(ttl time.Duration, at time.Time) (int32, error) {
+	if at.IsZero() {
+		return c.expireTS("TTL", ttl)
+	}
+	ts := at.Unix() - schema.Epoch
+	switch {
+	case ttl != 0:
+		return 0, argumentError("Expires", "is %s, and there is a TTL, too", at.UTC().Format(time.RFC3339))
+	case ts > math.MaxInt32:
+		return 0, argumentError("Expires", "is %s, after the last expiry that can be stored, in January 2084", at.UTC().Format(time.RFC3339))
+	}
+	return int32(max(ts, 1)), nil
+}

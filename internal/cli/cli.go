@@ -17,7 +17,8 @@ import (
 )
 
 // Run runs the command line args, without the name of the program, and returns
-// the exit status. A command that serves ends, with success, when ctx does.
+// the exit status. When ctx ends a command that serves ends with success, and any other
+// one is interrupted.
 func Run(ctx context.Context, args []string, streams ui.Streams) int {
 	a := &app{streams: streams, format: output.Table}
 	started := false
@@ -37,6 +38,9 @@ func Run(ctx context.Context, args []string, streams ui.Streams) int {
 		return int(exit.OK) // as after "| head -1"
 	}
 	code := codeOf(err, started)
+	if code == exit.Failed && errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		code, err = exit.Interrupted, errInterrupted
+	}
 	if err != nil && err.Error() != "" {
 		// Errors of the client and of admin begin with the name, too.
 		fmt.Fprintln(streams.Err, "pegasus:", esc.Message(strings.TrimPrefix(err.Error(), "pegasus: ")))
@@ -51,6 +55,9 @@ func Run(ctx context.Context, args []string, streams ui.Streams) int {
 	}
 	return int(code)
 }
+
+// errInterrupted is the error of a command that has nothing to say of how far it came.
+var errInterrupted = errors.New("interrupted")
 
 // codeOf returns the exit status for an error. One before the command has started
 // is of the command line.

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/admin"
@@ -17,7 +19,7 @@ import (
 
 func newCountCommand(a *app) *cobra.Command {
 	s := selection{codings: coding.NewRow()}
-	var exact bool
+	var exact, distinct bool
 	cmd := &cobra.Command{
 		Use:   "count [TABLE] [HASHKEY]",
 		Short: "Print how many rows a hash key or a table has",
@@ -25,9 +27,11 @@ func newCountCommand(a *app) *cobra.Command {
 
 For a table it is an estimate of its servers, which is there at once; it has rows that
 were overwritten, were deleted or have expired until they are compacted. With --exact
-or a filter the servers count, row by row, and --timeout is for each request.`,
+or a filter the servers count, row by row, and --timeout is for each request. --distinct
+counts hash keys; the servers send all keys for that.`,
 		Example: `  pegasus count users
   pegasus count users --exact -o raw
+  pegasus count users --distinct
   pegasus count users u1 --prefix cart/`,
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,8 +39,17 @@ or a filter the servers count, row by row, and --timeout is for each request.`,
 			if err != nil {
 				return err
 			}
-			if !whole && exact {
+			switch {
+			case !whole && exact:
 				return exit.Errorf(exit.Usage, "--exact: the rows of a hash key are always counted")
+			case !whole && distinct:
+				return exit.Errorf(exit.Usage, "--distinct: it counts hash keys, and there is one")
+			case distinct:
+				return a.withWholeTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error {
+					n, err := s.countHashKeys(ctx, t)
+					text := strconv.FormatInt(n, 10)
+					return a.printOr(err, text, []byte(text), output.Field{Name: "hash_keys", Value: n}, output.Field{Name: "exact", Value: true})
+				})
 			}
 			if whole && !exact && s.hash.text == "" && s.sort.text == "" {
 				return a.withAdmin(cmd.Context(), func(ctx context.Context, c *admin.Client) error {
@@ -52,6 +65,7 @@ or a filter the servers count, row by row, and --timeout is for each request.`,
 	}
 	s.addFlags(cmd)
 	cmd.Flags().BoolVar(&exact, "exact", false, "count the rows of the table")
+	cmd.Flags().BoolVar(&distinct, "distinct", false, "count hash keys, exactly")
 	return cmd
 }
 
@@ -81,6 +95,60 @@ func (s *selection) count(ctx context.Context, t *pegasus.Table, hash []byte, wh
 		return 0, err
 	}
 	return scan.Count(ctx)
+}
+
+// countHashKeys counts the hash keys of a table. In a partition the rows of one come after
+// each other.
+func (s *selection) countHashKeys(ctx context.Context, t *pegasus.Table) (int64, error) {
+	o, err := s.options()
+	if err != nil {
+		return 0, err
+	}
+	o.KeysOnly = true
+	var sum atomic.Int64
+	err = eachPartition(ctx, t, func(ctx context.Context, share pegasus.Share) error {
+		o := o
+		o.Share, o.Parallel = share, 1
+		scan, err := t.Scan(ctx, o)
+		if err != nil {
+			return err
+		}
+		var last pegasus.Row
+		for row, err := range scan.Rows(ctx) {
+			if err != nil {
+				return err
+			}
+			counted := bytes.Equal(row.HashKey, last.HashKey)
+			if compareKeys(row, last) < 0 {
+				if counted, err = s.hasBefore(ctx, t, row); err != nil {
+					return err
+				}
+			}
+			if !counted {
+				sum.Add(1)
+			}
+			last = row
+		}
+		return nil
+	})
+	return sum.Load(), err
+}
+
+// hasBefore reports whether a hash key has rows before one. After a split in the middle of a
+// scan the new partition comes behind the old one, and may begin amid a hash key, whose rows
+// before that have come from the old one.
+func (s *selection) hasBefore(ctx context.Context, t *pegasus.Table, row pegasus.Row) (bool, error) {
+	if len(row.SortKey) == 0 {
+		return false, nil
+	}
+	filter, err := s.sort.filter(flagSort, s.codings.Sort)
+	if err != nil {
+		return false, err
+	}
+	for _, err := range t.Rows(ctx, row.HashKey, pegasus.Select{To: row.SortKey, Filter: filter, KeysOnly: true, Limit: 1}) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // estimate adds up what the primaries of a table say of their partitions.

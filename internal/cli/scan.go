@@ -97,6 +97,10 @@ func (s *scan) print(p output.Printer, rows iter.Seq2[pegasus.Row, error]) error
 		columns = []string{"hk", "sk", "expires"}
 	}
 	out := p.Stream(columns...)
+	return out.End(s.printRows(out, filter, rows))
+}
+
+func (s *scan) printRows(out *output.Stream, filter pegasus.Filter, rows iter.Seq2[pegasus.Row, error]) error {
 	n := 0
 	for row, err := range rows {
 		if err != nil {
@@ -112,7 +116,7 @@ func (s *scan) print(p output.Printer, rows iter.Seq2[pegasus.Row, error]) error
 			break
 		}
 	}
-	return out.Close()
+	return nil
 }
 
 func (s *scan) printRow(out *output.Stream, row pegasus.Row) error {

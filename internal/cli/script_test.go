@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -18,22 +19,29 @@ import (
 
 // The scripts have a onebox of their own with the tables temp and other. The
 // command "exits CODE ARGS..." runs pegasus in this process, with the file stdin, if there is
-// one, as standard input.
+// one, as standard input and, with TERMINAL=1, a terminal as standard output.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			srv, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "temp", Partitions: 4}, {Name: "other", Partitions: 4}}})
+			srv, err := onebox.Start(onebox.Options{ReplicaServers: 3, Tables: []onebox.Table{{Name: "temp", Partitions: 4}, {Name: "other", Partitions: 4}}})
 			if err != nil {
 				return err
 			}
 			env.Defer(func() { _ = srv.Close() })
 			env.Values["onebox"] = srv
+			env.Values[interrupts] = new(interruption)
 			env.Setenv("PEGASUS_META", strings.Join(srv.MetaServers(), ","))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "lose-answers": loseAnswers},
+		Cmds: commands(),
 	})
+}
+
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	all := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "lose-answers": loseAnswers}
+	maps.Copy(all, faultCommands)
+	return all
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -46,13 +54,16 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		ts.Check(err)
 	}
-	streams := ui.Streams{In: bytes.NewReader(stdin), Out: ts.Stdout(), Err: ts.Stderr(), Env: ts.Getenv}
+	streams := ui.Streams{In: bytes.NewReader(stdin), Out: ts.Stdout(), Err: ts.Stderr(), Env: ts.Getenv, OutTerminal: ts.Getenv("TERMINAL") != ""}
 	for i, arg := range args { // files are those of the script
 		if name, ok := strings.CutPrefix(arg, "@"); ok {
 			args[i] = "@" + ts.MkAbs(name)
 		}
 	}
-	if code := Run(context.Background(), args[1:], streams); code != want {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ts.Value(interrupts).(*interruption).cancel.Store(&cancel)
+	if code := Run(ctx, args[1:], streams); code != want {
 		ts.Fatalf("status %d, want %d", code, want)
 	}
 }

@@ -40,7 +40,7 @@ var Meanings = []struct {
 	{Partly, "done in part; standard error says which part is not"},
 	{InDoubt, "a change was sent and no answer came: it may be stored or not"},
 	{Refused, "refused: it needs --yes, or is not allowed"},
-	{Interrupted, "interrupted, with the state saved to go on from"},
+	{Interrupted, "interrupted; where there is something to go on from, it is saved"},
 }
 
 // Error is an error with the code that it ends the command with.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -118,7 +119,7 @@ func (p Printer) List(columns []string, rows [][]any) error {
 	return p.write([]byte(w.Render() + "\n"))
 }
 
-// Stream prints records as they come. Close ends it.
+// Stream prints records as they come. End ends it.
 type Stream struct {
 	p       Printer
 	columns []string
@@ -236,9 +237,21 @@ func (s *Stream) line(cells []string) {
 	s.buf = append(s.buf, strings.TrimRight(b.String(), " ")+"\n"...)
 }
 
-// Close prints what is left, and the end: JSONL has a line that says how many records
-// there were, without which a reader knows that some are missing.
-func (s *Stream) Close() error {
+// End ends the output of a command that ends with err. If that is nil it prints the end,
+// too: JSONL has a line that says how many records there were, without which a reader knows
+// that some are missing, as JSON without its bracket does. What has waited is shown either way.
+func (s *Stream) End(err error) error {
+	if err == nil {
+		return s.close()
+	}
+	if len(s.first) > 0 {
+		s.head()
+	}
+	return errors.Join(err, s.flush())
+}
+
+// close prints what is left, and the end.
+func (s *Stream) close() error {
 	switch {
 	case s.p.Format == JSON:
 		s.buf = append(s.buf, "]\n"...)

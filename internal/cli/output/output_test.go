@@ -85,7 +85,7 @@ func TestStream(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		s := (Printer{&out, tc.format, tc.terminal}).Stream("sk", "value")
-		err := errors.Join(s.Row([]byte("one"), "a", 1), s.Row(nil, "", nil), s.Close())
+		err := errors.Join(s.Row([]byte("one"), "a", 1), s.Row(nil, "", nil), s.End(nil))
 		if err != nil || out.String() != tc.want {
 			t.Errorf("%s, terminal %v:\n%s\nwant\n%s\n%v", tc.format, tc.terminal, &out, tc.want, err)
 		}
@@ -107,5 +107,33 @@ func TestStreamOfManyRows(t *testing.T) {
 	}
 	if lines := bytes.Count(out.Bytes(), []byte("\n")); lines != widthRows+2 {
 		t.Errorf("%d lines before the end", lines)
+	}
+}
+
+// What has waited when a command fails is shown, and has no end.
+func TestStreamThatFails(t *testing.T) {
+	failed := errors.New("failed")
+	for _, tc := range []struct {
+		format   Format
+		terminal bool
+		want     string
+	}{
+		{Table, false, "sk\na\n"},
+		{Table, true, "SK\na\n"},
+		{JSON, true, "[{\"sk\":\"a\"}"},
+		{JSONL, false, "{\"sk\":\"a\"}\n"},
+		{CSV, false, "sk\na\n"},
+		{Raw, false, "one\n"},
+	} {
+		var out bytes.Buffer
+		s := (Printer{&out, tc.format, tc.terminal}).Stream("sk")
+		err := s.Row([]byte("one"), "a")
+		if err != nil || !errors.Is(s.End(failed), failed) || out.String() != tc.want {
+			t.Errorf("%s, terminal %v: %q, want %q; %v", tc.format, tc.terminal, &out, tc.want, err)
+		}
+	}
+	var out bytes.Buffer
+	if err := (Printer{&out, Table, true}).Stream("sk").End(failed); !errors.Is(err, failed) || out.Len() > 0 {
+		t.Errorf("%v, %q", err, &out)
 	}
 }

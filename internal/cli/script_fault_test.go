@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/onebox"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// faultCommands are commands of scripts that bring trouble.
+var faultCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"fill": fill, "at": at, "calm": calm, "same-lines": sameLines,
+}
+
+// fill TABLE N writes rows of N/10 hash keys, some with an expiry.
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cluster, err := pegasus.New(pegasus.Config{MetaServers: strings.Split(ts.Getenv("PEGASUS_META"), ",")})
+	ts.Check(err)
+	defer cluster.Close()
+	t, err := cluster.Open(context.Background(), args[0])
+	ts.Check(err)
+	var puts []pegasus.Put
+	for i := range n {
+		p := pegasus.Put{HashKey: fmt.Appendf(nil, "h%d", i/10), SortKey: fmt.Appendf(nil, "s%d", i%10), Value: fmt.Appendf(nil, "value %d", i)}
+		if i%7 == 0 {
+			p.TTL = time.Hour
+		}
+		puts = append(puts, p)
+	}
+	out, err := t.SetMany(context.Background(), puts)
+	ts.Check(err)
+	ts.Check(out.Err())
+}
+
+// at TASK N [TABLE] ACTION... holds the Nth request of a kind up until an action is done:
+// kill (a replica server that is primary of something), split TABLE, drop TABLE, interrupt
+// (of the command that runs).
+func at(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	srv := ts.Value("onebox").(*onebox.Server)
+	var seen atomic.Int64
+	srv.Intercept(func(r onebox.Request) onebox.Action {
+		if r.Meta || !strings.HasSuffix(r.Task, "_"+args[0]) || seen.Add(1) != n {
+			return onebox.Action{}
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			act(ts, srv, r, args[2:])
+		}()
+		return onebox.Action{Until: done}
+	})
+}
+
+func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action []string) {
+	var err error
+	switch action[0] {
+	case "kill":
+		srv.Replica(r.Node).Stop()
+		err = srv.Failover(r.Node)
+	case "split":
+		err = srv.Split(action[1])
+	case "interrupt":
+		ts.Value(interrupts).(*interruption).now()
+	default:
+		err = fmt.Errorf("there is no action %s", action[0])
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// calm ends faults, and starts the servers again that were killed.
+func calm(ts *testscript.TestScript, _ bool, _ []string) {
+	srv := ts.Value("onebox").(*onebox.Server)
+	srv.Intercept(nil)
+	for i := range srv.ReplicaServers() {
+		if srv.Replica(i).Start() == nil {
+			ts.Check(srv.Adopt(i))
+		}
+	}
+}
+
+// interruption ends the command that runs.
+type interruption struct {
+	cancel atomic.Pointer[context.CancelFunc]
+}
+
+type interruptsKey struct{}
+
+var interrupts = interruptsKey{}
+
+func (i *interruption) now() { (*i.cancel.Load())() }
+
+// sameLines FILE FILE compares two files whatever the order of their lines, none of which
+// may come twice.
+func sameLines(ts *testscript.TestScript, _ bool, args []string) {
+	sets := make([]map[string]int, 2)
+	for i, name := range args {
+		sets[i] = make(map[string]int)
+		s := bufio.NewScanner(strings.NewReader(ts.ReadFile(name)))
+		for s.Scan() {
+			if sets[i][s.Text()]++; sets[i][s.Text()] > 1 {
+				ts.Fatalf("%s has the line %q twice", name, s.Text())
+			}
+		}
+	}
+	for line := range sets[0] {
+		if sets[1][line] == 0 {
+			ts.Fatalf("%s lacks the line %q of %s", args[1], line, args[0])
+		}
+	}
+	if len(sets[1]) > len(sets[0]) {
+		ts.Fatalf("%s has %d lines, %s has %d", args[1], len(sets[1]), args[0], len(sets[0]))
+	}
+}
