@@ -19,6 +19,10 @@ type Streams struct {
 	Out, Err io.Writer
 	// InTerminal and OutTerminal tell whether a person is there.
 	InTerminal, OutTerminal bool
+	// ErrTerminal tells whether Err is a terminal, and ErrWidth how many columns that has
+	// at present; nil: 80.
+	ErrTerminal bool
+	ErrWidth    func() int
 	// Env looks up a variable of the environment; nil: none is set.
 	Env func(name string) string
 }
@@ -37,8 +41,23 @@ func Standard() Streams {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		ErrWidth:    errWidth,
 		Env:         os.Getenv,
 	}
+}
+
+func errWidth() int {
+	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
+		return width
+	}
+	return 80
+}
+
+// Animated reports whether a line on Err may change: whether it is a terminal that can move
+// its cursor, and nobody wants plain lines.
+func (s Streams) Animated() bool {
+	return s.ErrTerminal && s.Getenv("TERM") != "dumb" && s.Getenv("CI") == "" && s.Getenv("PEGASUS_ACCESSIBLE") == ""
 }
 
 // Confirm asks whether to do what cannot be undone, unless yes says so already.

@@ -1,0 +1,72 @@
+package progress
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Number is a number with commas, as people read it.
+func Number(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Bytes is a size in binary units.
+func Bytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return scale(float64(n), 1024, " KiB", " MiB", " GiB", " TiB", " PiB")
+}
+
+// Short is a number with three digits or so.
+func Short(n float64) string {
+	if n < 1000 {
+		return strconv.Itoa(int(n))
+	}
+	return scale(n, 1000, "k", "M", "G", "T")
+}
+
+func scale(n, base float64, units ...string) string {
+	for i, unit := range units {
+		if n /= base; n < base*0.9995 || i == len(units)-1 {
+			switch {
+			case n < 9.995:
+				return strconv.FormatFloat(n, 'f', 2, 64) + unit
+			case n < 99.95:
+				return strconv.FormatFloat(n, 'f', 1, 64) + unit
+			}
+			return strconv.FormatFloat(n, 'f', 0, 64) + unit
+		}
+	}
+	return ""
+}
+
+// object is a report for programs. What is not known is null.
+func object(now time.Time, label string, s Sample, r *rates) []byte {
+	o := struct {
+		V     int      `json:"v"`
+		Time  string   `json:"time"`
+		What  string   `json:"what"`
+		Rows  int64    `json:"rows"`
+		Bytes int64    `json:"bytes"`
+		Done  *float64 `json:"done"`
+		Rate  float64  `json:"rows_per_s"`
+		ETA   *float64 `json:"eta_s"`
+		Note  string   `json:"note,omitempty"`
+	}{1, now.UTC().Format(time.RFC3339), label, s.Rows, s.Bytes, nil, r.rows(), nil, s.Note}
+	if s.Done >= 0 {
+		o.Done = &s.Done
+	}
+	if left := r.left(s.Done); left >= 0 {
+		seconds := left.Seconds()
+		o.ETA = &seconds
+	}
+	b, _ := json.Marshal(o) // numbers and text
+	return append(b, '\n')
+}
