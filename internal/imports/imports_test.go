@@ -62,6 +62,7 @@ var allowed = map[string][]string{
 	"internal/cli/exit":     {"."},
 	"internal/cli/coding":   {"internal/cli/esc"},
 	"internal/cli/progress": {},
+	"internal/cli/rowfile":  {".", "internal/cli/coding", "github.com/klauspost/compress"},
 	"internal/cli/ui":       {"internal/cli/exit", "golang.org/x/term"},
 	"internal/cli/output":   {"internal/cli/esc", "internal/cli/exit", "github.com/jedib0t/go-pretty/v6"},
 	"internal/cli": {
