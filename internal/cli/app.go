@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,29 +19,39 @@ const localOnebox = "127.0.0.1:34601"
 
 // app is what the commands that work with a cluster share.
 type app struct {
-	streams ui.Streams
-	meta    string
-	table   string
-	timeout time.Duration
-	format  output.Format
+	streams     ui.Streams
+	meta        string
+	clusterFlag string
+	table       string
+	confirm     string
+	timeout     time.Duration
+	format      output.Format
+	conn        connection // what the flags say together with the environment and the file
 }
 
-// needsCluster marks the commands that the flags of app are for.
-const needsCluster = "cluster"
+// needsCluster marks the commands that the flags of app are for, and prints those that of
+// them take --output only.
+const (
+	needsCluster = "cluster"
+	prints       = "prints"
+)
 
 func (a *app) addFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&a.meta, "meta", "", "meta servers, `host:port,...` (default $PEGASUS_META, or else "+localOnebox+")")
+	f.StringVar(&a.clusterFlag, "cluster", "", "`name` of a cluster in the file of clusters, see pegasus help config\n(default $PEGASUS_CLUSTER)")
 	f.StringVar(&a.table, "table", "", "`name` of the table, which is then not among the arguments (default $PEGASUS_TABLE)")
-	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "`time` that a command may take, such as 500ms")
+	f.StringVar(&a.confirm, "confirm", "", "`name` of the cluster that is meant, in place of --yes: it has to be that one")
+	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "`time` that a command may take, such as 500ms")
 	f.VarP(&a.format, "output", "o", "form of the `output`: table, json, jsonl, csv or raw")
 }
 
 // checkFlags refuses what a command would take without effect.
 func (a *app) checkFlags(cmd *cobra.Command) error {
 	if cmd.Annotations[needsCluster] == "" {
-		for _, name := range []string{"meta", "table", "timeout", "output"} {
-			if f := cmd.InheritedFlags().Lookup(name); f != nil && f.Changed {
+		for _, name := range []string{"meta", "cluster", "table", "confirm", "timeout", "output"} {
+			f := cmd.InheritedFlags().Lookup(name)
+			if f != nil && f.Changed && (name != "output" || cmd.Annotations[prints] == "") {
 				return &usageError{fmt.Sprintf("--%s: %s works with no cluster", name, cmd.CommandPath())}
 			}
 		}
@@ -51,24 +60,16 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 	if a.timeout <= 0 {
 		return &usageError{fmt.Sprintf("--timeout: %s is no time", a.timeout)}
 	}
-	return notEmpty(cmd, "meta", "table")
-}
-
-// metaServers returns the addresses of --meta or what stands in for it.
-func (a *app) metaServers() []string {
-	return strings.Split(cmp.Or(a.meta, a.streams.Getenv("PEGASUS_META"), localOnebox), ",")
-}
-
-// whereFrom says where the addresses came from that did not answer.
-func (a *app) whereFrom() string {
-	source := "the default, a onebox on this machine: start one with 'pegasus onebox', or name a cluster with --meta or PEGASUS_META"
-	switch {
-	case a.meta != "":
-		source = "from --meta"
-	case a.streams.Getenv("PEGASUS_META") != "":
-		source = "from PEGASUS_META"
+	if cmd.Flags().Changed("confirm") && cmd.Flags().Lookup("yes") == nil {
+		return &usageError{fmt.Sprintf("--confirm: %s asks for no confirmation", cmd.CommandPath())}
 	}
-	return fmt.Sprintf("Meta servers tried: %s (%s).", strings.Join(a.metaServers(), " "), source)
+	if err := notEmpty(cmd, "meta", "cluster", "table", "confirm"); err != nil {
+		return err
+	}
+	if err := a.resolve(cmd); err != nil {
+		return err
+	}
+	return a.guard(cmd)
 }
 
 func (a *app) printer() output.Printer {
@@ -103,18 +104,10 @@ func (a *app) withAdmin(ctx context.Context, f func(context.Context, *admin.Clie
 	return f(ctx, c)
 }
 
-// tableName returns the table of --table or what stands in for it, "" if there is none.
-func (a *app) tableName() string {
-	return cmp.Or(a.table, a.streams.Getenv("PEGASUS_TABLE"))
-}
-
 // arguments returns the name of the table and the arguments behind it. The table
-// is the first argument, unless --table or PEGASUS_TABLE names it.
+// is the first argument, unless --table or what stands in for it names it.
 func (a *app) arguments(cmd *cobra.Command, args []string, names ...string) (table string, rest []string, err error) {
-	table, source := a.table, "--table"
-	if table == "" {
-		table, source = a.streams.Getenv("PEGASUS_TABLE"), "PEGASUS_TABLE"
-	}
+	table, source := a.conn.table.value, a.conn.table.source
 	wanted := names
 	if table == "" {
 		wanted = append([]string{"TABLE"}, names...)

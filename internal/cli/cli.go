@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pegasus-go/pegasus/internal/cli/coding"
+	"github.com/pegasus-go/pegasus/internal/cli/config"
 	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
@@ -64,7 +65,11 @@ var errInterrupted = errors.New("interrupted")
 func codeOf(err error, started bool) exit.Code {
 	var oe *onebox.OptionError
 	var ue *usageError
-	if err != nil && !started || errors.As(err, &oe) || errors.As(err, &ue) {
+	var ee *exit.Error
+	switch {
+	case errors.As(err, &oe) || errors.As(err, &ue):
+		return exit.Usage
+	case err != nil && !started && !errors.As(err, &ee):
 		return exit.Usage
 	}
 	return exit.Of(err)
@@ -85,13 +90,14 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	a.addFlags(root)
 	root.AddCommand(
 		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
 		newScanCommand(a), newCountCommand(a),
-		newTableCommand(a), newOneboxCommand(a.streams), newVersionCommand(a.streams), newEncodingTopic(), newExitCodesTopic(),
+		newTableCommand(a), newOneboxCommand(a.streams), newVersionCommand(a.streams),
+		newClusterCommand(a), newCompletionCommand(), newConfigTopic(), newEncodingTopic(), newExitCodesTopic(),
 	)
+	a.complete(root)
 	return root
 }
 
@@ -106,12 +112,34 @@ func newExitCodesTopic() *cobra.Command {
 	return &cobra.Command{Use: "exit-codes", Short: "What the exit status means", Long: s.String()}
 }
 
+// newConfigTopic likewise.
+func newConfigTopic() *cobra.Command {
+	return &cobra.Command{Use: "config", Short: "How clusters get names, and what may differ between them", Long: `Clusters can have names, which a file gives them: $PEGASUS_CONFIG, or else
+pegasus/config.toml in $XDG_CONFIG_HOME, ~/.config or, on Windows, %AppData%.
+Nothing but an editor writes it. It is in TOML:
+
+` + indent(config.Example) + `
+
+--cluster prod means that cluster; so does PEGASUS_CLUSTER=prod, and the default of
+the file, unless PEGASUS_META has addresses. A flag counts more than a variable of the
+environment, and that more than the file; pegasus cluster show tells what counts.
+
+cluster_name is compared with what the servers call themselves before anything is
+changed. In a cluster that is marked as dangerous --yes is not enough: the name of the
+cluster has to be typed, or given with --confirm=prod.`}
+}
+
+// indent moves lines to the right.
+func indent(s string) string {
+	return strings.ReplaceAll("  "+strings.ReplaceAll(s, "\n", "\n  "), "  \n", "\n")
+}
+
 // newEncodingTopic likewise.
 func newEncodingTopic() *cobra.Command {
 	var s strings.Builder
 	s.WriteString("Keys and values are written in one of these ways, each part in its own:\n\n")
 	for _, c := range coding.All {
-		fmt.Fprintf(&s, "  %-6s  %s\n", c.Name, c.Meaning)
+		fmt.Fprintf(&s, "  %-9s  %s\n", c.Name, c.Meaning)
 	}
 	s.WriteString("\n--encoding hash=int64,value=hex says it for the hash key and the value; what it does\nnot name is esc. Values with @FILE and - are taken as they are.")
 	return &cobra.Command{Use: "encoding", Short: "How keys and values are written", Long: s.String()}

@@ -151,14 +151,14 @@ func newSetCommand(a *app) *cobra.Command {
 			return t.SetTTL(ctx, r.hash, r.sort, append([]byte{}, v...), ttl)
 		})
 	ttlFlag(cmd, &ttl)
-	return cmd
+	return changes(cmd)
 }
 
 func newDelCommand(a *app) *cobra.Command {
-	return a.rowCommand("del", "Delete a row", " It is no error if there is none.",
+	return changes(a.rowCommand("del", "Delete a row", " It is no error if there is none.",
 		"  pegasus del users u1 name", nil, func(ctx context.Context, t *pegasus.Table, r row) error {
 			return t.Del(ctx, r.hash, r.sort)
-		})
+		}))
 }
 
 func newExistCommand(a *app) *cobra.Command {
@@ -195,7 +195,7 @@ func newTTLCommand(a *app) *cobra.Command {
 }
 
 func newIncrCommand(a *app) *cobra.Command {
-	return a.rowCommand("incr", "Add to the number in a row and print it", " No row counts as 0.\n\nIf no answer comes the status is 7: it is not tried again, which could count twice.",
+	return changes(a.rowCommand("incr", "Add to the number in a row and print it", " No row counts as 0.\n\nIf no answer comes the status is 7: it is not tried again, which could count twice.",
 		"  pegasus incr counters page7 views 1\n  pegasus incr counters page7 views -- -5", []string{"NUMBER"},
 		func(ctx context.Context, t *pegasus.Table, r row) error {
 			n, err := strconv.ParseInt(r.rest[0], 10, 64)
@@ -205,7 +205,7 @@ func newIncrCommand(a *app) *cobra.Command {
 			sum, err := t.Incr(ctx, r.hash, r.sort, n)
 			text := strconv.FormatInt(sum, 10)
 			return a.printOr(err, text, []byte(text), output.Field{Name: "value", Value: sum})
-		})
+		}))
 }
 
 func newCASCommand(a *app) *cobra.Command {
@@ -242,7 +242,7 @@ nothing is written. With --absent it is written if there is none, and OLD is "".
 		})
 	ttlFlag(cmd, &ttl)
 	cmd.Flags().BoolVar(&absent, "absent", false, "write the row only if there is none")
-	return cmd
+	return changes(cmd)
 }
 
 // printOr prints a record unless there is an error.

@@ -108,7 +108,7 @@ func newTableCreateCommand(a *app) *cobra.Command {
 	f.IntVar(&o.Replicas, "replicas", 3, "`number` of copies of each partition, 1 to 5")
 	f.StringToStringVar(&o.Envs, "env", nil, "`variable=value` of the environment; can be repeated")
 	f.BoolVar(&o.SuccessIfExist, "if-absent", false, "succeed if there is the same table already")
-	return cmd
+	return changes(cmd)
 }
 
 func newTableDropCommand(a *app) *cobra.Command {
@@ -123,12 +123,12 @@ func newTableDropCommand(a *app) *cobra.Command {
 		})
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().DurationVar(&reserve, "reserve", 0, "`time` to keep the data for recalling (default up to the servers, a week as they come)")
-	return cmd
+	return changes(cmd)
 }
 
 func newTableRenameCommand(a *app) *cobra.Command {
-	return a.tableCommand("rename", "Give a table another name", "  pegasus table rename users people", []string{"NEWNAME"},
+	return changes(a.tableCommand("rename", "Give a table another name", "  pegasus table rename users people", []string{"NEWNAME"},
 		func(ctx context.Context, c *admin.Client, table string, args []string) error {
 			return c.RenameTable(ctx, table, args[0])
-		})
+		}))
 }

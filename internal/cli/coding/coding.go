@@ -29,6 +29,9 @@ var All = []Coding{
 	{"base64", "standard base64, padded", base64.StdEncoding.DecodeString, func(b []byte) (string, error) { return base64.StdEncoding.EncodeToString(b), nil }},
 	{"int32", "a decimal number, stored in 4 bytes, big-endian, as Java clients do", parseInt32, formatInt32},
 	{"int64", "the same in 8 bytes", parseInt64, formatInt64},
+	{"json", "a JSON document, stored and shown without spaces between its parts", parseJSON, formatJSON},
+	{"javabytes", "signed decimal numbers, as Java has bytes: 112,-1,0", parseJavaBytes, formatJavaBytes},
+	{"zstd", "as esc, stored compressed, as Java clients do; what is not compressed is shown as it is", parseZstd, formatZstd},
 }
 
 // Row is how the three parts of a row are written. The zero value is esc for all.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
@@ -25,6 +26,10 @@ type Streams struct {
 	ErrWidth    func() int
 	// Env looks up a variable of the environment; nil: none is set.
 	Env func(name string) string
+	// Danger is the name of a cluster in which what cannot be undone needs more than
+	// --yes: its name, which is to be typed, unless Confirmed tells that it was given.
+	Danger    string
+	Confirmed bool
 }
 
 // Getenv returns a variable of the environment, "" if it is not set.
@@ -60,19 +65,27 @@ func (s Streams) Animated() bool {
 	return s.ErrTerminal && s.Getenv("TERM") != "dumb" && s.Getenv("CI") == "" && s.Getenv("PEGASUS_ACCESSIBLE") == ""
 }
 
-// Confirm asks whether to do what cannot be undone, unless yes says so already.
-// Where nobody can be asked, and where the answer is no, it refuses.
+// Confirm asks whether to do what cannot be undone, unless yes says so already, or
+// Confirmed. Where nobody can be asked, and where the answer is no, it refuses.
 func (s Streams) Confirm(question string, yes bool) error {
-	if yes {
+	if s.Confirmed || yes && s.Danger == "" {
 		return nil
 	}
-	if !s.InTerminal || !s.OutTerminal {
-		return exit.Errorf(exit.Refused, "%s needs --yes where there is no terminal to ask at", question)
+	flag, ask, answers := "--yes", question+"? [y/N] ", []string{"y", "yes"}
+	if s.Danger != "" {
+		flag, answers = "--confirm="+s.Danger, []string{s.Danger}
+		ask = fmt.Sprintf("%s? The cluster %s is marked as dangerous: type its name to go on: ", question, s.Danger)
 	}
-	fmt.Fprintf(s.Err, "%s? [y/N] ", question)
+	if !s.InTerminal || !s.OutTerminal {
+		return exit.Errorf(exit.Refused, "%s needs %s where there is no terminal to ask at", question, flag)
+	}
+	fmt.Fprint(s.Err, ask)
 	answer, err := bufio.NewReader(s.In).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
+	answer = strings.TrimSpace(answer)
+	if s.Danger == "" {
+		answer = strings.ToLower(answer)
+	}
+	if slices.Contains(answers, answer) {
 		return nil
 	}
 	if err != nil { // the end of the input leaves the cursor on the line

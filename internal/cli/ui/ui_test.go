@@ -34,3 +34,25 @@ func TestConfirm(t *testing.T) {
 		}
 	}
 }
+
+// In a cluster that is marked as dangerous, yes is not enough.
+func TestConfirmDanger(t *testing.T) {
+	for _, tc := range []struct {
+		answer         string
+		terminal       bool
+		yes, confirmed bool
+		want           exit.Code
+	}{
+		{"", false, true, false, exit.Refused},
+		{"", false, false, true, exit.OK},
+		{"y\n", true, true, false, exit.Refused},
+		{"PROD\n", true, true, false, exit.Refused},
+		{"prod\n", true, false, false, exit.OK},
+	} {
+		var talk bytes.Buffer
+		s := Streams{In: strings.NewReader(tc.answer), Err: &talk, InTerminal: tc.terminal, OutTerminal: tc.terminal, Danger: "prod", Confirmed: tc.confirmed}
+		if err := s.Confirm("drop x", tc.yes); exit.Of(err) != tc.want {
+			t.Errorf("%+v: %v, talk %q", tc, err, &talk)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/internal/cli/config"
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/spf13/cobra"
+)
+
+// setting is a value and where it comes from, as errors and cluster show tell it.
+type setting struct{ value, source string }
+
+// connection is which cluster a command is about, and how: a flag counts more than a
+// variable of the environment, and that more than the file of clusters.
+type connection struct {
+	name    string // of the cluster in the file, "" for one that it does not name
+	cluster config.Cluster
+	meta    setting
+	table   setting // value "" if there is none
+	timeout setting
+}
+
+const fromDefault = "default"
+
+// resolve finds out what the flags, the environment and the file say together.
+func (a *app) resolve(cmd *cobra.Command) error {
+	name, source, err := a.clusterName()
+	if err != nil {
+		return err
+	}
+	c := connection{}
+	if a.meta == "" && (name != "" || a.streams.Getenv("PEGASUS_META") == "") {
+		file, err := config.Load(a.streams.Getenv)
+		if err != nil {
+			return exit.Errorf(exit.Usage, "%w", err)
+		}
+		if name == "" {
+			name, source = file.Default, "the default of "+file.Path
+		}
+		if name != "" {
+			if c.cluster, err = file.Find(name); err != nil {
+				return exit.Errorf(exit.Usage, "%s: %w", source, err)
+			}
+			c.name = name
+		}
+	}
+	inFile := func(value string) setting { return setting{value, fmt.Sprintf("cluster %s, %s", c.name, source)} }
+	c.meta = first(setting{a.meta, "--meta"}, inFile(strings.Join(c.cluster.Meta, ",")), setting{a.streams.Getenv("PEGASUS_META"), "PEGASUS_META"}, setting{localOnebox, fromDefault})
+	c.table = first(setting{a.table, "--table"}, setting{a.streams.Getenv("PEGASUS_TABLE"), "PEGASUS_TABLE"}, inFile(c.cluster.Table))
+	c.timeout = setting{a.timeout.String(), fromDefault}
+	switch {
+	case cmd.Flags().Changed("timeout"):
+		c.timeout.source = "--timeout"
+	case c.cluster.Timeout > 0:
+		a.timeout = c.cluster.Timeout
+		c.timeout = inFile(a.timeout.String())
+	}
+	a.conn = c
+	return nil
+}
+
+// clusterName returns the cluster that a flag or the environment names, and which.
+func (a *app) clusterName() (name, source string, err error) {
+	meta, named := a.streams.Getenv("PEGASUS_META"), a.streams.Getenv("PEGASUS_CLUSTER")
+	switch {
+	case a.clusterFlag != "" && a.meta != "":
+		return "", "", &usageError{"--cluster and --meta both say which cluster is meant: leave one out"}
+	case a.clusterFlag != "":
+		return a.clusterFlag, "--cluster", nil
+	case a.meta != "":
+		return "", "", nil
+	case meta != "" && named != "":
+		return "", "", &usageError{"PEGASUS_CLUSTER and PEGASUS_META both say which cluster is meant: unset one, or use --cluster or --meta"}
+	}
+	return named, "PEGASUS_CLUSTER", nil
+}
+
+// first returns the first setting that has a value.
+func first(settings ...setting) setting {
+	for _, s := range settings {
+		if s.value != "" {
+			return s
+		}
+	}
+	return setting{}
+}
+
+// guard holds a command to what the file says of the cluster.
+func (a *app) guard(cmd *cobra.Command) error {
+	c := a.conn
+	if c.cluster.ReadOnly && cmd.Annotations[changing] != "" {
+		return exit.Errorf(exit.Refused, "%s: the cluster %s is read_only in the file of clusters", cmd.CommandPath(), c.name)
+	}
+	if a.confirm != "" && a.confirm != c.name {
+		return exit.Errorf(exit.Refused, "--confirm: %q is not the cluster, which is %q, from %s", a.confirm, c.name, c.meta.source)
+	}
+	a.streams.Confirmed = a.confirm != ""
+	if c.cluster.Danger {
+		a.streams.Danger = c.name
+	}
+	if c.cluster.ClusterName != "" && cmd.Annotations[changing] != "" {
+		return a.checkClusterName(cmd.Context())
+	}
+	return nil
+}
+
+// checkClusterName asks the servers whether they are the cluster that the file means.
+func (a *app) checkClusterName(ctx context.Context) error {
+	want := a.conn.cluster.ClusterName
+	return a.withAdmin(ctx, func(ctx context.Context, c *admin.Client) error {
+		info, err := c.ClusterInfo(ctx)
+		switch got := info["cluster_name"]; {
+		case err != nil:
+			return &exit.Error{Code: exit.Of(err), Err: err}
+		case got == "":
+			return exit.Errorf(exit.Refused, "cluster %s: its servers do not tell their cluster_name, which should be %q", a.conn.name, want)
+		case got != want:
+			return exit.Errorf(exit.Refused, "cluster %s: its servers are those of %q, not of %q", a.conn.name, got, want)
+		}
+		return nil
+	})
+}
+
+// changing marks the commands that change something in a cluster.
+const changing = "changing"
+
+// changes marks a command so.
+func changes(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations[changing] = "yes"
+	return cmd
+}
+
+// whereFrom says where the addresses came from that did not answer, and what to do.
+func (a *app) whereFrom() string {
+	source := "from " + a.conn.meta.source
+	if a.conn.meta.source == fromDefault {
+		source = "the default, a onebox on this machine: start one with 'pegasus onebox', or name a cluster with --cluster, --meta or PEGASUS_META"
+	}
+	return fmt.Sprintf("Meta servers tried: %s (%s).", strings.Join(a.metaServers(), " "), source)
+}
+
+// metaServers returns the addresses of the cluster.
+func (a *app) metaServers() []string { return strings.Split(a.conn.meta.value, ",") }
+
+// tableName returns the table that stands for the first argument, "" if there is none.
+func (a *app) tableName() string { return a.conn.table.value }
+
+const defaultTimeout = 10 * time.Second
