@@ -30,10 +30,11 @@ const (
 // typ is a type of the interface.
 type typ struct {
 	kind kind
-	name string     // as written in the IDL
-	elem *typ       // of a list or set; value of a map
-	key  *typ       // of a map
-	def  *structDef // of a struct
+	name string           // as written in the IDL
+	elem *typ             // of a list or set; value of a map
+	key  *typ             // of a map
+	def  *structDef       // of a struct
+	enum map[int64]string // of an enum: the names of its values
 }
 
 type structDef struct {
@@ -144,6 +145,7 @@ func (d *idl) parseField(s *structDef, words []string) error {
 }
 
 func (d *idl) parseEnum(name string, values []string) error {
+	names := make(map[int64]string)
 	for _, v := range values {
 		valueName, number, _ := strings.Cut(v, "=")
 		n, err := strconv.ParseInt(number, 10, 32)
@@ -153,9 +155,9 @@ func (d *idl) parseEnum(name string, values []string) error {
 		if _, dup := d.enums[valueName]; dup {
 			return fmt.Errorf("enum value %s is defined twice", valueName)
 		}
-		d.enums[valueName] = n
+		d.enums[valueName], names[n] = n, valueName
 	}
-	return d.define(&typ{kind: kindEnum, name: name})
+	return d.define(&typ{kind: kindEnum, name: name, enum: names})
 }
 
 func (d *idl) parseRPC(words []string) error {

@@ -95,7 +95,7 @@ func newRoot(a *app) *cobra.Command {
 		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
 		newScanCommand(a), newCountCommand(a),
 		newTableCommand(a), newOneboxCommand(a.streams), newVersionCommand(a.streams),
-		newClusterCommand(a), newCompletionCommand(), newConfigTopic(), newEncodingTopic(), newExitCodesTopic(),
+		newDecodeCommand(a), newHashCommand(a), newClusterCommand(a), newCompletionCommand(), newConfigTopic(), newEncodingTopic(), newExitCodesTopic(),
 	)
 	a.complete(root)
 	return root

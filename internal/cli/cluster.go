@@ -53,12 +53,6 @@ comes from. Nothing is sent.`,
 				}
 				return c.meta.source
 			}
-			known := func(s string) any {
-				if s == "" {
-					return nil
-				}
-				return s
-			}
 			return a.printer().List([]string{"setting", "value", "source"}, [][]any{
 				{"cluster", known(c.name), ofFile(true)},
 				{"meta", c.meta.value, c.meta.source},
