@@ -39,7 +39,10 @@ func TestScripts(t *testing.T) {
 }
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
-	all := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "lose-answers": loseAnswers}
+	all := map[string]func(*testscript.TestScript, bool, []string){
+		"exits": exits, "lose-answers": loseAnswers,
+		"make-store": makeStore, "serve-backups": serveBackups,
+	}
 	maps.Copy(all, faultCommands)
 	return all
 }
@@ -80,4 +83,17 @@ func TestCodeOf(t *testing.T) {
 	if codeOf(any, false) != exit.Usage || codeOf(any, true) != exit.Failed || codeOf(nil, false) != exit.OK {
 		t.Error("an error of the command line is not told from others")
 	}
+}
+
+// makeStore makes the directory of a onebox that does not run, with rows.
+func makeStore(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(fillStore(ts.MkAbs(args[0]), 100))
+}
+
+// serveBackups starts another onebox, which makes backups in a directory.
+func serveBackups(ts *testscript.TestScript, _ bool, args []string) {
+	srv, err := onebox.Start(onebox.Options{BackupDir: ts.MkAbs(args[0]), Tables: []onebox.Table{{Name: "temp"}, {Name: "other"}}})
+	ts.Check(err)
+	ts.Defer(func() { _ = srv.Close() })
+	ts.Setenv("PEGASUS_META", strings.Join(srv.MetaServers(), ","))
 }
