@@ -74,6 +74,8 @@ func TestArgumentsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 		{"table", func() error { _, err := c.QueryCompact(ctx, ""); return err }},
 		{"level", func() error { _, err := c.SetMetaLevel(ctx, 401); return err }},
 		{"node", func() error { _, err := c.RemoteCommand(ctx, "host", "help"); return err }},
+		{"node", func() error { _, err := c.Counters(ctx, ""); return err }},
+		{"node", func() error { _, err := c.Disks(ctx, "host:port:1"); return err }},
 		{"command", func() error { _, err := c.RemoteCommand(ctx, m.addr(), ""); return err }},
 	} {
 		err := tc.call()

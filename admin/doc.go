@@ -29,6 +29,8 @@
 // reported at once: also that the servers are no meta servers, or too old for the
 // operation.
 //
+// RemoteCommand, Counters and Disks are about one server, which is asked once.
+//
 // Changes are sent to one server at a time. Those that must not be done twice, or
 // return what was before (CreateTable without SuccessIfExist, DropTable, RecallTable,
 // RenameTable, SetReplicas, StartCompact, the start and control of a split,

@@ -32,6 +32,9 @@ var (
 	// ErrNoPrimary: partitions of the table have no primary at present.
 	ErrNoPrimary = route.ErrNoPrimary
 
+	// ErrNoCounters: the server does not tell its counters, see Counters.
+	ErrNoCounters = errors.New("the server has no counters that it tells")
+
 	// ErrInDoubt: a change was sent and no answer came, or one that makes no sense; it
 	// may have been carried out, now or later, or not.
 	ErrInDoubt = rpc.ErrInDoubt
@@ -77,7 +80,7 @@ func argumentError(name, format string, args ...any) error {
 type Error struct {
 	Op     string // the method, such as "CreateTable"
 	Table  string // "" if the operation is not about one
-	Server string // "host:port" of the server of a RemoteCommand; the cause names meta servers
+	Server string // "host:port" of the one server that is asked, as by RemoteCommand; the cause names meta servers
 	Hint   string // what the server says beside the code, "" if nothing
 	Err    error
 }

@@ -343,6 +343,28 @@ func TestCluster(t *testing.T) {
 		if out, err := c.admin.RemoteCommand(ctx, node, "server-info"); err != nil || out == "" {
 			t.Errorf("server-info of %s: %q, %v", node, out, err)
 		}
+		if got, err := c.admin.Counters(ctx, node); err != nil || len(got.Values) == 0 || time.Since(got.Sampled).Abs() > time.Minute {
+			t.Errorf("Counters of %s: %v, %v", node, got, err)
+		}
+	}
+}
+
+func TestDisks(t *testing.T) {
+	c := start(t)
+	c.create(t, "a", admin.CreateOptions{Partitions: 6, Replicas: 2})
+	primaries := 0
+	for _, node := range c.ReplicaServers() {
+		disks, err := c.admin.Disks(t.Context(), node)
+		if err != nil || len(disks) != 1 || disks[0].Available > disks[0].Capacity || disks[0].Primaries+disks[0].Secondaries == 0 {
+			t.Fatalf("Disks of %s = %+v, %v", node, disks, err)
+		}
+		primaries += disks[0].Primaries
+	}
+	if primaries != 6 {
+		t.Errorf("%d primaries on all disks, want 6", primaries)
+	}
+	if _, err := c.admin.Disks(t.Context(), c.MetaServers()[0]); !errors.Is(err, admin.ErrHandlerNotFound) {
+		t.Errorf("Disks of a meta server: %v", err)
 	}
 }
 

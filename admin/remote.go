@@ -25,16 +25,12 @@ func (c *Client) RemoteCommand(ctx context.Context, node, command string, args .
 	}
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
-	e := &Error{Op: op, Server: node}
-	if ctx.Err() != nil {
-		e.Err = rpc.ContextError(ctx)
-		return "", e
-	}
-	out, received, err := c.remoteCommand(ctx, node, wire.Command{Cmd: command, Arguments: args})
+	out, received, err := c.remoteCommand(ctx, node, command, args)
 	if err == nil {
 		return out, nil
 	}
-	if e.Err = rpc.WithoutAddr(err); received {
+	e := &Error{Op: op, Server: node, Err: rpc.WithoutAddr(err)}
+	if received {
 		e.Err = fmt.Errorf("%w: %w", ErrInDoubt, e.Err)
 	}
 	return "", e
@@ -42,32 +38,45 @@ func (c *Client) RemoteCommand(ctx context.Context, node, command string, args .
 
 // remoteCommand sends a command. With an error it returns whether the server may have
 // received it without refusing it.
-func (c *Client) remoteCommand(ctx context.Context, node string, command wire.Command) (out string, received bool, err error) {
+func (c *Client) remoteCommand(ctx context.Context, node, command string, args []string) (out string, received bool, err error) {
+	arg := wire.Command{Cmd: command, Arguments: args}
+	received, err = c.askNode(ctx, node, wire.TaskRemoteCommand, wire.Of(&arg), wire.TypeString, func(r *wire.Reader) {
+		out = string(r.Blob())
+	})
+	return out, received, err
+}
+
+// askNode sends a request to one server, once, and has decode read the result, which has
+// the type code typ. With an error it returns whether the server may have received the
+// request without refusing it.
+func (c *Client) askNode(ctx context.Context, node, task string, arg wire.Message, typ byte, decode func(*wire.Reader)) (received bool, err error) {
+	if ctx.Err() != nil {
+		return false, rpc.ContextError(ctx)
+	}
 	conn, err := c.pool.Node(node).Conn(ctx)
 	if err != nil {
-		return "", false, err
+		return false, err
 	}
 	deadline, _ := ctx.Deadline()
 	h := wire.RequestHeader{TimeoutMs: rpc.TimeoutMs(time.Until(deadline))}
-	arg := wire.Of(&command)
-	reply, err := rpc.Send(ctx, conn, time.Time{}, h, wire.TaskRemoteCommand, &arg)
+	reply, err := rpc.Send(ctx, conn, time.Time{}, h, task, &arg)
 	if err != nil {
 		var re *rpc.Error
-		return "", errors.As(err, &re) && re.Sent, err
+		return errors.As(err, &re) && re.Sent, err
 	}
 	switch code := reply.Err; {
-	case !reply.Answers(wire.TaskRemoteCommand):
-		return "", true, fmt.Errorf("%w: answer %q to %s", wire.ErrMalformed, reply.Task, wire.TaskRemoteCommand)
+	case !reply.Answers(task):
+		return true, fmt.Errorf("%w: answer %q to %s", wire.ErrMalformed, reply.Task, task)
 	case code == wire.ErrHandlerNotFound, code == wire.ErrACLDeny, code == wire.ErrUnauthenticated:
-		return "", false, code
+		return false, code
 	case code != wire.ErrOK:
-		return "", true, code
+		return true, code
 	}
-	r := reply.ResultReader(wire.TypeString)
-	out = string(r.Blob())
+	r := reply.ResultReader(typ)
+	decode(&r)
 	if err := r.Err(); err != nil {
 		conn.Fail(err)
-		return "", true, err
+		return true, err
 	}
-	return out, false, nil
+	return false, nil
 }
