@@ -39,7 +39,7 @@ arguments, and is read from standard input for -.`,
 			}
 			var rows [][]any
 			for _, l := range lines {
-				rows = append(rows, []any{output.Escaped(l.Field), output.Escaped(l.Value), known(output.Escaped(l.Meaning))})
+				rows = append(rows, []any{output.Escaped(l.Field), output.Escaped(l.Value), given(output.Escaped(l.Meaning))})
 			}
 			return a.printer().List([]string{"field", "value", "meaning"}, rows)
 		},
@@ -126,8 +126,8 @@ func (a *app) printHash(h uint64, partitions int) error {
 	return a.printer().One(text, []byte(raw), fields...)
 }
 
-// known is how a text is printed that may not be known.
-func known[T ~string](s T) any {
+// given is how a text is printed that may not be known.
+func given[T ~string](s T) any {
 	if s == "" {
 		return nil
 	}

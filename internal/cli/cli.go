@@ -94,8 +94,20 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
 		newScanCommand(a), newCountCommand(a),
-		newTableCommand(a), newOneboxCommand(a.streams), newBackupCommand(a), newRestoreCommand(a), newVersionCommand(a.streams),
-		newDecodeCommand(a), newHashCommand(a), newClusterCommand(a), newCompletionCommand(), newConfigTopic(), newEncodingTopic(), newExitCodesTopic(),
+		newTableCommand(a),
+		newOneboxCommand(a.streams),
+		newBackupCommand(a),
+		newRestoreCommand(a),
+		newVersionCommand(a.streams),
+		newDecodeCommand(a),
+		newHashCommand(a),
+		newClusterCommand(a),
+		newCompletionCommand(),
+		newConfigTopic(),
+		newEncodingTopic(),
+		newExitCodesTopic(),
+		newStatusCommand(a),
+		newLocateCommand(a),
 	)
 	a.complete(root)
 	return root

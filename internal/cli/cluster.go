@@ -54,11 +54,11 @@ comes from. Nothing is sent.`,
 				return c.meta.source
 			}
 			return a.printer().List([]string{"setting", "value", "source"}, [][]any{
-				{"cluster", known(c.name), ofFile(true)},
+				{"cluster", given(c.name), ofFile(true)},
 				{"meta", c.meta.value, c.meta.source},
-				{"table", known(c.table.value), known(c.tableSource())},
+				{"table", given(c.table.value), given(c.tableSource())},
 				{"timeout", c.timeout.value, c.timeout.source},
-				{"cluster_name", known(c.cluster.ClusterName), ofFile(c.cluster.ClusterName != "")},
+				{"cluster_name", given(c.cluster.ClusterName), ofFile(c.cluster.ClusterName != "")},
 				{"read_only", c.cluster.ReadOnly, ofFile(c.cluster.ReadOnly)},
 				{"danger", c.cluster.Danger, ofFile(c.cluster.Danger)},
 			})
