@@ -40,7 +40,7 @@ func TestClusterScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "node": nodeDoes, "meta": metaDoes, "orphan": orphan, "screen": screen},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "node": nodeDoes, "meta": metaDoes, "orphan": orphan, "hold-splits": holdSplits, "screen": screen},
 	})
 }
 
@@ -83,6 +83,12 @@ func orphan(ts *testscript.TestScript, _ bool, args []string) {
 	i, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(ts.Value("onebox").(*onebox.Server).MovePrimary(args[0], i, onebox.NoPrimary))
+}
+
+func holdSplits(ts *testscript.TestScript, _ bool, args []string) {
+	on, err := strconv.ParseBool(args[0])
+	ts.Check(err)
+	ts.Value("onebox").(*onebox.Server).HoldSplits(on)
 }
 
 // figures are what differs from one run to the next.

@@ -14,7 +14,8 @@ import (
 
 func newTableCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "table", Short: "List, make, change and drop tables"}
-	cmd.AddCommand(newTableListCommand(a), newTableShowCommand(a), newTableCreateCommand(a), newTableDropCommand(a), newTableRenameCommand(a))
+	cmd.AddCommand(newTableListCommand(a), newTableShowCommand(a), newTableCreateCommand(a), newTableDropCommand(a), newTableRenameCommand(a),
+		newTableRecallCommand(a), newTableEnvCommand(a), newTableSplitCommand(a), newTableCompactCommand(a))
 	return cmd
 }
 

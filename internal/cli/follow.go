@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/internal/cli/esc"
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/spf13/cobra"
+)
+
+// followAgain is the pause between two looks at what goes on in the cluster.
+const followAgain = 500 * time.Millisecond
+
+// withLongAdmin is withAdmin for what takes as long as it does: --timeout is for each
+// request.
+func (a *app) withLongAdmin(ctx context.Context, f func(context.Context, *admin.Client) error) error {
+	c, err := admin.New(admin.Config{MetaServers: a.metaServers(), OperationTimeout: a.timeout})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return f(ctx, c)
+}
+
+// follow tells on standard error how far something is, whenever that has changed, until
+// look says that it is over. again is the command that shows it later, for those who stop
+// waiting: what the cluster does goes on.
+func (a *app) follow(ctx context.Context, what, again string, look func(context.Context) (text string, over bool, err error)) error {
+	last := ""
+	for {
+		text, over, err := look(ctx)
+		if ctx.Err() != nil {
+			return exit.Errorf(exit.Interrupted, "%s goes on in the cluster; see: %s", what, again)
+		}
+		if err != nil {
+			return fmt.Errorf("%w; it may go on, see: %s", err, again)
+		}
+		if text != last {
+			fmt.Fprintf(a.streams.Err, "%s  %s  %s\n", stamp(time.Now()), esc.Text(what), esc.Text(text))
+			last = text
+		}
+		if over {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(followAgain):
+		}
+	}
+}
+
+// exclusive refuses flags of which one leaves no room for another.
+func exclusive(cmd *cobra.Command, flags ...string) error {
+	first := ""
+	for _, name := range flags {
+		switch changed := cmd.Flags().Changed(name); {
+		case changed && first != "":
+			return exit.Errorf(exit.Usage, "--%s and --%s exclude each other", first, name)
+		case changed:
+			first = name
+		}
+	}
+	return nil
+}
