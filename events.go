@@ -36,6 +36,9 @@ func connectionEvents(o *Observer) rpc.Events {
 // routeEvents has the observer told what happens to the place of a table.
 func routeEvents(o *Observer, table string) route.Events {
 	var e route.Events
+	if f := o.RouteRefreshing; f != nil {
+		e.Refreshing = func() { f(RouteRefreshing{Table: table}) }
+	}
 	if f := o.RouteRefreshed; f != nil {
 		e.Refreshed = func(took time.Duration, s *route.Snapshot, err error) {
 			r := RouteRefreshed{Table: table, Duration: took, Err: public(err)}

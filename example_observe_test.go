@@ -12,33 +12,15 @@ import (
 
 // An observer sees what no error tells: that a Get was sent twice.
 func ExampleObserver_retrying() {
-	box, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "users"}}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer box.Close()
-	cluster, err := pegasus.New(pegasus.Config{
-		MetaServers: box.MetaServers(),
-		Observers: []pegasus.Observer{{
-			Retrying: func(_ context.Context, e pegasus.Retrying) {
-				fmt.Printf("%s of %s: attempt %d, because: %s\n", e.Operation, e.Table, e.Attempt, e.Reason)
-			},
-			OperationEnded: func(_ context.Context, e pegasus.OperationEnded) {
-				fmt.Printf("%s of %s: %s after %d attempts\n", e.Operation, e.Table, pegasus.ClassOf(e.Err), e.Attempts)
-			},
-		}},
+	box, _, users, done := newCluster("users", pegasus.Observer{
+		Retrying: func(_ context.Context, e pegasus.Retrying) {
+			fmt.Printf("%s of %s: attempt %d, because: %s\n", e.Operation, e.Table, e.Attempt, e.Reason)
+		},
+		OperationEnded: func(_ context.Context, e pegasus.OperationEnded) {
+			fmt.Printf("%s of %s: %s after %d attempts\n", e.Operation, e.Table, pegasus.ClassOf(e.Err), e.Attempts)
+		},
 	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer cluster.Close()
-	users, err := cluster.Open(context.Background(), "users")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	defer done()
 	busy := true
 	box.Intercept(func(onebox.Request) (a onebox.Action) {
 		if busy {
@@ -70,23 +52,8 @@ func ExampleConfig_logger() {
 
 // A probe of readiness asks all servers of a table.
 func ExampleTable_Ping() {
-	box, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "users"}}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer box.Close()
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: box.MetaServers()})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer cluster.Close()
-	users, err := cluster.Open(context.Background(), "users")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	_, cluster, users, done := newCluster("users")
+	defer done()
 	pongs := users.Ping(context.Background())
 	for _, p := range pongs {
 		fmt.Println(p.Role, p.Err)

@@ -12,19 +12,25 @@ import (
 
 // newTable opens a table of a onebox in memory.
 func newTable() (*pegasus.Table, func()) {
-	box, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "temp"}}})
+	_, _, table, done := newCluster("temp")
+	return table, done
+}
+
+// newCluster starts a onebox in memory with a table, and opens that by a client of its own.
+func newCluster(name string, observers ...pegasus.Observer) (*onebox.Server, *pegasus.Cluster, *pegasus.Table, func()) {
+	box, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: name}}})
 	if err != nil {
 		panic(err)
 	}
-	client, err := pegasus.New(pegasus.Config{MetaServers: box.MetaServers()})
+	client, err := pegasus.New(pegasus.Config{MetaServers: box.MetaServers(), Observers: observers})
 	if err != nil {
 		panic(err)
 	}
-	table, err := client.Open(context.Background(), "temp")
+	table, err := client.Open(context.Background(), name)
 	if err != nil {
 		panic(err)
 	}
-	return table, func() { client.Close(); box.Close() }
+	return box, client, table, func() { client.Close(); box.Close() }
 }
 
 func ExampleTable_CheckAndMutate() {

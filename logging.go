@@ -36,12 +36,17 @@ func logging(logger *slog.Logger) Observer {
 		ConnectionRecovered: func(e ConnectionRecovered) {
 			l.log(slog.LevelInfo, "server answers again", e.Server, server(e.Server, e.Bulk))
 		},
+		RouteRefreshing: func(e RouteRefreshing) {
+			l.log(slog.LevelDebug, "asking the meta servers", e.Table, table(e.Table))
+		},
 		RouteRefreshed: func(e RouteRefreshed) {
 			switch {
 			case errors.Is(e.Err, ErrTableNotFound):
 				l.log(slog.LevelWarn, "table does not exist", e.Table, table(e.Table))
 			case e.Err != nil && !errors.Is(e.Err, ErrClosed):
 				l.log(slog.LevelWarn, "no answer from the meta servers", e.Table, table(e.Table), slog.Duration("duration", e.Duration), failure(e.Err))
+			case e.Err == nil:
+				l.log(slog.LevelDebug, "the meta servers answered", e.Table, table(e.Table), slog.Duration("duration", e.Duration), slog.Int("partitions", e.Partitions))
 			}
 		},
 		RouteChanged: func(e RouteChanged) {

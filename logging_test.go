@@ -45,7 +45,9 @@ func TestLogger(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		want := fmt.Sprintf(`level=DEBUG msg=connected server=%s
+		want := fmt.Sprintf(`level=DEBUG msg="asking the meta servers" table=temp
+level=DEBUG msg=connected server=%s
+level=DEBUG msg="the meta servers answered" table=temp partitions=8
 level=DEBUG msg=connected server=%s
 level=WARN msg="requests are sent again" table=temp reason=busy
 level=WARN msg="requests are sent again" table=temp reason=busy suppressed=9

@@ -46,7 +46,11 @@ type Observer struct {
 	// ConnectionRecovered is called when a stalled connection goes on.
 	ConnectionRecovered func(ConnectionRecovered)
 
-	// RouteRefreshed is called when the meta servers were asked where a table is.
+	// RouteRefreshing is called when the meta servers are about to be asked where a
+	// table is. There is one question about a table at a time, whoever waits for it.
+	RouteRefreshing func(RouteRefreshing)
+	// RouteRefreshed is called once for each question that has begun, after what its
+	// answer has changed was told.
 	RouteRefreshed func(RouteRefreshed)
 	// RouteChanged is called when keys of a table, those of one partition, have
 	// another primary than before, or none. The first time that a table is asked for
@@ -153,6 +157,11 @@ type ConnectionRecovered struct {
 	Bulk   bool   // the connection for what is large
 }
 
+// RouteRefreshing says that a question to the meta servers begins.
+type RouteRefreshing struct {
+	Table string
+}
+
 // RouteRefreshed says how a question to the meta servers has ended.
 type RouteRefreshed struct {
 	Table      string
@@ -198,6 +207,7 @@ func together(obs []Observer) Observer {
 		ConnectionLost:      fanOut(obs, func(o *Observer) func(ConnectionLost) { return o.ConnectionLost }),
 		ConnectionStalled:   fanOut(obs, func(o *Observer) func(ConnectionStalled) { return o.ConnectionStalled }),
 		ConnectionRecovered: fanOut(obs, func(o *Observer) func(ConnectionRecovered) { return o.ConnectionRecovered }),
+		RouteRefreshing:     fanOut(obs, func(o *Observer) func(RouteRefreshing) { return o.RouteRefreshing }),
 		RouteRefreshed:      fanOut(obs, func(o *Observer) func(RouteRefreshed) { return o.RouteRefreshed }),
 		RouteChanged:        fanOut(obs, func(o *Observer) func(RouteChanged) { return o.RouteChanged }),
 		TableSplit:          fanOut(obs, func(o *Observer) func(TableSplit) { return o.TableSplit }),

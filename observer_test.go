@@ -19,12 +19,28 @@ import (
 type events struct {
 	mu    sync.Mutex
 	lines []string
+	next  chan struct{} // closed by the next line, nil if nobody waits for it
 }
 
 func (e *events) note(format string, args ...any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lines = append(e.lines, fmt.Sprintf(format, args...))
+	if e.next != nil {
+		close(e.next)
+		e.next = nil
+	}
+}
+
+// since returns what was recorded after the first n lines, and a channel that the next
+// one closes.
+func (e *events) since(n int) (lines []string, next <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.next == nil {
+		e.next = make(chan struct{})
+	}
+	return slices.Clone(e.lines[n:]), e.next
 }
 
 // take returns what was recorded since it was called last, once all is quiet.
@@ -53,6 +69,7 @@ func (e *events) observer() pegasus.Observer {
 			e.note("stalled %s%s: %v", s.Server, lane(s.Bulk), s.Silent.Round(time.Second))
 		},
 		ConnectionRecovered: func(r pegasus.ConnectionRecovered) { e.note("recovered %s%s", r.Server, lane(r.Bulk)) },
+		RouteRefreshing:     func(r pegasus.RouteRefreshing) { e.note("refreshing %s", r.Table) },
 		RouteRefreshed: func(r pegasus.RouteRefreshed) {
 			e.note("refreshed %s: %d partitions, %v", r.Table, r.Partitions, r.Err)
 		},
@@ -89,7 +106,7 @@ func wantEvents(t *testing.T, e *events, want ...string) {
 func TestConnectionEvents(t *testing.T) {
 	watched(t, 1, 1, func(t *testing.T, c *peer.Cluster, cl pegasus.Client, tb pegasus.TableConnector, e *events) {
 		node := c.Nodes[0].Addr()
-		wantEvents(t, e, "dialed "+peer.MetaAddr+": true", "refreshed temp: 1 partitions, <nil>")
+		wantEvents(t, e, "refreshing temp", "dialed "+peer.MetaAddr+": true", "refreshed temp: 1 partitions, <nil>")
 		get := func(within time.Duration) {
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
@@ -144,7 +161,7 @@ func TestStallEvents(t *testing.T) {
 			if !returns {
 				want = []string{"stalled " + node + ": 2s", "lost " + node + ": server does not answer", "dialed " + node + ": true"}
 			}
-			got := slices.DeleteFunc(e.take(), func(line string) bool { return strings.HasPrefix(line, "refreshed") })
+			got := slices.DeleteFunc(e.take(), func(line string) bool { return strings.HasPrefix(line, "refresh") })
 			if !slices.Equal(got, want) {
 				t.Errorf("returns %t: %q, want %q", returns, got, want)
 			}
@@ -169,7 +186,7 @@ func TestRouteEvents(t *testing.T) {
 		getAll(t, tb, 2)
 		var ballot int64
 		c.Update(func(tb *peer.Table) { ballot = tb.Partitions[0].Ballot })
-		wantEvents(t, e,
+		wantEvents(t, e, "refreshing temp",
 			fmt.Sprintf("changed temp %d.0 at %d: %q to %q", peer.AppID, ballot, c.Nodes[0].Addr(), c.Nodes[1].Addr()),
 			"refreshed temp: 2 partitions, <nil>")
 		c.On(wire.TaskGet, peer.Code(wire.ErrObjectNotFound))
@@ -177,11 +194,61 @@ func TestRouteEvents(t *testing.T) {
 		_, err := tb.Get(t.Context(), h, s)
 		wantError(t, err, []error{pegasus.ErrTableNotFound})
 		for _, line := range e.take() {
-			if !strings.HasPrefix(line, "refreshed temp: 0 partitions, table does not exist") {
+			if line != "refreshing temp" && !strings.HasPrefix(line, "refreshed temp: 0 partitions, table does not exist") {
 				t.Errorf("a table was dropped: %q", line)
 			}
 		}
 	})
+}
+
+// Each question to the meta servers begins and ends, one after the other, whatever becomes
+// of it: also one that is under way when the client is closed.
+func TestRefreshesBeginAndEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		meta func(c *peer.Cluster)
+		end  string // of the last question
+	}{
+		"answered":     {func(*peer.Cluster) {}, "2 partitions, <nil>"},
+		"no table":     {func(c *peer.Cluster) { c.Update(func(tb *peer.Table) { tb.Name = "dropped" }) }, "0 partitions, table does not exist"},
+		"not answered": {func(c *peer.Cluster) { c.On(wire.TaskQueryConfig, peer.Silence) }, "0 partitions, client is closed"},
+		"refused":      {func(c *peer.Cluster) { c.On(wire.TaskQueryConfig, peer.Code(wire.ErrBusy)) }, "0 partitions, no meta server answered"},
+		"unreachable":  {func(c *peer.Cluster) { c.Meta.Stop() }, "0 partitions, no meta server answered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			watched(t, 1, 2, func(t *testing.T, c *peer.Cluster, cl pegasus.Client, tb pegasus.TableConnector, e *events) {
+				wantBeginAndEnd(t, e.take(), "2 partitions, <nil>")
+				tc.meta(c)
+				c.On(wire.TaskGet, peer.Code(wire.ErrInvalidState)) // the caller complains
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if _, err := tb.Get(ctx, h, s); err == nil {
+					t.Error("a server that has no such partition answered")
+				}
+				cl.Close()
+				wantBeginAndEnd(t, e.take(), tc.end)
+			})
+		})
+	}
+}
+
+// wantBeginAndEnd checks that questions to the meta servers begin and end in turn, and how
+// the last one ended. It returns their number.
+func wantBeginAndEnd(t *testing.T, lines []string, end string) int {
+	t.Helper()
+	lines = slices.DeleteFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "refresh") })
+	if len(lines) < 2 || len(lines)%2 != 0 {
+		t.Fatalf("%d beginnings and ends: %q", len(lines), lines)
+	}
+	for i, line := range lines {
+		if (line == "refreshing temp") != (i%2 == 0) {
+			t.Errorf("%q is no turn", lines)
+			break
+		}
+	}
+	if got := lines[len(lines)-1]; !strings.HasPrefix(got, "refreshed temp: "+end) {
+		t.Errorf("the last question: %q, want %q", got, end)
+	}
+	return len(lines) / 2
 }
 
 // All observers are told, in order; a nil function is none.

@@ -3,6 +3,7 @@ package pegasus_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"testing"
@@ -16,13 +17,24 @@ import (
 
 // tally adds up what an observer is told about operations and attempts.
 type tally struct {
-	mu        sync.Mutex
-	started   int
-	attempts  map[pegasus.AttemptKind]int
-	open      int // attempts that have not ended
-	retrying  map[pegasus.RetryReason]int
-	ended     []pegasus.OperationEnded
-	ofContext int // ends that came with the context of their beginning
+	mu       sync.Mutex
+	started  int
+	attempts map[pegasus.AttemptKind]int
+	retrying map[pegasus.RetryReason]int
+	ended    []pegasus.OperationEnded
+	wrong    []string
+
+	phase int                        // of operations that begin now
+	took  map[string][]time.Duration // the answered attempts of operations of this phase, by server
+}
+
+// begun is an operation, in its context, and what was told with that.
+type begun struct {
+	name                          string
+	phase                         int
+	attempts                      map[pegasus.AttemptKind]int
+	open, retries, sent, received int
+	over                          bool
 }
 
 type tallyKey struct{}
@@ -30,38 +42,99 @@ type tallyKey struct{}
 func (c *tally) observer() pegasus.Observer {
 	c.attempts = make(map[pegasus.AttemptKind]int)
 	c.retrying = make(map[pegasus.RetryReason]int)
+	// told looks up the operation, which is under way.
+	told := func(ctx context.Context, operation, what string, f func(*begun)) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		b, ok := ctx.Value(tallyKey{}).(*begun)
+		if !ok || b.name != operation || b.over {
+			c.wrong = append(c.wrong, fmt.Sprintf("%s of %s: with the context of %+v", what, operation, b))
+			return
+		}
+		f(b)
+	}
 	return pegasus.Observer{
 		OperationStarted: func(ctx context.Context, e pegasus.OperationStarted) context.Context {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.started++
-			return context.WithValue(ctx, tallyKey{}, e.Operation)
+			return context.WithValue(ctx, tallyKey{}, &begun{name: e.Operation, phase: c.phase, attempts: make(map[pegasus.AttemptKind]int)})
 		},
 		OperationEnded: func(ctx context.Context, e pegasus.OperationEnded) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if ctx.Value(tallyKey{}) == e.Operation {
-				c.ofContext++
-			}
-			c.ended = append(c.ended, e)
+			told(ctx, e.Operation, "end", func(b *begun) {
+				b.over = true
+				c.ended = append(c.ended, e)
+				if wrong := b.compare(&e); wrong != "" {
+					c.wrong = append(c.wrong, fmt.Sprintf("%s: %+v ended with %+v", wrong, *b, e))
+				}
+			})
 		},
-		AttemptStarted: func(_ context.Context, e pegasus.AttemptStarted) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.attempts[e.Kind]++
-			c.open++
+		AttemptStarted: func(ctx context.Context, e pegasus.AttemptStarted) {
+			told(ctx, e.Operation, "attempt", func(b *begun) {
+				c.attempts[e.Kind]++
+				b.attempts[e.Kind]++
+				b.open++
+			})
 		},
-		AttemptEnded: func(context.Context, pegasus.AttemptEnded) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.open--
+		AttemptEnded: func(ctx context.Context, e pegasus.AttemptEnded) {
+			told(ctx, e.Operation, "end of an attempt", func(b *begun) {
+				b.open--
+				b.sent += e.BytesOut
+				b.received += e.BytesIn
+				if e.Err == nil && c.took != nil && b.phase == c.phase {
+					c.took[e.Server] = append(c.took[e.Server], e.Duration)
+				}
+			})
 		},
-		Retrying: func(_ context.Context, e pegasus.Retrying) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.retrying[e.Reason]++
+		Retrying: func(ctx context.Context, e pegasus.Retrying) {
+			told(ctx, e.Operation, "retry", func(b *begun) {
+				c.retrying[e.Reason]++
+				b.retries++
+			})
 		},
 	}
+}
+
+// compare says what is wrong about the end of an operation.
+func (b *begun) compare(e *pegasus.OperationEnded) string {
+	all := 0
+	for _, n := range b.attempts {
+		all += n
+	}
+	switch {
+	case b.open != 0:
+		return "an attempt has not ended"
+	case all != e.Attempts:
+		return "another number of attempts"
+	case b.attempts[pegasus.AttemptRetry]+b.attempts[pegasus.AttemptReroute] != b.retries:
+		return "another number of retries"
+	case b.attempts[pegasus.AttemptHedge] > 0 && !e.Hedged:
+		return "not hedged"
+	case b.sent != e.BytesOut || b.received != e.BytesIn:
+		return "another number of bytes"
+	}
+	return ""
+}
+
+// next begins another phase, and returns how long attempts took in the one before.
+func (c *tally) next() (took map[string][]time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	took, c.took = c.took, make(map[string][]time.Duration)
+	c.phase++
+	return took
+}
+
+func (c *tally) count(kind pegasus.AttemptKind) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.attempts[kind]
+}
+
+func (c *tally) reason(r pegasus.RetryReason) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.retrying[r]
 }
 
 // check compares the counts with each other.
@@ -79,11 +152,11 @@ func (c *tally) check(t *testing.T) {
 	for _, n := range c.retrying {
 		retries += n
 	}
-	if c.started != len(c.ended) || c.started != c.ofContext {
-		t.Errorf("%d operations were started, %d ended, %d with their context", c.started, len(c.ended), c.ofContext)
+	if c.started != len(c.ended) {
+		t.Errorf("%d operations were started, %d ended", c.started, len(c.ended))
 	}
-	if c.open != 0 {
-		t.Errorf("%d attempts have not ended", c.open)
+	if len(c.wrong) > 0 {
+		t.Errorf("%d operations do not add up: %s", len(c.wrong), c.wrong[0])
 	}
 	if attempts != sum {
 		t.Errorf("%d attempts, %d by the operations", attempts, sum)

@@ -8,7 +8,7 @@ import (
 	"github.com/pegasus-go/pegasus"
 )
 
-// The variant of a client with an observer that has every function and counts.
+// The variant of a client with an observer that counts operations and attempts.
 const withObserver = "+o"
 
 var observedVariants = []string{"null", "null" + withObserver}

@@ -10,8 +10,10 @@ import (
 // lock that a call needs, and one after the other. Those that are nil are not
 // called.
 type Events struct {
-	// Refreshed is called for each answer of the meta servers, or failure of all. s is
-	// nil if there is no snapshot after that.
+	// Refreshing is called before each question to the meta servers.
+	Refreshing func()
+	// Refreshed is called after each Refreshing, with the answer, or the failure of all
+	// meta servers. s is nil if there is no snapshot after that.
 	Refreshed func(took time.Duration, s *Snapshot, err error)
 	// Changed is called for each partition of s whose keys have another primary than
 	// before.

@@ -29,7 +29,7 @@ type Table struct {
 	events Events
 	snap   atomic.Pointer[Snapshot]
 
-	telling sync.Mutex // held from an answer on until its news are told
+	telling sync.Mutex // held while events are told, and from an answer on until its news are
 
 	mu       sync.Mutex
 	appID    int32 // of the latest snapshot, 0 before the first
@@ -130,6 +130,7 @@ func (t *Table) askLocked() bool {
 }
 
 func (t *Table) ask(ctx context.Context, q *load) {
+	t.begin()
 	began := time.Now()
 	config, err := t.query(ctx)
 	t.telling.Lock()
@@ -139,6 +140,16 @@ func (t *Table) ask(ctx context.Context, q *load) {
 		t.pool.Recall(n.recall.primary)
 	}
 	t.events.tell(n)
+}
+
+// begin tells that a question begins, after the news of the one before.
+func (t *Table) begin() {
+	if t.events.Refreshing == nil {
+		return
+	}
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	t.events.Refreshing()
 }
 
 // answer takes over the answer to q, and returns what follows from it.
