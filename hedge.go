@@ -163,8 +163,8 @@ func hedged[T any](ctx context.Context, t *Table, h *Hedge, o *operation, hash u
 	}
 }
 
-// secondary returns one that a request can be sent to now, or nil. One that there is no
-// connection to is connected to for the next time.
+// secondary returns one that a request can be sent to now, or nil: any of those that there
+// is a connection to. One that is met without is connected to for the next time.
 func (t *Table) secondary(hash uint64) *rpc.Node {
 	snap := t.route.Snapshot()
 	if snap == nil {
@@ -174,15 +174,19 @@ func (t *Table) secondary(hash uint64) *rpc.Node {
 	if len(all) == 0 {
 		return nil
 	}
-	node := all[rand.IntN(len(all))]
-	if node.Hung() {
-		return nil
-	}
-	if lane := (&exchange{target: target{hash: hash}}).lane(); node.Live(lane) == nil {
+	lane := (&exchange{target: target{hash: hash}}).lane()
+	first := rand.IntN(len(all))
+	for i := range all {
+		node := all[(first+i)%len(all)]
+		if node.Hung() {
+			continue
+		}
+		if node.Live(lane) != nil {
+			return node
+		}
 		node.Dial(lane)
-		return nil
 	}
-	return node
+	return nil
 }
 
 // doSecondary is do for the second request of a hedged read: there is one attempt.

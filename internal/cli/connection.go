@@ -93,7 +93,7 @@ func first(settings ...setting) setting {
 // guard holds a command to what the file says of the cluster.
 func (a *app) guard(cmd *cobra.Command) error {
 	c := a.conn
-	if c.cluster.ReadOnly && cmd.Annotations[changing] != "" {
+	if c.cluster.ReadOnly && doesChange(cmd) {
 		return exit.Errorf(exit.Refused, "%s: the cluster %s is read_only in the file of clusters", cmd.CommandPath(), c.name)
 	}
 	if a.confirm != "" && a.confirm != c.name {
@@ -103,7 +103,7 @@ func (a *app) guard(cmd *cobra.Command) error {
 	if c.cluster.Danger {
 		a.streams.Danger = c.name
 	}
-	if c.cluster.ClusterName != "" && cmd.Annotations[changing] != "" {
+	if c.cluster.ClusterName != "" && doesChange(cmd) {
 		return a.checkClusterName(cmd.Context())
 	}
 	return nil
@@ -133,6 +133,16 @@ const changing = "changing"
 func changes(cmd *cobra.Command) *cobra.Command {
 	cmd.Annotations[changing] = "yes"
 	return cmd
+}
+
+// doesChange tells whether a command changes something, with the flags that it was given.
+func doesChange(cmd *cobra.Command) bool {
+	for _, name := range []string{"status", "dry-run"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Value.String() == "true" {
+			return false
+		}
+	}
+	return cmd.Annotations[changing] != ""
 }
 
 // whereFrom says where the addresses came from that did not answer, and what to do.

@@ -30,7 +30,7 @@ func TestClusterScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(func() { _ = srv.Close() })
-			env.Values["onebox"] = srv
+			env.Values["onebox"], env.Values[interrupts] = srv, new(interruption)
 			env.Setenv("PEGASUS_META", strings.Join(srv.MetaServers(), ","))
 			for i, addr := range srv.MetaServers() {
 				env.Setenv("META"+strconv.Itoa(i), addr)

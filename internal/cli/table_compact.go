@@ -64,7 +64,7 @@ it is on standard error; --timeout is for each request.`,
 	f.IntVar(&o.MaxRunning, "max-running", 0, "most `partitions` that a server compacts at the same time (default: no bound)")
 	f.BoolVar(&wait, "wait", false, "wait until it is done, and say how far it is")
 	f.BoolVar(&status, "status", false, "print how far the last one is, in percent")
-	return cmd
+	return changes(cmd)
 }
 
 func (a *app) compactStatus(ctx context.Context, c *admin.Client, table string) error {

@@ -37,7 +37,7 @@ func newTableRecallCommand(a *app) *cobra.Command {
 		}
 		return notEmpty(cmd, "as")
 	}
-	return cmd
+	return changes(cmd)
 }
 
 // dropped returns the dropped table of a name, and of an id if there is one.

@@ -63,7 +63,7 @@ it is on standard error; --timeout is for each request.`,
 	f.BoolVar(&pause, "pause", false, "pause it")
 	f.BoolVar(&resume, "resume", false, "go on with it")
 	f.BoolVar(&stop, "cancel", false, "give it up, if no partition is split yet")
-	return cmd
+	return changes(cmd)
 }
 
 func (a *app) split(ctx context.Context, c *admin.Client, table string, yes, wait bool) error {
