@@ -108,6 +108,10 @@ func newRoot(a *app) *cobra.Command {
 		newExitCodesTopic(),
 		newStatusCommand(a),
 		newLocateCommand(a),
+		newExportCommand(a),
+		newImportCommand(a),
+		newDelRangeCommand(a),
+		newClearCommand(a),
 	)
 	a.complete(root)
 	return root

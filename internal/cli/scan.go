@@ -57,7 +57,7 @@ is not complete. raw has each value, or with --keys-only each sort key, and a ne
 	}
 	s.addFlags(cmd)
 	f := cmd.Flags()
-	f.Var(&s.value, "filter-value", "`condition` for values")
+	f.Var(&s.value, flagValue, "`condition` for values")
 	f.IntVar(&s.limit, "limit", 0, "the most `rows` (default: all)")
 	f.BoolVar(&s.reverse, "reverse", false, "descending order, of a hash key")
 	f.BoolVar(&s.keysOnly, "keys-only", false, "without values")
@@ -88,7 +88,7 @@ func (s *scan) rows(ctx context.Context, t *pegasus.Table, hash []byte, whole bo
 }
 
 func (s *scan) print(p output.Printer, rows iter.Seq2[pegasus.Row, error]) error {
-	filter, err := s.value.filter("filter-value", s.codings.Value)
+	filter, err := s.value.filter(flagValue, s.codings.Value)
 	if err != nil {
 		return err
 	}

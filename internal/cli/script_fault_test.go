@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,18 +18,39 @@ import (
 
 // faultCommands are commands of scripts that bring trouble.
 var faultCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"fill": fill, "at": at, "calm": calm, "same-lines": sameLines,
+	"fill": fill, "at": at, "calm": calm, "same-lines": sameLines, "dump": dump, "fail": fail,
+}
+
+// table opens a table of the onebox.
+func table(ts *testscript.TestScript, name string) (t *pegasus.Table, closeIt func()) {
+	cluster, err := pegasus.New(pegasus.Config{MetaServers: strings.Split(ts.Getenv("PEGASUS_META"), ",")})
+	ts.Check(err)
+	t, err = cluster.Open(context.Background(), name)
+	ts.Check(err)
+	return t, func() { cluster.Close() }
+}
+
+// dump TABLE FILE writes the rows of a table to a file, in an order.
+func dump(ts *testscript.TestScript, _ bool, args []string) {
+	t, closeIt := table(ts, args[0])
+	defer closeIt()
+	scan, err := t.Scan(context.Background(), pegasus.ScanOptions{WithExpiry: true})
+	ts.Check(err)
+	var lines []string
+	for row, err := range scan.Rows(context.Background()) {
+		ts.Check(err)
+		lines = append(lines, fmt.Sprintf("%q %q %q %d\n", row.HashKey, row.SortKey, row.Value, row.Expires.Unix()))
+	}
+	slices.Sort(lines)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(lines, "")), 0o600))
 }
 
 // fill TABLE N writes rows of N/10 hash keys, some with an expiry.
 func fill(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: strings.Split(ts.Getenv("PEGASUS_META"), ",")})
-	ts.Check(err)
-	defer cluster.Close()
-	t, err := cluster.Open(context.Background(), args[0])
-	ts.Check(err)
+	t, closeIt := table(ts, args[0])
+	defer closeIt()
 	var puts []pegasus.Put
 	for i := range n {
 		p := pegasus.Put{HashKey: fmt.Appendf(nil, "h%d", i/10), SortKey: fmt.Appendf(nil, "s%d", i%10), Value: fmt.Appendf(nil, "value %d", i)}
@@ -78,6 +101,16 @@ func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action
 	if err != nil {
 		panic(err)
 	}
+}
+
+// fail TASK refuses all requests of a kind.
+func fail(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value("onebox").(*onebox.Server).Intercept(func(r onebox.Request) onebox.Action {
+		if strings.HasSuffix(r.Task, "_"+args[0]) {
+			return onebox.Action{Error: "ERR_INVALID_DATA"}
+		}
+		return onebox.Action{}
+	})
 }
 
 // calm ends faults, and starts the servers again that were killed.

@@ -64,13 +64,16 @@ func (a *app) hashKeyOrTable(cmd *cobra.Command, args []string, c coding.Row) (t
 		return table, nil, true, nil
 	}
 	if hash, err = c.Hash.Parse(rest[0]); err == nil && len(hash) == 0 {
-		err = errors.New("must not be empty")
+		err = errEmpty
 	}
 	if err != nil {
 		return "", nil, false, exit.Errorf(exit.Usage, "HASHKEY: %w", err)
 	}
 	return table, hash, false, nil
 }
+
+// errEmpty is the error of a hash key without a byte.
+var errEmpty = errors.New("must not be empty")
 
 // errNoReader is the error of output that nobody reads any more, as of a pager that was
 // closed.
