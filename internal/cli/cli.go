@@ -112,6 +112,8 @@ func newRoot(a *app) *cobra.Command {
 		newImportCommand(a),
 		newDelRangeCommand(a),
 		newClearCommand(a),
+		newCopyCommand(a),
+		newDiffCommand(a),
 	)
 	a.complete(root)
 	return root

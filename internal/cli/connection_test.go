@@ -14,7 +14,7 @@ import (
 
 // readers are the commands that change nothing in a cluster. All others must say that
 // they do, since read_only holds them to it.
-var readers = []string{"get", "exist", "ttl", "scan", "count", "table list", "table show", "cluster show", "backup", "restore", "status", "locate", "table env get", "table env list", "export"}
+var readers = []string{"get", "exist", "ttl", "scan", "count", "table list", "table show", "cluster show", "backup", "restore", "status", "locate", "table env get", "table env list", "export", "diff"}
 
 func TestEveryCommandSaysWhetherItChanges(t *testing.T) {
 	for _, cmd := range allCommands(newRoot(&app{format: "table"})) {

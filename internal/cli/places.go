@@ -15,6 +15,7 @@ import (
 type place struct {
 	resume.Place
 	*pegasus.Table
+	name  string // as it was typed
 	close func()
 }
 
@@ -44,7 +45,7 @@ func checkTableName(name, table string) error {
 
 // openPlace opens a table and finds out which one it is. --timeout is for that, and for each
 // request.
-func (a *app) openPlace(ctx context.Context, metas []string, table string) (*place, error) {
+func (a *app) openPlace(ctx context.Context, name string, metas []string, table string) (*place, error) {
 	cluster, err := pegasus.New(pegasus.Config{MetaServers: metas, OperationTimeout: a.timeout})
 	if err != nil {
 		return nil, err
@@ -52,8 +53,10 @@ func (a *app) openPlace(ctx context.Context, metas []string, table string) (*pla
 	p, err := a.find(ctx, cluster, metas, table)
 	if err != nil {
 		cluster.Close()
+		return nil, err
 	}
-	return p, err
+	p.name, p.close = name, func() { cluster.Close() }
+	return p, nil
 }
 
 func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, metas []string, table string) (*place, error) {
@@ -71,7 +74,7 @@ func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, metas []string
 	if err != nil {
 		return nil, err
 	}
-	return &place{resume.Place{Cluster: name, Table: table, ID: info.ID, Partitions: info.Partitions}, t, func() { cluster.Close() }}, nil
+	return &place{Place: resume.Place{Cluster: name, Table: table, ID: info.ID, Partitions: info.Partitions}, Table: t}, nil
 }
 
 // clusterName asks a cluster for its name, which it may not have.

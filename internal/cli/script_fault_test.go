@@ -18,7 +18,7 @@ import (
 
 // faultCommands are commands of scripts that bring trouble.
 var faultCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"fill": fill, "at": at, "calm": calm, "same-lines": sameLines, "dump": dump, "fail": fail,
+	"fill": fill, "at": at, "calm": calm, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox,
 }
 
 // table opens a table of the onebox.
@@ -64,9 +64,9 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(out.Err())
 }
 
-// at TASK N [TABLE] ACTION... holds the Nth request of a kind up until an action is done:
-// kill (a replica server that is primary of something), split TABLE, drop TABLE, interrupt
-// (of the command that runs).
+// at TASK N ACTION... holds the Nth request of a kind up until an action is done:
+// kill (the server that has got it), split TABLE, set TABLE HASHKEY SORTKEY VALUE, break (all
+// that come from then on are refused) and interrupt (the command that runs).
 func at(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
@@ -93,6 +93,12 @@ func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action
 		err = srv.Failover(r.Node)
 	case "split":
 		err = srv.Split(action[1])
+	case "set":
+		t, closeIt := table(ts, action[1])
+		defer closeIt()
+		err = t.Set(context.Background(), []byte(action[2]), []byte(action[3]), []byte(action[4]))
+	case "break":
+		fail(ts, false, []string{r.Task})
 	case "interrupt":
 		ts.Value(interrupts).(*interruption).now()
 	default:
@@ -106,11 +112,19 @@ func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action
 // fail TASK refuses all requests of a kind.
 func fail(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value("onebox").(*onebox.Server).Intercept(func(r onebox.Request) onebox.Action {
-		if strings.HasSuffix(r.Task, "_"+args[0]) {
+		if strings.HasSuffix("_"+r.Task, "_"+args[0]) {
 			return onebox.Action{Error: "ERR_INVALID_DATA"}
 		}
 		return onebox.Action{}
 	})
+}
+
+// anotherOnebox starts one that has the table far, with the address $OTHER_META.
+func anotherOnebox(ts *testscript.TestScript, _ bool, _ []string) {
+	srv, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "far", Partitions: 16}}})
+	ts.Check(err)
+	ts.Defer(func() { _ = srv.Close() })
+	ts.Setenv("OTHER_META", strings.Join(srv.MetaServers(), ","))
 }
 
 // calm ends faults, and starts the servers again that were killed.

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/load"
+	"github.com/pegasus-go/pegasus/internal/cli/progress"
+	"github.com/pegasus-go/pegasus/internal/cli/resume"
+	"github.com/spf13/cobra"
+)
+
+// copying is what the flags of the command say.
+type copying struct {
+	tableFilter
+	talk
+	keep
+	pace
+	load.Options
+	dryRun bool
+}
+
+func newCopyCommand(a *app) *cobra.Command {
+	var c copying
+	cmd := &cobra.Command{
+		Use:   "copy [TABLE] TO",
+		Short: "Write the rows of a table into another one",
+		Long: `Write the rows of a table into another one, which has to be there. TO is a table, or
+host:port,...:TABLE with the meta servers of another cluster; so may the first one be.
+
+Rows that are there are replaced, unless there is --no-overwrite, and others stay. Rows
+expire when they did. It is no snapshot: what is written meanwhile may be copied or not.
+Interrupted or killed, it goes on with --resume behind the rows that are acknowledged for
+sure, if there is a --state; some may be written twice, which changes nothing. --timeout
+is for each request.`,
+		Example: `  pegasus copy users users2
+  pegasus copy users 10.0.0.1:34601,10.0.0.2:34601:users --state users.state
+  pegasus copy users 10.0.0.1:34601,10.0.0.2:34601:users --state users.state --resume
+  pegasus copy users test --filter-hash prefix:test- --no-overwrite --rate 20k`,
+		Annotations: map[string]string{needsCluster: "yes"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.check(cmd); err != nil {
+				return err
+			}
+			from, to, err := a.openPair(cmd, args)
+			if err != nil {
+				return err
+			}
+			defer from.close()
+			defer to.close()
+			return c.run(cmd, a, from, to)
+		},
+	}
+	c.tableFilter.addFlags(cmd)
+	c.keep.addFlags(cmd, "none")
+	writeFlags(cmd, &c.Options, &c.pace)
+	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "only count the rows that would be copied")
+	c.talk.addFlags(cmd)
+	return changes(cmd)
+}
+
+func (c *copying) check(cmd *cobra.Command) error {
+	if err := exclude(cmd, "dry-run", "no-overwrite", "verify", "rate", "state", "resume", "restart", "checkpoint"); err != nil {
+		return err
+	}
+	if err := exclude(cmd, "no-overwrite", "verify"); err != nil {
+		return err
+	}
+	return c.keep.check("")
+}
+
+// openPair opens the two tables of a command.
+func (a *app) openPair(cmd *cobra.Command, args []string) (from, to *place, err error) {
+	first, rest, err := a.arguments(cmd, args, "TO")
+	if err != nil {
+		return nil, nil, err
+	}
+	fromMetas, fromTable, err := a.parsePlace("TABLE", first)
+	if err != nil {
+		return nil, nil, err
+	}
+	toMetas, toTable, err := a.parsePlace("TO", rest[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	if slices.Equal(fromMetas, toMetas) && fromTable == toTable {
+		return nil, nil, exit.Errorf(exit.Usage, "TO: it is the same table")
+	}
+	if from, err = a.openPlace(cmd.Context(), first, fromMetas, fromTable); err != nil {
+		return nil, nil, err
+	}
+	if to, err = a.openPlace(cmd.Context(), rest[0], toMetas, toTable); err != nil {
+		from.close()
+		return nil, nil, err
+	}
+	return from, to, nil
+}
+
+func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
+	began := time.Now()
+	ctx := cmd.Context()
+	if c.dryRun {
+		return a.wouldWrite(cmd, &c.tableFilter, &c.talk, from, to.Place.Table)
+	}
+	o, value, err := c.conditions()
+	if err != nil {
+		return err
+	}
+	flags := fmt.Sprintf("--no-overwrite=%v %s", c.NoOverwrite, c.tableFilter.text())
+	if err := c.keep.open(resume.Bound{Command: "copy", From: from.Place, To: to.Place, Flags: flags}); err != nil {
+		return err
+	}
+	o.WithExpiry, o.Resume = true, c.state.Cursor
+	scan, err := from.Scan(ctx, o)
+	if errors.Is(err, pegasus.ErrCursorMismatch) || errors.Is(err, pegasus.ErrCursorDamaged) {
+		return exit.Errorf(exit.Refused, "%w: --restart begins anew", err)
+	}
+	if err != nil {
+		return err
+	}
+	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options)
+	defer w.Close()
+	sample := pouring(c.state, w, 0)
+	m := a.meter(c.talk, "copy "+from.Place.Table, func() progress.Sample {
+		s := sample()
+		s.Done = scan.Progress().Done
+		return s
+	})
+	rows := source{only(scan.BorrowedRows(ctx), value), func(s *resume.State) { s.Cursor = scan.Cursor() }}
+	err = pour(ctx, w, rows, &c.keep, &c.pace)
+	m.Stop()
+	if err == nil {
+		err = c.keep.remove()
+	}
+	if err != nil {
+		return err
+	}
+	return a.poured(cmd, &c.talk, "copied", c.state, began)
+}
