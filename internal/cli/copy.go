@@ -31,7 +31,8 @@ func newCopyCommand(a *app) *cobra.Command {
 		Use:   "copy [TABLE] TO",
 		Short: "Write the rows of a table into another one",
 		Long: `Write the rows of a table into another one, which has to be there. TO is a table, or
-host:port,...:TABLE with the meta servers of another cluster; so may the first one be.
+CLUSTER:TABLE of another cluster, by its name in the file of clusters (see pegasus help
+config) or by its meta servers, host:port,...; so may the first one be.
 
 Rows that are there are replaced, unless there is --no-overwrite, and others stay. Rows
 expire when they did. It is no snapshot: what is written meanwhile may be copied or not.
@@ -39,7 +40,7 @@ Interrupted or killed, it goes on with --resume behind the rows that are acknowl
 sure, if there is a --state; some may be written twice, which changes nothing. --timeout
 is for each request.`,
 		Example: `  pegasus copy users users2
-  pegasus copy users 10.0.0.1:34601,10.0.0.2:34601:users --state users.state
+  pegasus copy users prod:users --state users.state
   pegasus copy users 10.0.0.1:34601,10.0.0.2:34601:users --state users.state --resume
   pegasus copy users test --filter-hash prefix:test- --no-overwrite --rate 20k`,
 		Annotations: map[string]string{needsCluster: "yes"},
@@ -47,7 +48,7 @@ is for each request.`,
 			if err := c.check(cmd); err != nil {
 				return err
 			}
-			from, to, err := a.openPair(cmd, args)
+			from, to, err := a.openPair(cmd, args, !c.dryRun)
 			if err != nil {
 				return err
 			}
@@ -61,7 +62,7 @@ is for each request.`,
 	writeFlags(cmd, &c.Options, &c.pace)
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "only count the rows that would be copied")
 	c.talk.addFlags(cmd)
-	return changes(cmd)
+	return cmd
 }
 
 func (c *copying) check(cmd *cobra.Command) error {
@@ -74,27 +75,32 @@ func (c *copying) check(cmd *cobra.Command) error {
 	return c.keep.check("")
 }
 
-// openPair opens the two tables of a command.
-func (a *app) openPair(cmd *cobra.Command, args []string) (from, to *place, err error) {
+// openPair opens the two tables of a command, which may write to the second one.
+func (a *app) openPair(cmd *cobra.Command, args []string, writes bool) (from, to *place, err error) {
 	first, rest, err := a.arguments(cmd, args, "TO")
 	if err != nil {
 		return nil, nil, err
 	}
-	fromMetas, fromTable, err := a.parsePlace("TABLE", first)
+	source, err := a.parsePlace("TABLE", first)
 	if err != nil {
 		return nil, nil, err
 	}
-	toMetas, toTable, err := a.parsePlace("TO", rest[0])
+	target, err := a.parsePlace("TO", rest[0])
 	if err != nil {
 		return nil, nil, err
 	}
-	if slices.Equal(fromMetas, toMetas) && fromTable == toTable {
+	if slices.Equal(source.metas, target.metas) && source.table == target.table {
 		return nil, nil, exit.Errorf(exit.Usage, "TO: it is the same table")
 	}
-	if from, err = a.openPlace(cmd.Context(), first, fromMetas, fromTable); err != nil {
+	if from, err = a.openPlace(cmd.Context(), source); err != nil {
 		return nil, nil, err
 	}
-	if to, err = a.openPlace(cmd.Context(), rest[0], toMetas, toTable); err != nil {
+	if to, err = a.openPlace(cmd.Context(), target); err == nil && writes {
+		if err = target.mayWrite(to); err != nil {
+			to.close()
+		}
+	}
+	if err != nil {
 		from.close()
 		return nil, nil, err
 	}

@@ -48,8 +48,7 @@ func newDiffCommand(a *app) *cobra.Command {
 		Use:   "diff [TABLE] TO",
 		Short: "Compare the rows of two tables",
 		Long: `Compare the rows of two tables, and print those that differ or are in one only. TO is a
-table, or host:port,...:TABLE with the meta servers of another cluster; so may the first
-one be. The status is 0 if there is no difference and 3 if there is one.
+table, or CLUSTER:TABLE as that of copy; so may the first one be. The status is 0 if there is no difference and 3 if there is one.
 
 Values are compared, and with --ttl the times at which rows expire, two seconds more or
 less. What seems to differ is read again after --settle, so that rows that are written at
@@ -69,7 +68,7 @@ grow with the tables. --timeout is for each request.`,
 				return exit.Errorf(exit.Usage, "-o raw: a difference has more than one value")
 			}
 			var err error
-			if d.left, d.right, err = a.openPair(cmd, args); err != nil {
+			if d.left, d.right, err = a.openPair(cmd, args, false); err != nil {
 				return err
 			}
 			defer d.left.close()

@@ -61,7 +61,7 @@ name when it is whole, FILE.part until then. Interrupted or killed, it goes on w
 			if err := e.check(cmd, rest[0]); err != nil {
 				return err
 			}
-			p, err := a.openPlace(cmd.Context(), table, a.metaServers(), table)
+			p, err := a.openPlace(cmd.Context(), a.own(table))
 			if err != nil {
 				return err
 			}

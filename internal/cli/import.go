@@ -61,7 +61,7 @@ sure; so some may be written twice, which changes nothing. --timeout is for each
 			if err := i.check(cmd, rest[0]); err != nil {
 				return err
 			}
-			p, err := a.openPlace(cmd.Context(), table, a.metaServers(), table)
+			p, err := a.openPlace(cmd.Context(), a.own(table))
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/internal/cli/config"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/resume"
 )
@@ -19,21 +20,49 @@ type place struct {
 	close func()
 }
 
-// parsePlace returns the meta servers and the table of an argument "TABLE", of the cluster of
-// the command, or "host:port,...:TABLE", of another one.
-func (a *app) parsePlace(name, arg string) (metas []string, table string, err error) {
+// spot is where a place is.
+type spot struct {
+	arg     string // as it was typed
+	metas   []string
+	table   string
+	name    string // of the cluster in the file, "" if that does not name it
+	cluster config.Cluster
+}
+
+// own is a table of the cluster of the command.
+func (a *app) own(table string) spot {
+	return spot{table, a.metaServers(), table, a.conn.name, a.conn.cluster}
+}
+
+// parsePlace finds out what an argument means: "TABLE", of the cluster of the command, or
+// "CLUSTER:TABLE" or "host:port,...:TABLE", of another one.
+func (a *app) parsePlace(name, arg string) (spot, error) {
 	i := strings.LastIndexByte(arg, ':')
 	if i < 0 {
-		return a.metaServers(), arg, checkTableName(name, arg)
+		return a.own(arg), checkTableName(name, arg)
 	}
-	metas, table = strings.Split(arg[:i], ","), arg[i+1:]
+	other := spot{arg: arg, metas: strings.Split(arg[:i], ","), table: arg[i+1:]}
+	if !allAddresses(other.metas) {
+		file, err := config.Load(a.streams.Getenv)
+		if err != nil {
+			return spot{}, exit.Errorf(exit.Usage, "%w", err)
+		}
+		c, ok := file.Cluster[arg[:i]]
+		if !ok {
+			return a.own(arg), nil // names of tables may have colons
+		}
+		other.name, other.cluster, other.metas = arg[:i], c, c.Meta
+	}
+	return other, checkTableName(name, other.table)
+}
+
+func allAddresses(metas []string) bool {
 	for _, m := range metas {
 		if host, port, err := net.SplitHostPort(m); err != nil || host == "" || port == "" {
-			// Names of tables may have colons.
-			return a.metaServers(), arg, nil
+			return false
 		}
 	}
-	return metas, table, checkTableName(name, table)
+	return true
 }
 
 func checkTableName(name, table string) error {
@@ -45,18 +74,29 @@ func checkTableName(name, table string) error {
 
 // openPlace opens a table and finds out which one it is. --timeout is for that, and for each
 // request.
-func (a *app) openPlace(ctx context.Context, name string, metas []string, table string) (*place, error) {
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: metas, OperationTimeout: a.timeout})
+func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
+	cluster, err := pegasus.New(pegasus.Config{MetaServers: at.metas, OperationTimeout: a.timeout})
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.find(ctx, cluster, metas, table)
+	p, err := a.find(ctx, cluster, at.metas, at.table)
 	if err != nil {
 		cluster.Close()
 		return nil, err
 	}
-	p.name, p.close = name, func() { cluster.Close() }
+	p.name, p.close = at.arg, func() { cluster.Close() }
 	return p, nil
+}
+
+// mayWrite holds a place that is written to to what the file says of its cluster.
+func (at *spot) mayWrite(p *place) error {
+	switch want := at.cluster.ClusterName; {
+	case at.cluster.ReadOnly:
+		return exit.Errorf(exit.Refused, "TO: the cluster %s is read_only in the file of clusters", at.name)
+	case want != "" && want != p.Cluster:
+		return exit.Errorf(exit.Refused, "TO: cluster %s: its servers are those of %q, not of %q", at.name, p.Cluster, want)
+	}
+	return nil
 }
 
 func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, metas []string, table string) (*place, error) {
@@ -70,15 +110,15 @@ func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, metas []string
 	if err != nil {
 		return nil, err
 	}
-	name, err := clusterName(ctx, metas)
+	name, err := nameOf(ctx, metas)
 	if err != nil {
 		return nil, err
 	}
 	return &place{Place: resume.Place{Cluster: name, Table: table, ID: info.ID, Partitions: info.Partitions}, Table: t}, nil
 }
 
-// clusterName asks a cluster for its name, which it may not have.
-func clusterName(ctx context.Context, metas []string) (string, error) {
+// nameOf asks a cluster for its name, which it may not have.
+func nameOf(ctx context.Context, metas []string) (string, error) {
 	c, err := admin.New(admin.Config{MetaServers: metas})
 	if err != nil {
 		return "", err
