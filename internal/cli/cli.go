@@ -114,6 +114,11 @@ func newRoot(a *app) *cobra.Command {
 		newClearCommand(a),
 		newCopyCommand(a),
 		newDiffCommand(a),
+		newDoctorCommand(a),
+		newPingCommand(a),
+		newNodeCommand(a),
+		newMetaCommand(a),
+		newBalanceCommand(a),
 	)
 	a.complete(root)
 	return root

@@ -93,9 +93,6 @@ func first(settings ...setting) setting {
 // guard holds a command to what the file says of the cluster.
 func (a *app) guard(cmd *cobra.Command) error {
 	c := a.conn
-	if c.cluster.ReadOnly && doesChange(cmd) {
-		return exit.Errorf(exit.Refused, "%s: the cluster %s is read_only in the file of clusters", cmd.CommandPath(), c.name)
-	}
 	if a.confirm != "" && a.confirm != c.name {
 		return exit.Errorf(exit.Refused, "--confirm: %q is not the cluster, which is %q, from %s", a.confirm, c.name, c.meta.source)
 	}
@@ -103,8 +100,20 @@ func (a *app) guard(cmd *cobra.Command) error {
 	if c.cluster.Danger {
 		a.streams.Danger = c.name
 	}
-	if c.cluster.ClusterName != "" && doesChange(cmd) {
-		return a.checkClusterName(cmd.Context())
+	if doesChange(cmd) {
+		return a.mayChange(cmd.Context(), cmd.CommandPath())
+	}
+	return nil
+}
+
+// mayChange tells whether the file lets a command change something.
+func (a *app) mayChange(ctx context.Context, command string) error {
+	c := a.conn
+	if c.cluster.ReadOnly {
+		return exit.Errorf(exit.Refused, "%s: the cluster %s is read_only in the file of clusters", command, c.name)
+	}
+	if c.cluster.ClusterName != "" {
+		return a.checkClusterName(ctx)
 	}
 	return nil
 }
@@ -126,23 +135,35 @@ func (a *app) checkClusterName(ctx context.Context) error {
 	})
 }
 
-// changing marks the commands that change something in a cluster.
+// changing marks the commands that change something in a cluster: all ways to use them, or
+// those with a flag.
 const changing = "changing"
 
+const always = "always"
+
 // changes marks a command so.
-func changes(cmd *cobra.Command) *cobra.Command {
-	cmd.Annotations[changing] = "yes"
+func changes(cmd *cobra.Command) *cobra.Command { return changesWith(cmd, always) }
+
+// changesWith marks one that changes something with a flag only.
+func changesWith(cmd *cobra.Command, flag string) *cobra.Command {
+	cmd.Annotations[changing] = flag
 	return cmd
 }
 
 // doesChange tells whether a command changes something, with the flags that it was given.
 func doesChange(cmd *cobra.Command) bool {
-	for _, name := range []string{"status", "dry-run"} {
-		if f := cmd.Flags().Lookup(name); f != nil && f.Value.String() == "true" {
-			return false
-		}
+	given := func(flag string) bool {
+		f := cmd.Flags().Lookup(flag)
+		return f != nil && f.Value.String() == "true"
 	}
-	return cmd.Annotations[changing] != ""
+	switch how := cmd.Annotations[changing]; how {
+	case "":
+		return false
+	case always:
+		return !given("status") && !given("dry-run")
+	default:
+		return given(how)
+	}
 }
 
 // whereFrom says where the addresses came from that did not answer, and what to do.

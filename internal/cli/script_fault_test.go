@@ -18,7 +18,7 @@ import (
 
 // faultCommands are commands of scripts that bring trouble.
 var faultCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"fill": fill, "at": at, "calm": calm, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox,
+	"fill": fill, "at": at, "calm": healOnebox, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox,
 }
 
 // table opens a table of the onebox.
@@ -127,8 +127,8 @@ func anotherOnebox(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("OTHER_META", strings.Join(srv.MetaServers(), ","))
 }
 
-// calm ends faults, and starts the servers again that were killed.
-func calm(ts *testscript.TestScript, _ bool, _ []string) {
+// healOnebox ends faults, and starts the servers again that were killed.
+func healOnebox(ts *testscript.TestScript, _ bool, _ []string) {
 	srv := ts.Value("onebox").(*onebox.Server)
 	srv.Intercept(nil)
 	for i := range srv.ReplicaServers() {

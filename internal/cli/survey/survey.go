@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -83,7 +84,9 @@ func Take(ctx context.Context, c *admin.Client, metas []string) (*Survey, error)
 	var info map[string]string
 	var nodes []admin.Node
 	var tables []admin.Table
+	var asked []Server
 	err := together(
+		func() error { asked = askAll(ctx, c, metas); return nil },
 		func() (err error) { info, err = c.ClusterInfo(ctx); return err },
 		func() (err error) { nodes, err = c.Nodes(ctx); return err },
 		func() (err error) { tables, err = c.Tables(ctx, admin.TableAvailable); return err },
@@ -93,7 +96,11 @@ func Take(ctx context.Context, c *admin.Client, metas []string) (*Survey, error)
 		metas = listed
 	}
 	for _, addr := range metas {
-		s.Metas = append(s.Metas, Server{Addr: addr})
+		m := Server{Addr: addr}
+		if i := slices.IndexFunc(asked, func(s Server) bool { return s.Addr == addr }); i >= 0 {
+			m = asked[i]
+		}
+		s.Metas = append(s.Metas, m)
 	}
 	for _, n := range nodes {
 		s.Nodes = append(s.Nodes, Node{Server: Server{Addr: n.Address}, Alive: n.Alive, NodeLoad: unknownNode})
@@ -110,22 +117,24 @@ func Take(ctx context.Context, c *admin.Client, metas []string) (*Survey, error)
 // ask asks all servers, and the leader about all tables.
 func (s *Survey) ask(ctx context.Context, c *admin.Client) {
 	var wg sync.WaitGroup
-	for i := range s.Metas {
-		wg.Go(func() { s.Metas[i].ask(ctx, c) })
+	for i, m := range s.Metas {
+		if m.RTT == 0 {
+			wg.Go(func() { s.Metas[i] = Ask(ctx, c, m.Addr) })
+		}
 	}
 	counters := make([]admin.Counters, len(s.Nodes))
 	for i := range s.Nodes {
-		n := &s.Nodes[i]
-		wg.Go(func() { n.ask(ctx, c) })
+		n, addr := &s.Nodes[i], s.Nodes[i].Addr
+		wg.Go(func() { n.Server = Ask(ctx, c, addr) })
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, Wait)
 			defer cancel()
-			n.Disks, _ = c.Disks(ctx, n.Addr) // unknown, then
+			n.Disks, _ = c.Disks(ctx, addr) // unknown, then
 		})
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, Wait)
 			defer cancel()
-			counters[i], n.CountersErr = c.Counters(ctx, n.Addr, prefixes...)
+			counters[i], n.CountersErr = c.Counters(ctx, addr, prefixes...)
 		})
 	}
 	turns := make(chan struct{}, atOnce)
@@ -147,25 +156,41 @@ func (s *Survey) ask(ctx context.Context, c *admin.Client) {
 	s.load(counters)
 }
 
-// ask has the server give a sign of life. Whatever it answers is one.
-func (s *Server) ask(ctx context.Context, c *admin.Client) {
+// askAll asks servers side by side.
+func askAll(ctx context.Context, c *admin.Client, addrs []string) []Server {
+	servers := make([]Server, len(addrs))
+	var wg sync.WaitGroup
+	for i, addr := range addrs {
+		wg.Go(func() { servers[i] = Ask(ctx, c, addr) })
+	}
+	wg.Wait()
+	return servers
+}
+
+// Ask asks a server for a sign of life. Whatever it answers is one.
+func Ask(ctx context.Context, c *admin.Client, addr string) Server {
 	ctx, cancel := context.WithTimeout(ctx, Wait)
 	defer cancel()
+	s := Server{Addr: addr}
 	began := time.Now()
-	text, err := c.RemoteCommand(ctx, s.Addr, "server-info")
+	text, err := c.RemoteCommand(ctx, addr, "server-info")
 	s.RTT = time.Since(began)
 	var code admin.ErrorCode
 	if err != nil && !errors.As(err, &code) {
-		s.Err = cause(err)
+		s.Err = Cause(err)
 	}
 	s.Version = version(text)
+	return s
 }
 
-// cause returns what has happened, without the operation and the server that are told
+// Cause returns what has happened, without the operation and the server that are told
 // beside it.
-func cause(err error) error {
+func Cause(err error) error {
 	var e *admin.Error
+	var dial *net.OpError
 	switch {
+	case errors.As(err, &dial):
+		return dial.Err
 	case errors.Is(err, context.DeadlineExceeded):
 		return errors.New("no answer within " + Wait.String())
 	case errors.As(err, &e):

@@ -48,7 +48,7 @@ func (s *Survey) Verdict() Verdict {
 	for i := range s.Tables {
 		t := &s.Tables[i]
 		if t.Err != nil {
-			failed = append(failed, fmt.Sprintf("where table %s is cannot be told: %v", t.Name, cause(t.Err)))
+			failed = append(failed, fmt.Sprintf("where table %s is cannot be told: %v", t.Name, Cause(t.Err)))
 		}
 		partitions += len(t.Partitions)
 		short += t.Count(Short)
