@@ -119,6 +119,7 @@ func newRoot(a *app) *cobra.Command {
 		newNodeCommand(a),
 		newMetaCommand(a),
 		newBalanceCommand(a),
+		newBenchCommand(a),
 	)
 	a.complete(root)
 	return root

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "lose-answers": loseAnswers,
-		"make-store": makeStore, "serve-backups": serveBackups,
+		"make-store": makeStore, "serve-backups": serveBackups, "fail-reads": failReads,
 	}
 	maps.Copy(all, faultCommands)
 	return all
@@ -96,4 +96,14 @@ func serveBackups(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = srv.Close() })
 	ts.Setenv("PEGASUS_META", strings.Join(srv.MetaServers(), ","))
+}
+
+// failReads makes the onebox answer every Get with an error.
+func failReads(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Value("onebox").(*onebox.Server).Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task == onebox.TaskGet {
+			return onebox.Action{Error: "ERR_INVALID_PARAMETERS"}
+		}
+		return onebox.Action{}
+	})
 }
