@@ -34,6 +34,19 @@ func start(t *testing.T, c *pegasustest.Cluster) (*service, client) {
 // do sends a request, expects a status, and decodes the answer into v unless that is nil.
 func (c client) do(method, path, body string, want int, v any) {
 	c.t.Helper()
+	text := c.send(method, path, body, want)
+	if v != nil {
+		if err := json.Unmarshal(text, v); err != nil {
+			c.t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+// page returns a page as it is.
+func (c client) page(path string) string { return string(c.send("GET", path, "", 200)) }
+
+func (c client) send(method, path, body string, want int) []byte {
+	c.t.Helper()
 	r, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
@@ -48,11 +61,7 @@ func (c client) do(method, path, body string, want int, v any) {
 	if err != nil || resp.StatusCode != want {
 		c.t.Fatalf("%s %s: %d %s, %v", method, path, resp.StatusCode, text, err)
 	}
-	if v != nil {
-		if err := json.Unmarshal(text, v); err != nil {
-			c.t.Fatalf("%s: %v", text, err)
-		}
-	}
+	return text
 }
 
 func TestSessions(t *testing.T) {
@@ -127,6 +136,14 @@ func TestDebug(t *testing.T) {
 	if len(stats.Tables) != 1 {
 		t.Errorf("%+v", stats)
 	}
+	var diagnosis struct {
+		Steps []struct{ Step, Error string }
+	}
+	c.do("GET", "/debug/diagnosis.json", "", 200, &diagnosis)
+	if len(diagnosis.Steps) == 0 || diagnosis.Steps[0].Error != "" {
+		t.Errorf("%+v", diagnosis)
+	}
+	c.do("GET", "/debug/diagnosis", "", 200, nil)
 	cluster.Kill(0)
 	c.do("GET", "/debug/ready", "", 503, nil)
 }
@@ -189,7 +206,7 @@ func TestNightly(t *testing.T) {
 func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- run(ctx, "127.0.0.1:0", "", "users") }()
+	go func() { ended <- run(ctx, options{listen: "127.0.0.1:0", table: "users", limit: 100}) }()
 	cancel()
 	if err := <-ended; err != nil && ctx.Err() == nil {
 		t.Error(err)

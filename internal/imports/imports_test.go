@@ -101,7 +101,6 @@ var allowed = map[string][]string{
 	"internal/wire/wiretest":     {"internal/wire"},
 	"conformance":                {},
 	"examples/hello":             {"."},
-	"examples/service":           {".", "onebox", "recipe"},
 	"examples/quickstart":        {".", "admin", "onebox", "golang.org/x/term"},
 	"reliability/internal/child": {".", "admin", "onebox"},
 	"reliability/soak":           {".", "admin", "onebox", "pegasustest", "reliability/internal/child"},

@@ -152,13 +152,10 @@ func (strange) Stats() pegasus.Stats {
 	return pegasus.Stats{Tables: []pegasus.TableStats{{Table: "\xff\x00", Operations: []pegasus.OperationStats{{Operation: "Get"}}}}}
 }
 
-// Each query of a dashboard is about metrics that there are.
-func TestDashboards(t *testing.T) {
+// known returns the names of all metrics, of the client and of the onebox.
+func known(t *testing.T) []string {
+	t.Helper()
 	c := pegasustest.Start(t)
-	r := prometheus.NewPedanticRegistry()
-	if err := observe.Register(r, c.Client); err != nil {
-		t.Fatal(err)
-	}
 	server, err := http.Get("http://" + c.MetaServers()[0] + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -168,14 +165,37 @@ func TestDashboards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var known []string
+	var names []string
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)`).FindAllStringSubmatch(string(page), -1) {
-		known = append(known, m[1])
+		names = append(names, m[1])
 	}
-	if len(known) == 0 {
+	if len(names) == 0 {
 		t.Fatalf("the onebox has no metrics: %s", page)
 	}
-	known = append(known, observe.MetricNames()...)
+	return append(names, observe.MetricNames()...)
+}
+
+// The docs, and their alerts, are about metrics that there are.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/observing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := known(t)
+	ours, _, _ := strings.Cut(string(text), "## From the official Go client")
+	for _, name := range regexp.MustCompile(`\bpegasus_(client|server)_[a-z_]+`).FindAllString(ours, -1) {
+		for _, part := range []string{"_bucket", "_sum", "_count"} {
+			name = strings.TrimSuffix(name, part)
+		}
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no metric %s", name)
+		}
+	}
+}
+
+// Each query of a dashboard is about metrics that there are.
+func TestDashboards(t *testing.T) {
+	known := known(t)
 	name := regexp.MustCompile(`pegasus_[a-z_]+`)
 	for _, file := range []string{"client", "onebox"} {
 		b, err := os.ReadFile("dashboards/" + file + ".json")
