@@ -85,10 +85,13 @@ func TestScrape(t *testing.T) {
 	}
 }
 
-// matters reports whether a line is worth showing: no comment, no bucket, and of operations
-// two, which stand for all.
+// matters reports whether a line is worth showing: no comment, no bucket, no failure or retry
+// that was not, and of operations two, which stand for all.
 func matters(line string) bool {
 	if strings.HasPrefix(line, "#") || strings.Contains(line, "_bucket") {
+		return false
+	}
+	if zero := strings.HasSuffix(line, " 0\n"); zero && (strings.Contains(line, "outcome=") || strings.Contains(line, "reason=")) {
 		return false
 	}
 	for _, name := range []string{`operation="`, `db_operation_name="`} {

@@ -143,8 +143,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(f family, v float64, labels ...string) { send(f, prometheus.GaugeValue, v, labels...) }
 	ops := func(table string, all []pegasus.OperationStats) {
 		for _, o := range all {
-			count(operations, o.Latency.Count, table, o.Operation, string(pegasus.ClassOK))
-			for outcome, n := range o.Failed {
+			// Also what has not happened, else the rate would not show when it first does.
+			for _, outcome := range pegasus.ErrorClasses() {
+				n := o.Failed[outcome]
+				if outcome == pegasus.ClassOK {
+					n = o.Latency.Count
+				}
 				count(operations, n, table, o.Operation, string(outcome))
 			}
 			within := make(map[float64]uint64, len(buckets))
@@ -159,8 +163,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, t := range s.Tables {
 		t.Table = strings.ToValidUTF8(t.Table, "\uFFFD")
 		ops(t.Table, t.Operations)
-		for reason, n := range t.Retries {
-			count(retries, n, t.Table, string(reason))
+		for _, reason := range pegasus.RetryReasons() {
+			count(retries, t.Retries[reason], t.Table, string(reason))
 		}
 		without := 0
 		for _, p := range t.Partitions {
