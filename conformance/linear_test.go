@@ -1,10 +1,11 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"path/filepath"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -68,11 +69,14 @@ func TestLinearizable(t *testing.T) {
 		}
 		result, info := porcupine.CheckOperationsVerbose(linearModel, history, linearPatience)
 		if result != porcupine.Ok {
-			file := filepath.Join(t.ArtifactDir(), "history.html")
-			if err := porcupine.VisualizePath(linearModel, info, file); err != nil {
-				t.Error(err)
+			file, err := os.CreateTemp("", "history-*.html")
+			if err == nil {
+				err = errors.Join(porcupine.Visualize(linearModel, info, file), file.Close())
 			}
-			t.Fatalf("history %d is %s; with -artifacts it is drawn in %s", h, result, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Fatalf("history %d is %s; it is drawn in %s", h, result, file.Name())
 		}
 	}
 	t.Logf("%d histories of %d calls", linearHistories, linearClients*linearRPCs)

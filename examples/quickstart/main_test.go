@@ -236,9 +236,9 @@ func TestEveryMethodIsShown(t *testing.T) {
 	for _, i := range []reflect.Type{
 		reflect.TypeFor[pegasus.Client](), reflect.TypeFor[pegasus.TableConnector](), reflect.TypeFor[pegasus.Scanner](),
 	} {
-		for m := range i.Methods() {
-			if !used[m.Name] {
-				t.Errorf("%v.%s is not used", i, m.Name)
+		for k := range i.NumMethod() {
+			if name := i.Method(k).Name; !used[name] {
+				t.Errorf("%v.%s is not used", i, name)
 			}
 		}
 	}

@@ -370,8 +370,11 @@ func TestControlWhileCopying(t *testing.T) {
 		c.mustPut(fmt.Sprint("k", i), fmt.Sprint(i))
 	}
 	for name, control := range map[string]func(){
-		"pause":  func() { controlSplit(m, wire.SplitPause, nil) },
-		"cancel": func() { controlSplit(m, wire.SplitCancel, new(int32(app.View().Count()))) },
+		"pause": func() { controlSplit(m, wire.SplitPause, nil) },
+		"cancel": func() {
+			count := int32(app.View().Count())
+			controlSplit(m, wire.SplitCancel, &count)
+		},
 	} {
 		count := int32(app.View().Count())
 		_, err := db.CompactApp(t.Context(), app.ID, func() (storage.Compaction, error) {

@@ -65,11 +65,13 @@ func prepareDir(dir string, fs vfs.FS) (lock *pebble.Lock, created bool, err err
 
 // lockError tells a lock that somebody holds from a lock file that cannot be opened.
 func lockError(err error) error {
-	if _, ok := errors.AsType[*os.PathError](err); ok {
+	var path *os.PathError
+	if errors.As(err, &path) {
 		return err
 	}
 	// fcntl has no path. Within one process Pebble keeps a list, and no error value for it.
-	if errno, ok := errors.AsType[syscall.Errno](err); ok && (errno == syscall.EAGAIN || errno == syscall.EACCES) ||
+	var errno syscall.Errno
+	if errors.As(err, &errno) && (errno == syscall.EAGAIN || errno == syscall.EACCES) ||
 		strings.Contains(err.Error(), "lock held by current process") {
 		return ErrLocked
 	}

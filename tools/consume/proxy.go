@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	mod "golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
+)
+
+// publish adds the module in the folder root to a folder that is a module proxy.
+func publish(proxy, path, root string) error {
+	escaped, err := mod.EscapePath(path)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(proxy, escaped, "@v")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"list":            version + "\n",
+		version + ".info": fmt.Sprintf(`{"Version":%q,"Time":"2020-01-01T00:00:00Z"}`, version),
+		version + ".mod":  string(gomod),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			return err
+		}
+	}
+	f, err := os.Create(filepath.Join(dir, version+".zip"))
+	if err != nil {
+		return err
+	}
+	if err := zip.CreateFromDir(f, mod.Version{Path: path, Version: version}, root); err != nil {
+		return err
+	}
+	return f.Close()
+}
