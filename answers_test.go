@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -336,7 +337,7 @@ func TestBatchGetIsBounded(t *testing.T) {
 
 func TestConfigJSON(t *testing.T) {
 	var cfg Config
-	text := `{"meta_servers": ["a:1", "b:2"], "operation_timeout": "1500ms", "dial_timeout": "2s", "comment": 1}`
+	text := `{"meta_servers": ["a:1", "b:2"], "operation_timeout": "1500ms", "dial_timeout": "2s"}`
 	if err := json.Unmarshal([]byte(text), &cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -362,6 +363,44 @@ func TestConfigJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(bad), new(Config)); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}
+	}
+}
+
+// Keys that have no effect are errors, with a hint for those of the official client. What
+// else there is counts, for programs that do not look at the error.
+func TestUnknownKeys(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"enable_prometheus": false, "meta_servers": ["a:1"]}`: {"enable_prometheus", "observe/prometheus"},
+		`{"meta_server": ["a:1"], "meta_servers": ["a:1"]}`:     {"meta_server", "connections_per_server"},
+		`{"x": 1, "y": 2, "meta_servers": ["a:1"]}`:             {"x is no key", "y is no key"},
+		`{"meta_servers": ["a:1"], "retry": {"attempts": 3}}`:   {"attempts", "max_attempts"},
+	} {
+		var cfg Config
+		err := json.Unmarshal([]byte(text), &cfg)
+		var ae *ArgumentError
+		if !errors.As(err, &ae) {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %v does not say %q", text, err, w)
+			}
+		}
+		if len(cfg.MetaServers) != 1 {
+			t.Errorf("%s: decoded %+v", text, cfg)
+		}
+	}
+	// The lists of keys are those of the types.
+	full := Config{
+		MetaServers: []string{"a:1"}, OperationTimeout: 1, DialTimeout: 1, Retry: RetryPolicy{1, 1, 1}, RetryBudget: 1, ConnectionsPerServer: 1,
+	}
+	b, err := json.Marshal(full)
+	if err == nil {
+		err = json.Unmarshal(b, new(Config))
+	}
+	if err != nil || reflect.TypeFor[Config]().NumField() != len(configKeys)+4 {
+		t.Errorf("%s: %v", b, err)
 	}
 }
 

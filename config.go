@@ -2,7 +2,6 @@ package pegasus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -15,6 +14,7 @@ import (
 // other than MetaServers is its default.
 //
 // It decodes from JSON: {"meta_servers": ["10.0.0.1:34601"], "operation_timeout": "2s"}.
+// What is no key of it is an error.
 type Config struct {
 	// MetaServers are the meta servers of the cluster, each as "host:port".
 	// The host is a name, an IPv4 address, or an IPv6 address in brackets. All
@@ -84,69 +84,4 @@ func (c *Config) validate() error {
 		return argumentError("ConnectionsPerServer", "is %d, must be 0 to %d", c.ConnectionsPerServer, mostConnections)
 	}
 	return err
-}
-
-// UnmarshalJSON decodes the JSON form. Unknown fields are ignored.
-func (c *Config) UnmarshalJSON(data []byte) error {
-	type plain Config // without this method
-	in := struct {
-		*plain
-		OperationTimeout jsonDuration `json:"operation_timeout"`
-		DialTimeout      jsonDuration `json:"dial_timeout"`
-	}{
-		plain:            (*plain)(c),
-		OperationTimeout: jsonDuration(c.OperationTimeout),
-		DialTimeout:      jsonDuration(c.DialTimeout),
-	}
-	if err := json.Unmarshal(data, &in); err != nil {
-		return err
-	}
-	c.OperationTimeout = time.Duration(in.OperationTimeout)
-	c.DialTimeout = time.Duration(in.DialTimeout)
-	return nil
-}
-
-// MarshalJSON encodes what UnmarshalJSON decodes.
-func (c Config) MarshalJSON() ([]byte, error) {
-	type plain Config
-	return json.Marshal(struct {
-		plain
-		OperationTimeout jsonDuration `json:"operation_timeout,omitempty"`
-		DialTimeout      jsonDuration `json:"dial_timeout,omitempty"`
-	}{plain(c), jsonDuration(c.OperationTimeout), jsonDuration(c.DialTimeout)})
-}
-
-// jsonPolicy is the JSON form of a RetryPolicy.
-type jsonPolicy struct {
-	MaxAttempts int          `json:"max_attempts,omitempty"`
-	MinPause    jsonDuration `json:"min_pause,omitempty"`
-	MaxPause    jsonDuration `json:"max_pause,omitempty"`
-}
-
-// UnmarshalJSON decodes the JSON form. Unknown fields are ignored.
-func (p *RetryPolicy) UnmarshalJSON(data []byte) error {
-	in := jsonPolicy{p.MaxAttempts, jsonDuration(p.MinPause), jsonDuration(p.MaxPause)}
-	if err := json.Unmarshal(data, &in); err != nil {
-		return err
-	}
-	*p = RetryPolicy{in.MaxAttempts, time.Duration(in.MinPause), time.Duration(in.MaxPause)}
-	return nil
-}
-
-// MarshalJSON encodes what UnmarshalJSON decodes.
-func (p RetryPolicy) MarshalJSON() ([]byte, error) {
-	return json.Marshal(jsonPolicy{p.MaxAttempts, jsonDuration(p.MinPause), jsonDuration(p.MaxPause)})
-}
-
-// jsonDuration is a duration that reads as "1m30s" in JSON.
-type jsonDuration time.Duration
-
-func (d *jsonDuration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	*d = jsonDuration(v)
-	return err
-}
-
-func (d jsonDuration) MarshalText() ([]byte, error) {
-	return []byte(time.Duration(d).String()), nil
 }
