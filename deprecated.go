@@ -9,6 +9,13 @@ package pegasus
 //go:fix inline
 func NewScanOptions() *ScannerOptions { return DefaultScannerOptions() }
 
+// NewConfig returns a Config with these meta servers.
+//
+// Deprecated: use a literal.
+//
+//go:fix inline
+func NewConfig(metaServers []string) *Config { return &Config{MetaServers: metaServers} }
+
 // OpType is the type of PError.Op.
 //
 // Deprecated: use string.

@@ -61,6 +61,7 @@ func run(write bool, official string) (err error) {
 		{"pegasustest in tests", u.inTests},
 		{"the client beside thrift v0.13.0", u.besideThrift},
 		{"the command, and the program of the README", u.command},
+		{"the steps of docs/migrating.md", u.migrate},
 		{"the client beside the official one", u.besideOfficial},
 	} {
 		if s.name == "the client beside the official one" && official == "" {
@@ -80,6 +81,8 @@ type user struct {
 	root string // of the checkout
 	dir  string // for everything
 	env  []string
+
+	official bool // the official client is there
 }
 
 func (u *user) setUp(official string) error {
@@ -87,10 +90,13 @@ func (u *user) setUp(official string) error {
 	if err := publish(proxy, module, u.root); err != nil {
 		return err
 	}
-	if official != "" {
-		if err := publish(proxy, officialModule, official); err != nil {
-			return err
-		}
+	u.official = official != ""
+	if !u.official {
+		// A module is needed that can be required; what is in it is not.
+		official = filepath.Join(u.root, "tools/consume/testdata/stub")
+	}
+	if err := publish(proxy, officialModule, official); err != nil {
+		return err
 	}
 	out, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
 	if err != nil {

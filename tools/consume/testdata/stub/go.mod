@@ -1,0 +1,3 @@
+module github.com/apache/incubator-pegasus/go-client
+
+go 1.18
