@@ -128,7 +128,7 @@ func (t *Table) connect(ctx context.Context, x *exchange, snap *route.Snapshot, 
 		}
 		x.attempts++
 		x.last = err
-		if policy.exhausted(x.attempts) || errors.Is(err, ErrClosed) {
+		if policy.exhausted(x.attempts) || errors.Is(err, ErrClosed) || rpc.Permanent(err) {
 			return err
 		}
 	case <-changed:

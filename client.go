@@ -56,6 +56,10 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Dial != nil {
 		resolver = nil
 	}
+	var auth *rpc.Auth
+	if cfg.Auth != nil {
+		auth = rpc.NewAuth(cfg.Auth.Mechanism(), cfg.Auth.Start, cfg.AuthOptional)
+	}
 	observers := cfg.Observers
 	if cfg.Logger != nil {
 		observers = append(slices.Clone(observers), logging(cfg.Logger))
@@ -64,6 +68,7 @@ func New(cfg Config) (*Cluster, error) {
 	pool := rpc.NewPool(rpc.PoolOptions{
 		Dial:             cfg.Dial,
 		DialTimeout:      cfg.DialTimeout,
+		Auth:             auth,
 		Connections:      cfg.ConnectionsPerServer,
 		RetriesPerSecond: cfg.RetryBudget,
 		Events:           connectionEvents(&events),

@@ -25,8 +25,8 @@ type Config struct {
 	// OpenTable included. Default 10 s. In JSON a text such as "500ms".
 	OperationTimeout time.Duration `json:"operation_timeout,omitempty"`
 
-	// DialTimeout bounds one attempt to connect to a server. Default 3 s. In
-	// JSON a text such as "500ms".
+	// DialTimeout bounds one attempt to connect to a server, authentication included.
+	// Default 3 s. In JSON a text such as "500ms".
 	DialTimeout time.Duration `json:"dial_timeout,omitempty"`
 
 	// Retry says how operations are tried again. In JSON {"max_attempts": 3,
@@ -56,9 +56,18 @@ type Config struct {
 	// Default: nothing is logged.
 	Logger *slog.Logger `json:"-"`
 
-	// Dial opens a connection to a server; it replaces the network in tests.
-	// Default: TCP. With a Dial of one's own, host names of meta servers are
-	// passed to it as they are.
+	// Auth authenticates connections to servers, which is a part of making them.
+	// Default: they are not authenticated. See Authenticator.
+	Auth Authenticator `json:"-"`
+
+	// AuthOptional goes on without authentication where a server knows none, or has it
+	// disabled, as the Java client does: for a cluster that is about to demand it.
+	// Default: that is ErrAuthUnsupported.
+	AuthOptional bool `json:"-"`
+
+	// Dial opens a connection to a server; it replaces the network in tests, and is
+	// where TLS comes in. Default: TCP. With a Dial of one's own, host names of meta
+	// servers are passed to it as they are.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error) `json:"-"`
 
 	// Clock tells the time that a time to live is added to: the expiry that is
@@ -76,6 +85,9 @@ const mostConnections = 1 << 16
 // validate reports the first field with an illegal value.
 func (c *Config) validate() error {
 	err := argument.Config(c.MetaServers, c.OperationTimeout, c.DialTimeout)
+	if err == nil {
+		err = argument.Auth(c.Auth, c.AuthOptional)
+	}
 	var ae *argument.Error
 	switch {
 	case errors.As(err, &ae):

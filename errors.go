@@ -55,6 +55,23 @@ var (
 	// lost its place, because the server is older than Pegasus 2.3.
 	ErrCannotResume = errors.New("the server is too old to resume the scan of a table")
 
+	// ErrAuth: a connection could not be authenticated. All errors of Config.Auth are
+	// this one, and so are the three that follow.
+	ErrAuth = rpc.ErrAuth
+
+	// ErrAuthRequired: the server demands authentication, and there is no Config.Auth. Such
+	// a server drops requests without a word; it is found out after 1.25 s.
+	ErrAuthRequired = rpc.ErrAuthRequired
+
+	// ErrAuthUnsupported: the server does not offer the mechanism of Config.Auth, or knows
+	// no authentication. See Config.AuthOptional.
+	ErrAuthUnsupported = rpc.ErrAuthUnsupported
+
+	// ErrAuthRefused: the server does not accept the client's credentials. Servers mostly
+	// say so by closing the connection, as they do when they end: operations try again
+	// then until their time is over.
+	ErrAuthRefused = rpc.ErrAuthRefused
+
 	// ErrReplyTooLarge: an answer was larger than the 256 MiB that are accepted.
 	// Ask for less: fewer entries, or keys without their values. (Scanners ask
 	// for smaller batches then by themselves.)

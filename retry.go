@@ -112,7 +112,7 @@ func judge(err error) verdict {
 	case errors.Is(err, ErrReplyTooLarge):
 		return verdict{permanent: true, maybeApplied: true}
 	case errors.As(err, &re):
-		return verdict{maybeApplied: re.Sent}
+		return verdict{permanent: rpc.Permanent(err), maybeApplied: re.Sent}
 	case errors.As(err, &code):
 		switch code {
 		case ErrObjectNotFound, ErrInvalidState, ErrInactiveState, ErrParentMisused:

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/internal/argument"
 	"github.com/pegasus-go/pegasus/internal/route"
 	"github.com/pegasus-go/pegasus/internal/rpc"
@@ -22,8 +23,17 @@ type Config struct {
 	// the call to the return. Default 30 s.
 	OperationTimeout time.Duration
 
-	// DialTimeout bounds one attempt to connect to a server. Default 3 s.
+	// DialTimeout bounds one attempt to connect to a server, authentication included.
+	// Default 3 s.
 	DialTimeout time.Duration
+
+	// Auth authenticates connections to servers: see [pegasus.Authenticator]. Default:
+	// they are not authenticated.
+	Auth pegasus.Authenticator
+
+	// AuthOptional goes on without authentication where a server knows none, or has it
+	// disabled. Default: that is pegasus.ErrAuthUnsupported.
+	AuthOptional bool
 
 	// Dial opens a connection to a server; it replaces the network in tests.
 	// Default: TCP. With a Dial of one's own, host names of meta servers are
@@ -46,6 +56,9 @@ func New(cfg Config) (*Client, error) {
 	if err := argument.Config(cfg.MetaServers, cfg.OperationTimeout, cfg.DialTimeout); err != nil {
 		return nil, refuse("New", "", err)
 	}
+	if err := argument.Auth(cfg.Auth, cfg.AuthOptional); err != nil {
+		return nil, refuse("New", "", err)
+	}
 	var resolver route.Resolver = net.DefaultResolver
 	if cfg.Dial != nil {
 		resolver = nil
@@ -54,7 +67,11 @@ func New(cfg Config) (*Client, error) {
 }
 
 func connect(cfg Config, resolver route.Resolver) *Client {
-	pool := rpc.NewPool(rpc.PoolOptions{Dial: cfg.Dial, DialTimeout: cfg.DialTimeout})
+	var auth *rpc.Auth
+	if cfg.Auth != nil {
+		auth = rpc.NewAuth(cfg.Auth.Mechanism(), cfg.Auth.Start, cfg.AuthOptional)
+	}
+	pool := rpc.NewPool(rpc.PoolOptions{Dial: cfg.Dial, DialTimeout: cfg.DialTimeout, Auth: auth})
 	c := &Client{
 		pool:    pool,
 		meta:    route.NewMeta(pool, cfg.MetaServers, resolver),

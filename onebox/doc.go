@@ -20,8 +20,7 @@
 //
 // The behaviour is that of Apache Pegasus 2.5.0, down to error codes, limits
 // and where a scan ends. What needs a real cluster (the RPCs about backups and
-// restores, duplication, bulk load, access control) is answered with
-// ERR_OPERATION_DISABLED.
+// restores, duplication, bulk load) is answered with ERR_OPERATION_DISABLED.
 //
 // A table serves while it is split, compacted and backed up. Manual compactions
 // are made one at a time, of all levels of the store whatever target_level and
@@ -44,6 +43,9 @@
 //
 // # Exposure
 //
-// There is no authentication and no encryption. A Server listens on loopback
-// addresses only, unless Options.AllowNonLoopback says otherwise.
+// A Server listens on loopback addresses only, unless Options.AllowNonLoopback says
+// otherwise. There is no encryption, and no authentication without Options.Auth. With it,
+// clients have to authenticate before anything else, as those of a secured Apache Pegasus
+// do, and Auth.ACL keeps them to the tables that are for them. The pages over HTTP are for
+// everybody in any case.
 package onebox

@@ -95,6 +95,9 @@ type Options struct {
 	// a Dir at the same time, and none while another writes to it.
 	ReadOnly bool
 
+	// Auth makes clients prove who they are. Default: anybody is served.
+	Auth *Auth
+
 	// Clock tells the time for everything that expires. Default: time.Now.
 	Clock func() time.Time
 	// SweepInterval is the time between two passes that delete expired records,
@@ -148,6 +151,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, badOption("ReplicaServers", "%d is not in 1 to %d", n, server.MaxNodes)
 	}
 	var err error
+	if err = o.Auth.check(); err != nil {
+		return o, err
+	}
 	if o.Tables, err = o.tables(); err != nil {
 		return o, err
 	}
@@ -205,6 +211,7 @@ func (o *Options) server() (server.Options, error) {
 		Dir:                 o.Dir,
 		BackupDir:           o.BackupDir,
 		ClusterName:         o.ClusterName,
+		Access:              o.Auth.access(),
 		Limits:              o.Limits,
 	}, nil
 }

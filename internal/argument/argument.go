@@ -50,6 +50,17 @@ func Config(metaServers []string, operationTimeout, dialTimeout time.Duration) e
 	return nil
 }
 
+// Auth refuses a way to authenticate that makes no sense. a may be nil.
+func Auth(a interface{ Mechanism() string }, optional bool) error {
+	switch {
+	case a == nil && optional:
+		return Errorf("AuthOptional", "must not be set without Auth")
+	case a != nil && a.Mechanism() == "":
+		return Errorf("Auth", "has a mechanism without a name")
+	}
+	return nil
+}
+
 // Address refuses what is not "host:port".
 func Address(name, addr string) error {
 	host, port, err := net.SplitHostPort(addr)

@@ -84,9 +84,10 @@ func refused(err error) bool {
 // isWrong reports whether err shows that a server will never be of use. A meta
 // server that has just been started knows nothing for a moment, and the request for
 // a configuration is known to all versions: it does not count if they have been met.
+// One that does not listen to the client will not do so later.
 func (q *question) isWrong(err error) bool {
 	switch unknown := errors.Is(err, wire.ErrHandlerNotFound); {
-	case unknown && q.task != wire.TaskQueryConfig:
+	case unknown && q.task != wire.TaskQueryConfig, rpc.Permanent(err):
 		return true
 	case q.meta.hasMet():
 		return false

@@ -89,6 +89,9 @@ func (q *question) start(c *contact, f func()) {
 // call sends the request, in turn if it is exclusive, and waits for the answer.
 func (q *question) call(c *contact, reply *wire.Reply) error {
 	conn, err := q.meta.pool.Node(c.addr).Conn(q.ctx)
+	if err != nil && rpc.Broke(err) && !q.meta.hasMet() && speaksTLS(q.ctx, q.meta.pool, c.addr) {
+		return wire.OtherProtocol("TLS")
+	}
 	if err != nil {
 		return err
 	}

@@ -30,8 +30,8 @@ type MetaError struct {
 	// Received is set if a server may have received the request without refusing it.
 	Received bool
 	// Wrong is set if the servers have answered, or one at least of the addresses
-	// of each name, and none is a meta server that knows the request: asking again
-	// is of no use.
+	// of each name, and none is a meta server that knows the request and listens to the
+	// client: asking again is of no use.
 	Wrong bool
 }
 

@@ -51,7 +51,7 @@ func hungUp(err error) bool {
 	if !errors.As(err, &re) || !re.Sent {
 		return false
 	}
-	for _, other := range []error{wire.ErrMalformed, wire.ErrReplyTooLarge, rpc.ErrStalled, rpc.ErrClosed} {
+	for _, other := range []error{wire.ErrMalformed, wire.ErrReplyTooLarge, rpc.ErrStalled, rpc.ErrClosed, rpc.ErrAuth} {
 		if errors.Is(err, other) {
 			return false
 		}

@@ -276,6 +276,8 @@ func (c *Conn) deliver(replies []wire.Reply, waiters *[batch]*Call, own bool, f 
 			c.mu.received = max(c.mu.received, cl.end)
 		case replies[i].Seq == c.mu.watch.probe:
 			c.mu.received = max(c.mu.received, c.mu.watch.probeEnd)
+		default:
+			c.mu.watch.demand.answeredLocked(c, &replies[i], now)
 		}
 		waiters[i] = cl
 	}

@@ -231,13 +231,19 @@ func (n *Node) open(ctx context.Context, l Lane) (*Conn, error) {
 	began := time.Now()
 	dialing, cancel := context.WithTimeout(ctx, opts.DialTimeout)
 	nc, err := opts.Dial(dialing, "tcp", n.addr)
-	cancel()
 	if err != nil {
 		n.hung.Store(false) // it is gone now, which may end
 	}
 	if errors.Is(err, context.DeadlineExceeded) { // which is not that of a call
 		err = fmt.Errorf("no connection within %v", opts.DialTimeout)
 	}
+	if err == nil && opts.Auth != nil {
+		if err = opts.Auth.negotiate(dialing, nc, n.addr); err != nil {
+			nc.Close()
+			n.hung.Store(errors.Is(err, ErrStalled) && ctx.Err() == nil)
+		}
+	}
+	cancel()
 	if opts.Events.Dialed != nil && (err == nil || ctx.Err() == nil) {
 		opts.Events.Dialed(n.addr, l, time.Since(began), err)
 	}

@@ -18,8 +18,10 @@ type PoolOptions struct {
 	Options
 	// Dial opens a connection. Default: TCP, without delay of small writes.
 	Dial DialFunc
-	// DialTimeout bounds one attempt to connect. Default 3 s.
+	// DialTimeout bounds one attempt to connect, authentication included. Default 3 s.
 	DialTimeout time.Duration
+	// Auth authenticates connections. Nil: they are not.
+	Auth *Auth
 	// Connections is the number of connections to a server for small requests.
 	// Default 1.
 	Connections int

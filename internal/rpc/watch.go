@@ -24,7 +24,7 @@ const slowLink = 128 << 10
 // watch sees to it that somebody notices when a server does not answer: a timer
 // that runs while answers are owed, and only then. What a silence leads to:
 //
-//	after SilentAfter        the listeners of the pending calls are told
+//	after SilentAfter        the listeners of the pending calls are told, see also demand
 //	after ProbeAfter         the server is asked for a sign of life
 //	after ProbeAfter again   the connection counts as dead (later if much is on its way)
 //
@@ -47,6 +47,8 @@ type watch struct {
 	probeEnd  int64         // where it ends in the stream
 	pause     time.Duration // no probe again before, unless somebody calls
 	notBefore time.Time     // the end of that
+
+	demand demand
 }
 
 // overs are functions that listeners have returned. They are called without
@@ -184,13 +186,14 @@ func (c *Conn) onWatch() {
 		w.owing = true
 	}
 	var listeners []Listener
-	stalled, probed := false, w.probed
+	var dead error
+	probed := w.probed
 	var quiet time.Duration
 	if c.mu.calls.n == 0 && !w.owing {
 		w.at = time.Time{}
 		c.mu.calls.shrink()
 	} else {
-		listeners, stalled = c.silenceLocked(now)
+		listeners, dead = c.silenceLocked(now)
 		if at := c.nextLocked(now); next.IsZero() || at.Before(next) {
 			next = at
 		}
@@ -205,8 +208,8 @@ func (c *Conn) onWatch() {
 		// As in abandon, what is not written yet will be.
 		cl.complete(&Error{Addr: c.addr, Sent: true, Err: ErrTimeout})
 	}
-	if stalled {
-		c.Fail(ErrStalled)
+	if dead != nil {
+		c.Fail(dead)
 		return
 	}
 	c.tell(listeners)
@@ -216,27 +219,32 @@ func (c *Conn) onWatch() {
 }
 
 // silenceLocked does what is due. It returns the listeners that are to be told,
-// and whether the connection counts as dead.
-func (c *Conn) silenceLocked(now time.Time) (listeners []Listener, stalled bool) {
+// and why the connection counts as dead, if it does.
+func (c *Conn) silenceLocked(now time.Time) (listeners []Listener, dead error) {
 	w := &c.mu.watch
-	if w.since.IsZero() {
+	switch {
+	case c.demandedLocked(now):
+		return nil, ErrAuthRequired
+	case w.since.IsZero():
 		w.since = now
-		return nil, false
+		return nil, nil
+	case c.answeredLocked(now):
+		return nil, nil
 	}
 	quiet := now.Sub(w.since)
-	if c.answeredLocked(now) {
-		return nil, false
-	}
 	if quiet >= c.opts.SilentAfter {
 		listeners = c.listenersLocked()
+		if c.asksLocked() {
+			c.askLocked()
+		}
 	}
 	switch {
 	case w.probed && !now.Before(w.deadAt):
-		return nil, true
+		return nil, ErrStalled
 	case !w.probed && quiet >= c.opts.ProbeAfter:
 		c.probeLocked(now)
 	}
-	return listeners, false
+	return listeners, nil
 }
 
 // listenersLocked returns the listeners of calls that are pending, or wait for

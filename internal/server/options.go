@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/server/access"
 	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
@@ -43,6 +44,8 @@ type Options struct {
 	BackupDir string
 	// ClusterName is the name in cluster_info. Default "onebox".
 	ClusterName string
+	// Access is what is demanded of clients. Nil: nothing.
+	Access *access.Access
 	// Limits protect the server from its clients.
 	Limits limits.Limits
 }

@@ -53,6 +53,7 @@ func New(db *storage.DB, opts Options) (*Server, error) {
 		Clock:  opts.Clock,
 		Logger: opts.Logger,
 		Limits: opts.Limits,
+		Access: opts.Access,
 	})
 	s.scans = replica.NewScans(replica.ScanOptions{
 		Clock: opts.Clock,

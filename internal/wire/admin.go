@@ -204,5 +204,16 @@ type Negotiation struct {
 	Msg    Blob  `thrift:"2"`
 }
 
-// NegotiationAuthDisable tells a client to go on without authentication.
-const NegotiationAuthDisable = 9
+// What a Negotiation is. Clients send those that are not answers.
+const (
+	NegotiationListMechanisms = iota + 1
+	NegotiationMechanisms     // the answer: names, with commas between them
+	NegotiationSelectMechanism
+	NegotiationMechanismSelected // the answer
+	NegotiationInitiate          // with the first message of the mechanism
+	NegotiationChallenge         // an answer
+	NegotiationResponse          // to a challenge
+	NegotiationSuccess           // an answer
+	NegotiationAuthDisable       // an answer: go on without authentication
+	NegotiationAuthFail          // an answer
+)

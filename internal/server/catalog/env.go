@@ -12,6 +12,7 @@ import (
 // Names in the environment of a table that change what the server does.
 const (
 	envDefaultTTL            = "default_ttl"
+	envAllowedUsers          = "replica_access_controller.allowed_users"
 	envDenyClientRequest     = "replica.deny_client_request"
 	envWriteThrottling       = "replica.write_throttling"
 	envWriteThrottlingBySize = "replica.write_throttling_by_size"
@@ -61,7 +62,7 @@ var envRules = map[string]func(value string) string{
 	envCompactPeriodic:                                    periodicRule,
 	"manual_compact.periodic.target_level":                anyRule,
 	"manual_compact.periodic.bottommost_level_compaction": anyRule,
-	"replica_access_controller.allowed_users":             anyRule,
+	envAllowedUsers:                                       anyRule,
 	"replica_access_controller.ranger_policies":           anyRule,
 }
 

@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/server/access"
 	"github.com/pegasus-go/pegasus/internal/server/throttle"
 )
 
 // Policy is what the environment of a table asks of its partitions, in a form
 // that is quick to look at. It does not change; a new one replaces it.
 type Policy struct {
+	// Users are those who may use the table, where there is access control.
+	Users               access.Users
 	DenyRead, DenyWrite Denial
 	ValidateHash        bool
 
@@ -35,6 +38,7 @@ const (
 // that make no sense, which create_app lets in, are ignored.
 func newPolicy(envs map[string]string, count int) *Policy {
 	p := &Policy{
+		Users:        access.ParseUsers(envs[envAllowedUsers]),
 		ValidateHash: strings.EqualFold(envs[envValidateHash], "true"),
 		ReadQPS:      throttle.ParseRate(envs[envReadThrottling], count),
 		WriteQPS:     throttle.ParseRate(envs[envWriteThrottling], count),

@@ -56,14 +56,18 @@ func (c *Console) Answer(r *request.Request, dst []byte) []byte {
 	return wire.AppendReply(dst, &r.Request, wire.TaskRemoteCommand+wire.AckSuffix, wire.Text(c.run(&req)))
 }
 
-// negotiate tells a client that authenticates that it need not.
+// negotiate authenticates a client, or tells it that it need not.
 func negotiate(r *request.Request, dst []byte) []byte {
 	var req wire.Negotiation
 	wire.Of(&req).Read(&r.Arg)
 	if r.Undecodable() {
 		return dst
 	}
-	resp := wire.Negotiation{Status: wire.NegotiationAuthDisable}
+	resp, err := r.Client.Negotiate(req)
+	if err != nil {
+		r.Refused = err
+		return dst
+	}
 	return wire.AppendReply(dst, &r.Request, wire.TaskNegotiation+wire.AckSuffix, wire.Of(&resp))
 }
 

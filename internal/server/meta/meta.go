@@ -83,6 +83,9 @@ func (k *call) Table(r *request.Request) string {
 // Admit implements request.Call.
 func (k *call) Admit(r *request.Request) request.Verdict {
 	k.r, k.h = r, handlers[string(r.Task)]
+	if !r.Client.Heard(r.Task) {
+		return request.Verdict{Drop: true}
+	}
 	if k.h == nil && !k.Console.Answers(r) {
 		return request.Verdict{Code: wire.ErrHandlerNotFound}
 	}
@@ -126,13 +129,22 @@ func rpc[Req, Resp any](task string, serve func(k *call, req *Req, resp *Resp)) 
 			return dst
 		}
 		var resp Resp
-		if setOutcome(&resp, wire.ErrOK); k.leads() {
-			serve(k, &req, &resp)
-		} else {
+		switch setOutcome(&resp, wire.ErrOK); {
+		case !k.leads():
 			setOutcome(&resp, wire.ErrForwardToOthers)
+		case !public[task] && !k.r.Client.Super():
+			setOutcome(&resp, wire.ErrACLDeny)
+		default:
+			serve(k, &req, &resp)
 		}
 		return wire.AppendReply(dst, &k.r.Request, k.h.ack, wire.Of(&resp))
 	}}
+}
+
+// public are the RPCs that everybody may use where tables have lists of users. The one
+// for the place of a table is not made by rpc, and public as well.
+var public = map[string]bool{
+	wire.TaskClusterInfo: true, wire.TaskListApps: true, wire.TaskListNodes: true, wire.TaskDDDDiagnose: true,
 }
 
 // changeRPC is rpc for one that changes something, which a read-only server

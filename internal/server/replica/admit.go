@@ -30,6 +30,9 @@ func (k *call) Table(r *request.Request) string {
 // a table id that cannot be one is unknown, as it is to a Pegasus server.
 func (k *call) Admit(r *request.Request) request.Verdict {
 	k.r, k.p = r, nil
+	if !r.Client.Heard(r.Task) {
+		return request.Verdict{Drop: true}
+	}
 	k.h = handlers[string(r.Task)]
 	switch {
 	case k.h == nil && k.Console.Answers(r):
@@ -48,6 +51,9 @@ func (k *call) Admit(r *request.Request) request.Verdict {
 		return request.Verdict{Code: wire.ErrObjectNotFound}
 	}
 	k.p = p
+	if !r.Client.May(table.Policy.Users) {
+		return request.Verdict{Code: wire.ErrACLDeny}
+	}
 	var v request.Verdict
 	if k.h.kind == readRPC {
 		v = k.admitRead(table.Policy, primary)

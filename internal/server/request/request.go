@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/server/access"
 	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
@@ -64,6 +65,8 @@ type Request struct {
 	// Reached is the IPv4 address by which the client has reached the server, if
 	// there is one.
 	Reached netip.Addr
+	// Client is who has sent it; nil if that is nobody's business.
+	Client *access.Client
 	// Now is the time in seconds of the Pegasus epoch.
 	Now uint32
 	// Waited is set when throttling was gone through, which happens only once.
@@ -83,6 +86,9 @@ type Request struct {
 	// Malformed is set by Answer if the body could not be decoded, which ends the
 	// connection.
 	Malformed bool
+	// Refused is set by Answer if the client could not be authenticated, which ends the
+	// connection.
+	Refused error
 
 	// Staged is set by Answer if the request is carried out by the next Commit,
 	// which completes its answer. Answer does so only with quick ones.
@@ -95,11 +101,11 @@ type Request struct {
 	Writes Writes
 }
 
-// Parse makes r the request in a frame, as delimited by wire.RequestSize. Writes
-// and Reached stay.
+// Parse makes r the request in a frame, as delimited by wire.RequestSize. Writes,
+// Reached and Client stay.
 func (r *Request) Parse(frame []byte) error {
 	r.Waited, r.Quick, r.Long, r.Malformed, r.Staged = false, false, false, false, false
-	r.Op = stats.None
+	r.Refused, r.Op = nil, stats.None
 	return r.Request.Parse(frame)
 }
 

@@ -63,6 +63,7 @@ func newConn(n *Node, nc net.Conn) *conn {
 		halt:    make(chan struct{}),
 	}
 	c.req.Reached = reached(nc)
+	c.req.Client = n.hub.opts.Access.NewClient()
 	c.outbox.init(c)
 	c.held.init(c)
 	return c
@@ -159,6 +160,9 @@ func (c *conn) handle(frame []byte) bool {
 		return c.putOff(&job{waited: true}, frame)
 	case r.Malformed:
 		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
+		return false
+	case r.Refused != nil:
+		c.refused(r.Refused)
 		return false
 	case r.Staged:
 		if c.staged < 0 {
@@ -301,6 +305,11 @@ func (c *conn) charge(n int64) bool {
 	}
 	c.hub.log.Warn("connection closed: too much memory in requests", "client", c.nc.RemoteAddr())
 	return false
+}
+
+// refused tells why a client could not be authenticated: it is not told itself.
+func (c *conn) refused(err error) {
+	c.hub.log.Warn("connection closed: client not authenticated", "client", c.nc.RemoteAddr(), "err", err)
 }
 
 func (c *conn) log(msg string, args ...any) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/server/access"
 	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
@@ -18,6 +19,8 @@ type Options struct {
 	Clock  func() time.Time
 	Logger *slog.Logger
 	Limits limits.Limits
+	// Access is what is demanded of clients. It may be nil.
+	Access *access.Access
 }
 
 // Hub is what all nodes and connections of a onebox share.

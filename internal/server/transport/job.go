@@ -155,7 +155,7 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	if r.Parse(j.frame) != nil {
 		return done // it was good before
 	}
-	r.Waited, r.Reached = j.waited, c.req.Reached
+	r.Waited, r.Reached, r.Client = j.waited, c.req.Reached, c.req.Client
 	r.Now = c.hub.now()
 	code := j.code
 	if code == "" {
@@ -197,6 +197,9 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	switch {
 	case r.Malformed:
 		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
+		c.abort()
+	case r.Refused != nil:
+		c.refused(r.Refused)
 		c.abort()
 	case j.close:
 		c.abort()
