@@ -11,8 +11,8 @@ import "context"
 // is sent afterwards is neither encrypted nor signed: a Dial of one's own can see to that.
 //
 // Errors of an Authenticator are ErrAuth, and final: operations that need the connection end
-// with them at once. But those with a net.Error, or the end of a context, in their chain may
-// pass, and operations try again until their time is over.
+// with them at once. But those of the network, with a *net.OpError, a *net.DNSError or a time
+// that is over in their chain, may pass, and operations try again until their time is over.
 type Authenticator interface {
 	// Mechanism returns the name of the mechanism, such as "GSSAPI". It is never empty.
 	Mechanism() string

@@ -161,14 +161,22 @@ func (n *negotiation) run(ctx context.Context) error {
 
 // failed is the error of the mechanism.
 func (n *negotiation) failed(ctx context.Context, err error) error {
-	var ne net.Error
 	switch {
 	case ctx.Err() != nil:
 		err = &mayPass{fmt.Errorf("not done within the time for a connection: %w", err)}
-	case errors.As(err, &ne), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case ofNetwork(err):
 		err = &mayPass{err}
 	}
 	return fmt.Errorf("%w: %s: %w", ErrAuth, n.Mechanism, err)
+}
+
+// ofNetwork reports whether somebody whom a mechanism has asked could not be reached. That a
+// file is not there, which is a net.Error, too, does not count.
+func ofNetwork(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var ne net.Error
+	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &ne) && ne.Timeout() || errors.Is(err, context.Canceled)
 }
 
 // expect makes sure that an answer is of the status that has to come next.

@@ -1,0 +1,257 @@
+package kerberos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/credentials"
+	"github.com/jcmturner/gokrb5/v8/iana/flags"
+	"github.com/jcmturner/gokrb5/v8/iana/nametype"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/pegasus-go/pegasus/auth/kerberos/internal/gss"
+)
+
+// ticket is a ticket and what its owner knows of it.
+type ticket struct {
+	messages.Ticket
+	client     *credentials.Credentials // the owner
+	key        types.EncryptionKey
+	start, end time.Time
+	renewTill  time.Time // zero: it cannot be renewed
+}
+
+// fresh reports whether there is time to look for another one later.
+func (t *ticket) fresh(now time.Time) bool {
+	return t != nil && now.Before(t.start.Add(t.end.Sub(t.start)/5*4))
+}
+
+// valid reports whether the ticket can be used. It has not expired at the moment when
+// it is, then.
+func (t *ticket) valid(now time.Time) bool { return t != nil && now.Before(t.end.Add(-margin)) }
+
+const (
+	margin = time.Second
+	// spareTime is how long somebody who has a ticket waits for a newer one, and pause how
+	// long nobody tries again when there was none.
+	spareTime = time.Second
+	pause     = 10 * time.Second
+)
+
+// tickets keeps those that there are. Whoever needs others gets them, one at a time.
+type tickets struct {
+	source *source
+	turn   chan struct{} // capacity 1: who is in it may use what follows
+
+	granting, service *ticket // that for the KDC, and that for the servers
+	notBefore         time.Time
+}
+
+func newTickets(s *source) *tickets { return &tickets{source: s, turn: make(chan struct{}, 1)} }
+
+// get returns a ticket for the servers.
+func (t *tickets) get(ctx context.Context) (*ticket, error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	now := t.source.now()
+	if t.service.fresh(now) {
+		return t.service, nil
+	}
+	old := t.service
+	if old.valid(now) {
+		if now.Before(t.notBefore) {
+			return old, nil
+		}
+		limited, cancel := context.WithTimeout(ctx, spareTime)
+		defer cancel()
+		ctx = limited
+	}
+	fresh, err := t.renew(ctx, now)
+	switch {
+	case err == nil:
+		t.service = fresh
+	case old.valid(now):
+		t.notBefore = now.Add(pause)
+		return old, nil
+	default:
+		return nil, err
+	}
+	return t.service, nil
+}
+
+// renew gets a ticket for the servers.
+func (t *tickets) renew(ctx context.Context, now time.Time) (service *ticket, err error) {
+	defer gss.Guard(&err)
+	s := t.source
+	if s.ccache != "" {
+		if service, err = t.read(now); err != nil || service.fresh(now) {
+			return service, err
+		}
+	}
+	if err := t.grant(ctx, now); err != nil {
+		return nil, err
+	}
+	return s.grantedBy(ctx, t.granting, s.service, false)
+}
+
+// grant sees to a ticket for the KDC that is good for a while, if there can be one.
+func (t *tickets) grant(ctx context.Context, now time.Time) error {
+	if t.granting.fresh(now) {
+		return nil
+	}
+	var next *ticket
+	var err error
+	switch {
+	case t.source.keytab != "":
+		next, err = t.source.initial(ctx)
+	case t.granting.valid(now) && now.Before(t.granting.renewTill):
+		next, err = t.source.grantedBy(ctx, t.granting, krbtgt(t.source.realm), true)
+	default:
+		next = t.granting
+	}
+	switch {
+	case err == nil:
+		t.granting = next
+	case !t.granting.valid(now):
+		return err
+	}
+	return nil
+}
+
+func krbtgt(realm string) types.PrincipalName {
+	return types.PrincipalName{NameType: nametype.KRB_NT_SRV_INST, NameString: []string{"krbtgt", realm}}
+}
+
+// read reads the credential cache: the ticket for the KDC, unless a newer one is known, and
+// that for the servers if there is one.
+func (t *tickets) read(now time.Time) (service *ticket, err error) {
+	s := t.source
+	b, err := os.ReadFile(s.ccache)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoTicket, err)
+	}
+	cc, err := parseCCache(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrNoTicket, s.ccache, err)
+	}
+	owner := cc.GetClientCredentials()
+	name := owner.CName().PrincipalNameString() + "@" + owner.Realm()
+	if s.client != nil && name != s.clientName() {
+		return nil, fmt.Errorf("%w: the tickets in %s are those of %s, not of %s", ErrPrincipal, s.ccache, name, s.clientName())
+	}
+	if owner.Realm() != s.realm && s.client != nil {
+		return nil, fmt.Errorf("%w: %s has tickets of realm %s", ErrPrincipal, s.ccache, owner.Realm())
+	}
+	s.realm = owner.Realm()
+	var granting *ticket
+	for _, c := range cc.GetEntries() {
+		found := &ticket{client: owner, key: c.Key, start: c.StartTime, end: c.EndTime}
+		if c.StartTime.Unix() == 0 {
+			found.start = c.AuthTime
+		}
+		if types.IsFlagSet(&c.TicketFlags, flags.Renewable) {
+			found.renewTill = c.RenewTill
+		}
+		if c.Server.Realm != s.realm || found.Unmarshal(c.Ticket) != nil {
+			continue
+		}
+		switch p := c.Server.PrincipalName; {
+		case p.Equal(krbtgt(s.realm)) && (granting == nil || found.end.After(granting.end)):
+			granting = found
+		case slices.Equal(p.NameString, s.service.NameString) && gss.Supported(found.key.KeyType):
+			service = found
+		}
+	}
+	if t.granting != nil && t.granting.client.CName().Equal(owner.CName()) && granting != nil && t.granting.end.After(granting.end) {
+		granting = t.granting // it was renewed
+	}
+	switch t.granting = granting; {
+	case service.fresh(now) || granting.valid(now):
+		return service, nil
+	case granting != nil:
+		return nil, fmt.Errorf("%w: that of %s in %s, at %s", ErrTicketExpired, name, s.ccache, clock(granting.end))
+	}
+	return nil, fmt.Errorf("%w: %s has none of %s for the KDC", ErrNoTicket, s.ccache, name)
+}
+
+func parseCCache(b []byte) (cc *credentials.CCache, err error) {
+	defer gss.Guard(&err)
+	cc = new(credentials.CCache)
+	if err := cc.Unmarshal(b); err != nil {
+		return nil, err
+	}
+	return cc, nil
+}
+
+// grantedBy gets a ticket by one that there is. To renew it is to get the same with
+// another end.
+func (s *source) grantedBy(ctx context.Context, by *ticket, service types.PrincipalName, renewal bool) (*ticket, error) {
+	req, err := messages.NewTGSReq(by.client.CName(), s.realm, s.conf, by.Ticket, by.key, service, renewal)
+	if err != nil {
+		return nil, err
+	}
+	b, err := req.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	reply, err := s.ask(ctx, b)
+	if err != nil {
+		return nil, s.refused(err, service.PrincipalNameString())
+	}
+	var rep messages.TGSRep
+	if err := rep.Unmarshal(reply); err != nil {
+		return nil, fmt.Errorf("the KDC's answer: %w", err)
+	}
+	if err := rep.DecryptEncPart(by.key); err != nil {
+		return nil, fmt.Errorf("the KDC's answer: %w", err)
+	}
+	if _, err := rep.Verify(s.conf, req); err != nil {
+		return nil, s.unverified(rep.DecryptedEncPart, err)
+	}
+	if !slices.Equal(rep.Ticket.SName.NameString, service.NameString) {
+		return nil, fmt.Errorf("%w: the KDC of %s has a ticket for %s instead of %s, and other realms are not asked", ErrService,
+			s.realm, rep.Ticket.SName.PrincipalNameString(), service.PrincipalNameString())
+	}
+	if !gss.Supported(rep.DecryptedEncPart.Key.KeyType) {
+		return nil, fmt.Errorf("%w: the KDC has made a key of kind %d, which is not AES", ErrService, rep.DecryptedEncPart.Key.KeyType)
+	}
+	return newTicket(by.client, rep.Ticket, rep.DecryptedEncPart), nil
+}
+
+func newTicket(client *credentials.Credentials, t messages.Ticket, part messages.EncKDCRepPart) *ticket {
+	start := part.StartTime
+	if start.IsZero() {
+		start = part.AuthTime
+	}
+	return &ticket{Ticket: t, client: client, key: part.Key, start: start, end: part.EndTime, renewTill: part.RenewTill}
+}
+
+// refused is the error of a KDC, about a principal.
+func (s *source) refused(err error, about string) error {
+	var e messages.KRBError
+	if errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", about, refusal("the KDC of "+s.realm, e, s.now()))
+	}
+	return err
+}
+
+// unverified is the error of an answer that is not accepted: mostly because of its time.
+func (s *source) unverified(part messages.EncKDCRepPart, err error) error {
+	at, now := part.AuthTime, s.now()
+	if !part.StartTime.IsZero() {
+		at = part.StartTime
+	}
+	if d := now.Sub(at).Abs(); !at.IsZero() && d > s.conf.LibDefaults.Clockskew {
+		return fmt.Errorf("%w: the KDC of %s is at %s, here it is %s", ErrClockSkew, s.realm, clock(at), clock(now))
+	}
+	return fmt.Errorf("the KDC's answer: %w", err)
+}
