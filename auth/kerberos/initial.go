@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
@@ -24,7 +25,13 @@ func (s *source) initial(ctx context.Context) (*ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.ReqBody.EType = kinds
+	// The key of the answer is the first that the client has, that of the ticket any.
+	req.ReqBody.EType = slices.Clone(kinds)
+	for _, kind := range s.conf.LibDefaults.DefaultTktEnctypeIDs {
+		if !slices.Contains(kinds, kind) {
+			req.ReqBody.EType = append(req.ReqBody.EType, kind)
+		}
+	}
 	reply, err := s.askInitial(ctx, &req)
 	var refused messages.KRBError
 	if errors.As(err, &refused) && refused.ErrorCode == errorcode.KDC_ERR_PREAUTH_REQUIRED {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/credentials"
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/jcmturner/gokrb5/v8/types"
@@ -75,6 +77,7 @@ func (a *Authenticator) Start(ctx context.Context, _ string) (pegasus.AuthExchan
 type source struct {
 	conf    *config.Config
 	realm   string
+	fixed   bool // realm is that of the service in any case
 	service types.PrincipalName
 
 	// The client; nil if it is whoever the credential cache is of.
@@ -111,7 +114,7 @@ func newSource(cfg Config) (*source, error) {
 	case realm != "" && s.client != nil && realm != s.realm:
 		return nil, badConfig("Service", "%q is of another realm than the client, %s", cfg.Service, s.realm)
 	case realm != "" && s.client == nil:
-		s.realm = realm
+		s.realm, s.fixed = realm, true
 	}
 	service.NameType = nametype.KRB_NT_SRV_HST
 	s.service = service
@@ -157,7 +160,22 @@ func loadConf(file string) (_ *config.Config, err error) {
 	if conf == nil {
 		return nil, err
 	}
+	std, l := config.New().LibDefaults, &conf.LibDefaults
+	l.DefaultTktEnctypeIDs = keyKinds(l.DefaultTktEnctypeIDs, std.DefaultTktEnctypeIDs)
+	l.DefaultTGSEnctypeIDs = keyKinds(l.DefaultTGSEnctypeIDs, std.DefaultTGSEnctypeIDs)
+	if len(l.DefaultTktEnctypeIDs) == 0 || len(l.DefaultTGSEnctypeIDs) == 0 {
+		return nil, fmt.Errorf("%s allows no AES keys", file)
+	}
 	return conf, nil
+}
+
+// keyKinds returns those of the kinds of keys in krb5.conf that can be used. The library's
+// default lacks the newer ones, which MIT Kerberos has.
+func keyKinds(kinds, std []int32) []int32 {
+	if slices.Equal(kinds, std) {
+		kinds = append(slices.Clone(kinds), etypeID.AES256_CTS_HMAC_SHA384_192, etypeID.AES128_CTS_HMAC_SHA256_128)
+	}
+	return slices.DeleteFunc(kinds, func(kind int32) bool { return !gss.Supported(kind) })
 }
 
 func loadKeytab(file string) (_ *keytab.Keytab, err error) {
@@ -180,7 +198,7 @@ func (s *source) keys() (kt *keytab.Keytab, kinds []int32, err error) {
 		return nil, nil, err
 	}
 	for _, kind := range s.conf.LibDefaults.DefaultTktEnctypeIDs {
-		if _, _, err := kt.GetEncryptionKey(s.client.CName(), s.realm, 0, kind); err == nil && gss.Supported(kind) {
+		if _, _, err := kt.GetEncryptionKey(s.client.CName(), s.realm, 0, kind); err == nil {
 			kinds = append(kinds, kind)
 		}
 	}

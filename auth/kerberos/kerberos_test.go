@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -165,6 +166,35 @@ func TestCCacheHasServiceTicket(t *testing.T) {
 	must(t, err)
 }
 
+// Keys of the newer kinds, which are the second choice.
+func TestNewerKeys(t *testing.T) {
+	k := kdctest.Start(t)
+	for _, kind := range []string{"aes256-cts-hmac-sha384-192", "aes128-cts-hmac-sha256-128", "aes128-cts-hmac-sha1-96"} {
+		for _, p := range []string{"alice", "pegasus/" + kind} {
+			k.Admin(t, "addprinc -randkey -e "+kind+":normal "+p)
+			k.Admin(t, "ktadd -norandkey -k "+k.Keytab(p)+" "+p)
+		}
+		a, err := New(Config{Service: "pegasus/" + kind, Principal: "alice", Keytab: k.Keytab("alice"), Krb5Conf: k.Conf})
+		must(t, err)
+		accept, err := acceptor.New(acceptor.Config{Keytab: k.Keytab("pegasus/" + kind)})
+		must(t, err)
+		x, err := a.Start(t.Context(), "")
+		must(t, err)
+		y := accept.Accept()
+		var challenge []byte
+		for done := false; !done; {
+			answer, err := x.Step(t.Context(), challenge)
+			must(t, err)
+			challenge, done, err = y.Step(answer)
+			if err != nil {
+				t.Fatalf("%s: %v", kind, err)
+			}
+		}
+		k.Admin(t, "delprinc -force alice")
+		must(t, os.Remove(k.Keytab("alice")))
+	}
+}
+
 func TestReconnect(t *testing.T) {
 	k := kdctest.Start(t, "alice")
 	s, _ := secured(t, k, 0)
@@ -199,7 +229,9 @@ func TestRenewal(t *testing.T) {
 			t.Errorf("%s: another ticket at once", name)
 		}
 		began := time.Now()
-		hours := func(h int) { a.tickets.source.now = func() time.Time { return began.Add(time.Duration(h) * time.Hour) } }
+		hours := func(h int) {
+			a.tickets.source.now = func() time.Time { return began.Add(time.Duration(h) * time.Hour) }
+		}
 		hours(7)
 		if get() != first {
 			t.Errorf("%s: another ticket after 7 of 10 hours", name)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/credentials"
-	"github.com/jcmturner/gokrb5/v8/iana/flags"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
@@ -143,31 +142,28 @@ func (t *tickets) read(now time.Time) (service *ticket, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrNoTicket, s.ccache, err)
 	}
-	owner := cc.GetClientCredentials()
-	name := owner.CName().PrincipalNameString() + "@" + owner.Realm()
-	if s.client != nil && name != s.clientName() {
+	owner := credentials.NewFromPrincipalName(cc.owner.PrincipalName, cc.owner.realm)
+	name := cc.owner.PrincipalNameString() + "@" + cc.owner.realm
+	switch {
+	case s.client != nil && name != s.clientName():
 		return nil, fmt.Errorf("%w: the tickets in %s are those of %s, not of %s", ErrPrincipal, s.ccache, name, s.clientName())
+	case s.client == nil && s.fixed && cc.owner.realm != s.realm:
+		return nil, fmt.Errorf("%w: the tickets in %s are those of %s, and the service is in %s", ErrPrincipal, s.ccache, name, s.realm)
 	}
-	if owner.Realm() != s.realm && s.client != nil {
-		return nil, fmt.Errorf("%w: %s has tickets of realm %s", ErrPrincipal, s.ccache, owner.Realm())
-	}
-	s.realm = owner.Realm()
+	s.realm = cc.owner.realm
 	var granting *ticket
-	for _, c := range cc.GetEntries() {
-		found := &ticket{client: owner, key: c.Key, start: c.StartTime, end: c.EndTime}
-		if c.StartTime.Unix() == 0 {
-			found.start = c.AuthTime
+	for _, c := range cc.tickets {
+		found := &ticket{client: owner, key: c.key, start: c.start, end: c.end}
+		if c.renewable {
+			found.renewTill = c.renewTill
 		}
-		if types.IsFlagSet(&c.TicketFlags, flags.Renewable) {
-			found.renewTill = c.RenewTill
-		}
-		if c.Server.Realm != s.realm || found.Unmarshal(c.Ticket) != nil {
+		if c.server.realm != s.realm || found.Unmarshal(c.ticket) != nil {
 			continue
 		}
-		switch p := c.Server.PrincipalName; {
-		case p.Equal(krbtgt(s.realm)) && (granting == nil || found.end.After(granting.end)):
+		switch {
+		case slices.Equal(c.server.NameString, krbtgt(s.realm).NameString) && (granting == nil || found.end.After(granting.end)):
 			granting = found
-		case slices.Equal(p.NameString, s.service.NameString) && gss.Supported(found.key.KeyType):
+		case slices.Equal(c.server.NameString, s.service.NameString) && gss.Supported(found.key.KeyType):
 			service = found
 		}
 	}
@@ -181,15 +177,6 @@ func (t *tickets) read(now time.Time) (service *ticket, err error) {
 		return nil, fmt.Errorf("%w: that of %s in %s, at %s", ErrTicketExpired, name, s.ccache, clock(granting.end))
 	}
 	return nil, fmt.Errorf("%w: %s has none of %s for the KDC", ErrNoTicket, s.ccache, name)
-}
-
-func parseCCache(b []byte) (cc *credentials.CCache, err error) {
-	defer gss.Guard(&err)
-	cc = new(credentials.CCache)
-	if err := cc.Unmarshal(b); err != nil {
-		return nil, err
-	}
-	return cc, nil
 }
 
 // grantedBy gets a ticket by one that there is. To renew it is to get the same with

@@ -37,7 +37,7 @@ type KDC struct {
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
-		if program(p) != "" {
+		if Program(p) != "" {
 			continue
 		}
 		if os.Getenv("PEGASUS_TEST_KDC") == "required" {
@@ -47,8 +47,8 @@ func Need(t testing.TB, programs ...string) {
 	}
 }
 
-// program returns the path of a program, which may be where only root looks.
-func program(name string) string {
+// Program returns the path of a program, which may be where only root looks.
+func Program(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
@@ -155,7 +155,7 @@ func (k *KDC) Run(t testing.TB, name string, args ...string) string {
 
 // Command returns a program with the configuration of the realm.
 func (k *KDC) Command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program(name), args...)
+	cmd := exec.Command(Program(name), args...)
 	cmd.Env = k.env
 	return cmd
 }

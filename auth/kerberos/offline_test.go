@@ -1,0 +1,335 @@
+package kerberos
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/credentials"
+	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
+	"github.com/jcmturner/gokrb5/v8/iana/nametype"
+	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/pegasus-go/pegasus/auth/kerberos/acceptor"
+	"github.com/pegasus-go/pegasus/auth/kerberos/internal/gss"
+)
+
+// What follows needs no KDC: tickets are made here.
+
+const realm = "EXAMPLE.COM"
+
+// made returns a ticket of a client for a service, and an acceptor of that.
+func made(t testing.TB, client string, kind int32) (*ticket, *acceptor.Acceptor) {
+	t.Helper()
+	const service = "pegasus/example.com"
+	now := time.Now().UTC()
+	kt := keytab.New()
+	must(t, kt.AddEntry(service, realm, "secret", now, 1, kind))
+	file := filepath.Join(t.TempDir(), "keytab")
+	b, err := kt.Marshal()
+	must(t, err)
+	must(t, os.WriteFile(file, b, 0o600))
+	cname := types.NewPrincipalName(nametype.KRB_NT_PRINCIPAL, client)
+	tkt, key, err := messages.NewTicket(cname, realm, types.NewPrincipalName(nametype.KRB_NT_SRV_HST, service), realm,
+		types.NewKrbFlags(), kt, kind, 1, now, now, now.Add(time.Hour), now.Add(time.Hour))
+	must(t, err)
+	a, err := acceptor.New(acceptor.Config{Keytab: file, Service: service + "@" + realm})
+	must(t, err)
+	return &ticket{Ticket: tkt, client: credentials.NewFromPrincipalName(cname, realm), key: key, start: now, end: now.Add(time.Hour)}, a
+}
+
+func TestBothSides(t *testing.T) {
+	ctx := t.Context()
+	for _, kind := range []int32{
+		etypeID.AES128_CTS_HMAC_SHA1_96, etypeID.AES256_CTS_HMAC_SHA1_96,
+		etypeID.AES128_CTS_HMAC_SHA256_128, // the library cannot make a ticket of the fourth kind
+	} {
+		ticket, accept := made(t, "alice/laptop", kind)
+		x, y := &initiator{ticket: ticket}, accept.Accept()
+		var challenge []byte
+		for i := 0; ; i++ {
+			if x.Done() != (i == 3) {
+				t.Fatalf("kind %d: done is %v after %d steps", kind, x.Done(), i)
+			}
+			answer, err := x.Step(ctx, challenge)
+			must(t, err)
+			next, done, err := y.Step(answer)
+			must(t, err)
+			if done {
+				break
+			}
+			challenge = next
+		}
+		if y.Principal() != "alice/laptop@"+realm || !x.Done() {
+			t.Errorf("kind %d: %q, %v", kind, y.Principal(), x.Done())
+		}
+		if _, err := x.Step(ctx, nil); !errors.Is(err, ErrServer) {
+			t.Errorf("one challenge too many: %v", err)
+		}
+		if _, _, err := y.Step(nil); err == nil {
+			t.Error("one message too many")
+		}
+	}
+}
+
+// A server that has not the key of the service cannot show that it has read the ticket.
+func TestFalseServer(t *testing.T) {
+	ticket, accept := made(t, "alice", etypeID.AES256_CTS_HMAC_SHA1_96)
+	x, earlier := &initiator{ticket: ticket}, &initiator{ticket: ticket}
+	show := func(x *initiator) []byte {
+		b, err := x.Step(t.Context(), nil)
+		must(t, err)
+		return b
+	}
+	first := show(earlier)
+	for show(x); x.shown.Cusec == earlier.shown.Cusec; { // another time is shown
+		x.step = 0
+		show(x)
+	}
+	proof, _, err := accept.Accept().Step(first)
+	must(t, err)
+	if _, err := x.Step(t.Context(), proof); !errors.Is(err, ErrServer) || x.Done() {
+		t.Errorf("the proof of another connection: %v", err)
+	}
+	ofKDC := messages.NewKRBError(types.PrincipalName{NameString: []string{"x"}}, realm, 37, "Clock skew too great")
+	b, err := ofKDC.Marshal()
+	must(t, err)
+	b, err = gss.ContextToken(gss.KRBError, b)
+	must(t, err)
+	if _, err := (&initiator{step: 1, ticket: ticket}).Step(t.Context(), b); !errors.Is(err, ErrClockSkew) {
+		t.Errorf("a server that speaks of clocks: %v", err)
+	}
+}
+
+func TestServerDemandsProtection(t *testing.T) {
+	ticket, _ := made(t, "alice", etypeID.AES256_CTS_HMAC_SHA1_96)
+	key := gss.Key{EncryptionKey: ticket.key}
+	for name, offer := range map[string][]byte{"signed": {2, 0, 1, 0}, "encrypted": {4, 0, 1, 0}, "short": {1, 0, 0}, "none": {}} {
+		token, err := key.Wrap(gss.Acceptor, 0, offer)
+		must(t, err)
+		x := &initiator{ticket: ticket, key: key, step: 2}
+		if _, err := x.Step(t.Context(), token); err == nil || x.Done() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestConfigThatMakesNoSense(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		must(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	kt := keytab.New()
+	must(t, kt.AddEntry("alice", realm, "secret", time.Now(), 1, etypeID.AES256_CTS_HMAC_SHA1_96))
+	must(t, kt.AddEntry("old", realm, "secret", time.Now(), 1, etypeID.RC4_HMAC))
+	b, err := kt.Marshal()
+	must(t, err)
+	keys := file("keytab", string(b))
+	conf := file("krb5.conf", "includedir /etc/krb5.conf.d/\n[libdefaults]\n default_realm = "+realm+"\n")
+	good := Config{Service: "pegasus/example.com", Principal: "alice", Keytab: keys, Krb5Conf: conf}
+	_, err = New(good)
+	must(t, err)
+	for _, test := range []struct {
+		field  string
+		change func(*Config)
+		want   error
+	}{
+		{"Service", func(c *Config) { c.Service = "" }, nil},
+		{"Service", func(c *Config) { c.Service = "pegasus" }, nil},
+		{"Service", func(c *Config) { c.Service = "pegasus/" }, nil},
+		{"Service", func(c *Config) { c.Service += "@ELSEWHERE" }, nil},
+		{"Principal", func(c *Config) { c.Principal = "" }, nil},
+		{"Principal", func(c *Config) { c.Principal = "@" + realm }, nil},
+		{"Principal", func(c *Config) { c.Krb5Conf = file("none", "") }, nil},
+		{"Keytab", func(c *Config) { c.Keytab += "2" }, os.ErrNotExist},
+		{"Keytab", func(c *Config) { c.Keytab = conf }, nil},
+		{"Keytab", func(c *Config) { c.Keytab = file("short", string(b[:20])) }, nil},
+		{"Keytab", func(c *Config) { c.Principal = "bob" }, ErrPrincipal},
+		{"Keytab", func(c *Config) { c.Principal = "old" }, ErrPrincipal},
+		{"Keytab", func(c *Config) { c.Principal = "alice@ELSEWHERE" }, ErrPrincipal},
+		{"CCache", func(c *Config) { c.CCache = "/tmp/krb5cc_0" }, nil},
+		{"CCache", func(c *Config) { c.Keytab, c.CCache = "", "KEYRING:persistent:0" }, nil},
+		{"Krb5Conf", func(c *Config) { c.Krb5Conf = dir + "/elsewhere" }, nil},
+		{"Krb5Conf", func(c *Config) {
+			c.Krb5Conf = file("rc4", "[libdefaults]\ndefault_realm = X\ndefault_tkt_enctypes = arcfour-hmac-md5\n")
+		}, nil},
+		{"Krb5Conf", func(c *Config) { c.Krb5Conf = file("bad", "[libdefaults]\nticket_lifetime = for ever\n") }, nil},
+	} {
+		cfg := good
+		test.change(&cfg)
+		_, err := New(cfg)
+		var ce *ConfigError
+		if !errors.As(err, &ce) || ce.Field != test.field || test.want != nil && !errors.Is(err, test.want) {
+			t.Errorf("%+v: %v, want Config.%s", cfg, err, test.field)
+		}
+	}
+	t.Setenv("KRB5CCNAME", "FILE:/tmp/mine")
+	t.Setenv("KRB5_CONFIG", conf)
+	a, err := New(Config{Service: good.Service})
+	must(t, err)
+	if s := a.tickets.source; s.ccache != "/tmp/mine" || s.realm != realm {
+		t.Errorf("by the environment: %+v", s)
+	}
+}
+
+func TestAcceptorConfig(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "keytab")
+	kt := keytab.New()
+	must(t, kt.AddEntry("pegasus/example.com", realm, "secret", time.Now(), 1, etypeID.AES256_CTS_HMAC_SHA1_96))
+	b, err := kt.Marshal()
+	must(t, err)
+	must(t, os.WriteFile(file, b, 0o600))
+	for _, cfg := range []acceptor.Config{
+		{}, {Keytab: dir}, {Keytab: file, Service: "pegasus/elsewhere"}, {Keytab: file, Service: "pegasus/example.com@ELSEWHERE"}, {Keytab: file, ClockSkew: -1},
+	} {
+		if _, err := acceptor.New(cfg); err == nil {
+			t.Errorf("%+v", cfg)
+		}
+	}
+}
+
+// Whatever a server sends, the client does not believe it but with the key of the ticket.
+func FuzzInitiator(f *testing.F) {
+	ticket, accept := made(f, "alice", etypeID.AES256_CTS_HMAC_SHA1_96)
+	shown, err := (&initiator{ticket: ticket}).Step(context.Background(), nil)
+	must(f, err)
+	y := accept.Accept()
+	proof, _, err := y.Step(shown)
+	must(f, err)
+	offer, _, err := y.Step(nil)
+	must(f, err)
+	refused := messages.NewKRBError(types.PrincipalName{NameString: []string{"x"}}, realm, 37, "")
+	b, err := refused.Marshal()
+	must(f, err)
+	b, err = gss.ContextToken(gss.KRBError, b)
+	must(f, err)
+	f.Add(proof, offer)
+	f.Add(b, offer)
+	f.Fuzz(func(t *testing.T, second, third []byte) {
+		x := &initiator{ticket: ticket}
+		_, err := x.Step(t.Context(), nil)
+		must(t, err)
+		if _, err := x.Step(t.Context(), second); err == nil {
+			t.Fatalf("%x is taken for a proof", second)
+		}
+		if _, err := x.Step(t.Context(), third); err == nil || x.Done() {
+			t.Fatalf("%x is taken for an offer", third)
+		}
+	})
+}
+
+// Whatever a client sends, it is nobody without a ticket.
+func FuzzAcceptor(f *testing.F) {
+	ticket, accept := made(f, "alice", etypeID.AES256_CTS_HMAC_SHA1_96)
+	shown, err := (&initiator{ticket: ticket}).Step(context.Background(), nil)
+	must(f, err)
+	f.Add(shown, []byte{}, []byte{})
+	f.Add(shown[:len(shown)-1], []byte{}, shown)
+	f.Fuzz(func(t *testing.T, first, second, third []byte) {
+		x := accept.Accept()
+		if _, _, err := x.Step(first); err == nil && !bytes.Equal(first, shown) {
+			// What is outside of the encrypted parts may be another.
+			if len(first) != len(shown) {
+				t.Fatalf("%x is taken for a ticket", first)
+			}
+		}
+		_, _, _ = x.Step(second)
+		if _, done, _ := x.Step(third); done {
+			t.Fatalf("authenticated by %x, %x, %x", first, second, third)
+		}
+	})
+}
+
+func TestCCacheFile(t *testing.T) {
+	b := aCCache(4)
+	cc, err := parseCCache(b)
+	must(t, err)
+	c := cc.tickets[0]
+	if cc.owner.PrincipalNameString() != "alice/laptop" || cc.owner.realm != "R" || len(cc.tickets) != 1 || c.server.PrincipalNameString() != "krbtgt/R" ||
+		c.key.KeyType != 18 || string(c.key.KeyValue) != "key" || c.auth.Unix() != 1 || c.start.Unix() != 1 || c.end.Unix() != 3 || c.renewTill.Unix() != 4 ||
+		!c.renewable || string(c.ticket) != "ticket" {
+		t.Errorf("%+v", cc)
+	}
+	whole := map[int]bool{len(b): true, len(b) - len(aSetting(4)): true, len(ccacheHead(4)): true}
+	for i := range b {
+		if _, err := parseCCache(b[:i]); (err == nil) != whole[i] {
+			t.Errorf("%d of %d bytes: %v", i, len(b), err)
+		}
+	}
+	if cc, err := parseCCache(aCCache(3)); err != nil || len(cc.tickets) != 1 || string(cc.tickets[0].ticket) != "ticket" {
+		t.Errorf("version 3: %+v, %v", cc, err)
+	}
+}
+
+func aPrincipal(b []byte, realm string, parts ...string) []byte {
+	b = binary.BigEndian.AppendUint32(b, 1)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(parts)))
+	for _, p := range append([]string{realm}, parts...) {
+		b = aBlob(b, p)
+	}
+	return b
+}
+
+func aBlob(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
+}
+
+func ccacheHead(version byte) []byte {
+	b := []byte{5, version}
+	if version == 4 {
+		b = append(b, 0, 12, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0)
+	}
+	return aPrincipal(b, "R", "alice", "laptop")
+}
+
+// anEntry is a ticket that has an address and an authorization.
+func anEntry(version byte, realm string, server ...string) []byte {
+	b := aPrincipal(nil, "R", "alice", "laptop")
+	b = aPrincipal(b, realm, server...)
+	b = append(b, 0, 18)
+	if version == 3 {
+		b = append(b, 0, 18)
+	}
+	b = aBlob(b, "key")
+	for _, at := range []uint32{1, 0, 3, 4} {
+		b = binary.BigEndian.AppendUint32(b, at)
+	}
+	b = append(b, 0, 0, 0x80, 0, 0) // renewable
+	for range 2 {
+		b = append(b, 0, 0, 0, 1, 0, 2)
+		b = aBlob(b, "data")
+	}
+	b = aBlob(b, "ticket")
+	return aBlob(b, "")
+}
+
+func aSetting(version byte) []byte {
+	return anEntry(version, "X-CACHECONF:", "krb5_ccache_conf_data", "fast_avail")
+}
+
+func aCCache(version byte) []byte {
+	return slices.Concat(ccacheHead(version), anEntry(version, "R", "krbtgt", "R"), aSetting(version))
+}
+
+// A credential cache may be anything.
+func FuzzCCache(f *testing.F) {
+	f.Add(aCCache(4))
+	f.Add(aCCache(3))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		cc, err := parseCCache(b)
+		if err == nil && len(cc.owner.NameString) == 0 {
+			t.Error("nobody's")
+		}
+	})
+}
