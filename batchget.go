@@ -14,7 +14,7 @@ import (
 
 var (
 	opBatchGet    = &operation{name: "BatchGet", task: wire.TaskBatchGet, part: true}
-	opBatchGetOne = &operation{name: "BatchGet", task: wire.TaskGet, take: takeValue, part: true}
+	opBatchGetOne = &operation{name: "BatchGet", task: wire.TaskGet, take: takeValue, part: true, stored: true}
 )
 
 const (
@@ -253,13 +253,14 @@ func (b *batchGet) fill(g group, x *exchange, data []wire.FullData) error {
 		}
 		if key := b.keys[k]; bytes.Equal(key.HashKey, data[0].HashKey) && bytes.Equal(key.SortKey, data[0].SortKey) {
 			value, err := b.table.restore(data[0].Value)
-			if err != nil {
-				return b.table.failure(x, err)
+			switch {
+			case err != nil:
+				b.fail(group{keys: []int{k}}, b.table.failure(x, err))
+			case value == nil:
+				b.values[k] = []byte{}
+			default:
+				b.values[k] = value
 			}
-			if value == nil {
-				value = []byte{}
-			}
-			b.values[k] = value
 			data = data[1:]
 		}
 	}

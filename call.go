@@ -22,6 +22,8 @@ type operation struct {
 	// part is set for the requests of a method that makes many of them for one
 	// operation, see Cluster.begin.
 	part bool
+	// stored is set if what take finds is a value as it is stored, see ValueCodec.
+	stored bool
 
 	slot atomic.Int32 // see operation.index
 }
@@ -80,6 +82,7 @@ type exchange struct {
 	bulk  bool   // the answer may be large
 	large bool   // the request is
 	lend  bool   // the memory of the answer is used again, see rpc.Frame
+	sent  bool   // the call, which was given back, was sent
 	into  []byte // what op.take appends bytes to
 
 	secondary *rpc.Node // the request may be answered by this one, which is no primary
@@ -91,6 +94,8 @@ type exchange struct {
 	// What op.take has found.
 	number int64
 	bytes  []byte
+	// Why what decode has found is no value, see ValueCodec.
+	undecodable error
 }
 
 // course is what became of an exchange so far.
@@ -108,12 +113,15 @@ type course struct {
 	attempt  AttemptKind // of the latest attempt
 }
 
+// lane is the connection that a small request takes.
+func (tg *target) lane() rpc.Lane { return rpc.Lane(tg.hash >> 48) }
+
 // lane is the connection that the request takes.
 func (x *exchange) lane() rpc.Lane {
 	if x.bulk || x.large {
 		return rpc.Bulk
 	}
-	return rpc.Lane(x.hash >> 48)
+	return x.target.lane()
 }
 
 // do sends a request until it is answered, as the package documentation says,
@@ -136,7 +144,7 @@ func (t *Table) prepare(x *exchange, now time.Time) {
 	x.call.Into = x.into
 	x.call.Large = x.large
 	x.call.Lend = x.lend
-	x.call.Movable = x.op.kind != once
+	x.call.Movable = x.op.kind != once && x.secondary == nil // a secondary is never the place
 	x.call.Listener = t.route
 	x.call.Began = now
 }
@@ -148,6 +156,7 @@ func (t *Table) settle(ctx context.Context, x *exchange, err error, decode func(
 		err = t.decoded(x, decode)
 	}
 	t.finished(ctx, x, err)
+	x.sent = x.call.Sent > 0
 	x.call.Release()
 	return err
 }
@@ -161,7 +170,16 @@ func (t *Table) decoded(x *exchange, decode func(*wire.Reader) wire.Status) erro
 		status = decode(r)
 		malformed = r.Err()
 	}
-	return t.check(x, malformed, status)
+	if malformed == nil && status == wire.StatusOK && t.values != nil && x.op.stored {
+		x.bytes, x.undecodable = t.restore(x.bytes[len(x.into):])
+	}
+	if err := t.check(x, malformed, status); err != nil {
+		return err
+	}
+	if x.undecodable != nil {
+		return t.failure(x, x.undecodable)
+	}
+	return nil
 }
 
 // ask sends a request until it is answered.

@@ -51,19 +51,17 @@ func (t *Table) CheckAndSet(ctx context.Context, hashKey, checkSortKey []byte, c
 		if resp.CheckValueReturned && resp.CheckValueExist {
 			res.CheckValueExist = true
 			res.CheckValue = append([]byte{}, resp.CheckValue...) // not nil, even if empty
+			res.CheckValue, x.undecodable = t.restore(res.CheckValue)
 		}
 		if resp.Error == wire.StatusTryAgain { // the check has failed
 			return wire.StatusOK
 		}
 		return resp.Error
 	})
-	if err != nil {
+	if err != nil && x.undecodable == nil {
 		return nil, err
 	}
-	if res.CheckValue, err = t.restore(res.CheckValue); err != nil {
-		return nil, t.failure(&x, err)
-	}
-	return res, nil
+	return res, err // it is known what became of it, although the value is not
 }
 
 func (t *Table) validateCheckAndSet(hashKey, checkSortKey []byte, checkType CheckType, checkOperand, setSortKey, setValue []byte, opts *CheckAndSetOptions) (expire int32, err error) {

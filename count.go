@@ -100,9 +100,12 @@ func (s *TableScan) Count(ctx context.Context) (int64, error) {
 		})
 	}
 	wg.Wait()
+	if first != nil {
+		return 0, first
+	}
 	n := sum.Load()
 	if s.options.Limit > 0 {
 		n = min(n, int64(s.options.Limit))
 	}
-	return n, first
+	return n, nil
 }

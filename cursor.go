@@ -89,7 +89,8 @@ type batch struct {
 	frame  *rpc.Frame // that rows are in, if they are lent
 	late   bool       // err is that the time of a request was over
 
-	completed     bool   // nothing is left: said by a feed
+	completed     bool      // nothing is left: said by a feed
+	failed        time.Time // when it has failed: likewise
 	before, after []part // what was left, if the cursor tracks that
 }
 

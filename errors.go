@@ -178,6 +178,8 @@ type PError struct {
 	Server    string // "host:port" of the last attempt, "" if there was none
 	Attempts  int    // how often the request was tried, 0 if it never was
 	Err       error
+
+	sent bool // a request has left, or may have
 }
 
 // Error tells it all in one line.

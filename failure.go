@@ -26,7 +26,7 @@ func (c *cause) Unwrap() []error { return c.errs }
 // failure makes the error of an operation that ends with err.
 func (t *Table) failure(x *exchange, err error) error {
 	x.begin(1)
-	e := &PError{Op: x.op.name, Table: t.name, Attempts: x.attempts}
+	e := &PError{Op: x.op.name, Table: t.name, Attempts: x.attempts, sent: x.sent || x.call != nil && x.call.Sent > 0}
 	if x.partition != nil {
 		e.Partition = x.partition.String()
 		if x.partition.Primary != nil {

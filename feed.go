@@ -2,6 +2,7 @@ package pegasus
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,19 +16,18 @@ type feed struct {
 	cancel  context.CancelFunc
 	batches chan batch
 	closing chan struct{}
+	down    chan struct{} // closed when the client is closed
+	over    sync.Once     // closes down
 	until   time.Time // by which all has to end, if there is such a time
 	running atomic.Int32
 }
 
-// newFeed returns a feed for an operation with the context ctx. The requests have the retry
-// policy and the deadline of that, and do not end with it, but with the feed.
+// newFeed returns a feed for an operation with the context ctx. The requests have the values
+// and the deadline of that, and do not end with it, but with the feed.
 func (t *Table) newFeed(ctx context.Context) *feed {
-	f := &feed{table: t, batches: make(chan batch), closing: make(chan struct{})}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f := &feed{table: t, batches: make(chan batch), closing: make(chan struct{}), down: make(chan struct{})}
+	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	f.until, _ = ctx.Deadline()
-	if p, ok := ctx.Value(policyKey{}).(RetryPolicy); ok {
-		f.ctx = WithRetryPolicy(f.ctx, p)
-	}
 	return f
 }
 
@@ -37,21 +37,21 @@ func (f *feed) start(c *cursor) error {
 	c.closing, c.until = f.closing, f.until
 	c.progress.begin(c.begin)
 	f.running.Add(1)
-	if !f.table.client.pool.Go(func(context.Context) { f.run(c) }) {
+	if !f.table.client.pool.Go(func(client context.Context) { f.run(client, c) }) {
 		f.running.Add(-1)
 		return f.table.refuse(c.begin, ErrClosed)
 	}
 	return nil
 }
 
-func (f *feed) run(c *cursor) {
+func (f *feed) run(client context.Context, c *cursor) {
 	for wanted := true; wanted; {
 		b := f.fetch(c)
 		last := b.completed || b.err != nil
 		if last {
 			f.ended(c) // before anybody can know
 		}
-		if wanted = f.hand(b) && !last; !wanted && !last {
+		if wanted = f.hand(client, b) && !last; !wanted && !last {
 			f.ended(c)
 		}
 	}
@@ -66,34 +66,41 @@ func (f *feed) ended(c *cursor) {
 // fetch fetches until there are rows, the scan is completed or it fails. That may take as
 // long as it does, as long as servers get on: what is looked for may be rare.
 func (f *feed) fetch(c *cursor) batch {
-	var losing time.Time // when the place was lost for the first time
+	var losing time.Time // when the place was lost for the first time in a row
 	for {
 		lost := c.lost
 		b := c.next(f.ctx)
 		b.completed = b.err == nil && len(b.rows) == 0 && c.done()
+		if b.err != nil {
+			b.failed = time.Now()
+		}
 		if b.err != nil || len(b.rows) > 0 || b.completed {
 			return b
 		}
 		switch {
-		case c.lost == lost:
+		case c.lost <= lost:
+			losing = time.Time{} // the server gets on
 		case losing.IsZero():
 			losing = time.Now()
 		case time.Since(losing) > f.table.client.timeout:
-			b.err = f.table.failure(c.progress.last(), context.DeadlineExceeded)
+			b.err, b.failed = f.table.failure(c.progress.last(), context.DeadlineExceeded), time.Now()
 			return b
 		}
 	}
 }
 
-// hand gives a batch to whoever takes it, and reports whether anybody did.
-func (f *feed) hand(b batch) bool {
+// hand gives a batch to whoever takes it, and reports whether anybody did. The client, when it
+// is closed, does not wait for a loop.
+func (f *feed) hand(client context.Context, b batch) bool {
 	select {
 	case f.batches <- b:
 		return true
 	case <-f.closing:
-		b.release()
-		return false
+	case <-client.Done():
+		f.over.Do(func() { close(f.down) })
 	}
+	b.release()
+	return false
 }
 
 // next returns the batch that comes first, unless ctx ends before.
@@ -101,6 +108,8 @@ func (f *feed) next(ctx context.Context) (b batch, ok bool) {
 	select {
 	case b := <-f.batches:
 		return b, true
+	case <-f.down:
+		return batch{err: f.table.refuse(opScan, ErrClosed), failed: time.Now()}, true
 	case <-ctx.Done():
 		return batch{}, false
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	opGet          = &operation{name: "Get", task: wire.TaskGet, take: takeValue}
+	opGet          = &operation{name: "Get", task: wire.TaskGet, take: takeValue, stored: true}
 	opTTL          = &operation{name: "TTL", task: wire.TaskTTL, take: takeTTL}
 	opExist        = &operation{name: "Exist", task: wire.TaskTTL, take: takeTTL}
 	opSortKeyCount = &operation{name: "SortKeyCount", task: wire.TaskSortKeyCount, take: takeCount}
@@ -28,27 +28,25 @@ func (t *Table) Get(ctx context.Context, hashKey, sortKey []byte) ([]byte, error
 		return nil, t.refuse(opGet, err)
 	}
 	if h := t.hedgeOf(ctx); h != nil {
-		return hedged(ctx, t, h, opGet, schema.Hash(hashKey), func(ctx context.Context, o *operation, secondary *rpc.Node) ([]byte, error) {
-			x := exchange{op: o, target: keyTarget(hashKey), secondary: secondary}
-			return t.get(ctx, &x, hashKey, sortKey)
-		})
+		return t.hedgedGet(ctx, h, opGet, hashKey, sortKey)
 	}
 	x := exchange{op: opGet, target: keyTarget(hashKey)}
 	return t.get(ctx, &x, hashKey, sortKey)
+}
+
+func (t *Table) hedgedGet(ctx context.Context, h *Hedge, o *operation, hashKey, sortKey []byte) ([]byte, error) {
+	tg := keyTarget(hashKey)
+	return hedged(ctx, t, h, o, tg.hash, tg.lane(), func(ctx context.Context, o *operation, secondary *rpc.Node) ([]byte, error) {
+		x := exchange{op: o, target: tg, secondary: secondary}
+		return t.get(ctx, &x, hashKey, sortKey)
+	})
 }
 
 func (t *Table) get(ctx context.Context, x *exchange, hashKey, sortKey []byte) ([]byte, error) {
 	err := t.do(ctx, x, func(dst []byte) []byte {
 		return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
 	}, nil)
-	if err != nil || t.values == nil {
-		return x.bytes, err
-	}
-	value, err := t.restore(x.bytes)
-	if err != nil {
-		return nil, t.failure(x, err)
-	}
-	return value, nil
+	return x.bytes, err
 }
 
 func takeValue(a *rpc.Answer, r *wire.Reader) {
@@ -79,8 +77,9 @@ func (t *Table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 	if err := validateKey(hashKey, sortKey); err != nil {
 		return 0, t.refuse(o, err)
 	}
+	tg := keyTarget(hashKey)
 	ask := func(ctx context.Context, o *operation, secondary *rpc.Node) (int, error) {
-		x := exchange{op: o, target: keyTarget(hashKey), secondary: secondary}
+		x := exchange{op: o, target: tg, secondary: secondary}
 		err := t.do(ctx, &x, func(dst []byte) []byte {
 			return wire.AppendArgument(dst, wire.Key{HashKey: hashKey, SortKey: sortKey})
 		}, nil)
@@ -90,7 +89,7 @@ func (t *Table) ttl(ctx context.Context, o *operation, hashKey, sortKey []byte) 
 		return int(min(x.number, math.MaxInt)), nil // an int may have 32 bits
 	}
 	if h := t.hedgeOf(ctx); h != nil {
-		return hedged(ctx, t, h, o, schema.Hash(hashKey), ask)
+		return hedged(ctx, t, h, o, tg.hash, tg.lane(), ask)
 	}
 	return ask(ctx, o, nil)
 }

@@ -7,7 +7,10 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-var opAppendGet = &operation{name: "AppendGet", task: wire.TaskGet, take: takeAppended}
+var (
+	opAppendGet       = &operation{name: "AppendGet", task: wire.TaskGet, take: takeAppended, stored: true}
+	opAppendGetHedged = &operation{name: "AppendGet", task: wire.TaskGet, take: takeValue, stored: true}
+)
 
 // AppendGet is Get that appends the value to dst, which may be nil, and returns the
 // extended slice: with enough capacity in dst it allocates nothing. found reports whether
@@ -18,8 +21,8 @@ func (t *Table) AppendGet(ctx context.Context, dst, hashKey, sortKey []byte) (va
 	if err := validateRowKey(hashKey, sortKey); err != nil {
 		return dst, false, t.refuse(opAppendGet, err)
 	}
-	if t.hedgeOf(ctx) != nil { // two answers cannot have one place
-		value, err := t.Get(ctx, hashKey, append([]byte{}, sortKey...))
+	if h := t.hedgeOf(ctx); h != nil { // two answers cannot have one place
+		value, err := t.hedgedGet(ctx, h, opAppendGetHedged, hashKey, sortKey)
 		if err != nil || value == nil {
 			return dst, false, err
 		}
@@ -35,11 +38,7 @@ func (t *Table) AppendGet(ctx context.Context, dst, hashKey, sortKey []byte) (va
 	if t.values == nil {
 		return x.bytes, true, nil
 	}
-	loaded, err := t.restore(x.bytes[len(dst):])
-	if err != nil {
-		return dst, false, t.failure(&x, err)
-	}
-	return append(dst, loaded...), true, nil
+	return append(dst, x.bytes...), true, nil
 }
 
 // takeAppended is takeValue for a value that is appended to Bytes. Number is 1 if there is

@@ -9,7 +9,7 @@ import (
 
 var (
 	opGetMany    = &operation{name: "GetMany", task: wire.TaskBatchGet, part: true}
-	opGetManyOne = &operation{name: "GetMany", task: wire.TaskGet, take: takeValue, part: true}
+	opGetManyOne = &operation{name: "GetMany", task: wire.TaskGet, take: takeValue, part: true, stored: true}
 )
 
 // Result is what GetMany has found for a key.

@@ -41,20 +41,26 @@ func WithHedge(ctx context.Context, h Hedge) context.Context {
 	return context.WithValue(ctx, hedgeKey{}, &h)
 }
 
-// hedgesAsked is set once a program has used WithHedge. The contexts of others, which can be
-// long chains and allocate when they are asked, are not searched for it.
+// WithoutHedge returns a context whose reads are not hedged, whatever the options of the table
+// and contexts around it say: for reads that a write is based on.
+func WithoutHedge(ctx context.Context) context.Context {
+	hedgesAsked.Store(true)
+	return context.WithValue(ctx, hedgeKey{}, (*Hedge)(nil))
+}
+
+// hedgesAsked is set once a program has used WithHedge or WithoutHedge. The contexts of others,
+// which can be long chains and allocate when they are asked, are not searched for it.
 var hedgesAsked atomic.Bool
 
 // hedgeOf returns how the reads of a call are hedged, nil if they are not.
 func (t *Table) hedgeOf(ctx context.Context) *Hedge {
-	if t.hedge != nil {
-		return t.hedge
-	}
 	if !hedgesAsked.Load() {
-		return nil // the way of most calls
+		return t.hedge // the way of most calls
 	}
-	h, _ := ctx.Value(hedgeKey{}).(*Hedge)
-	return h
+	if h, ok := ctx.Value(hedgeKey{}).(*Hedge); ok {
+		return h
+	}
+	return t.hedge
 }
 
 // hedger knows how long the hedged reads of a table take, and how many may be hedged.
@@ -109,11 +115,14 @@ func (h *hedger) delay(o *Hedge) time.Duration {
 }
 
 // hedged carries out a read by ask, which is called at the same time for the primary and for a
-// secondary, if the primary takes long. Only a success ends the race.
-func hedged[T any](ctx context.Context, t *Table, h *Hedge, o *operation, hash uint64, ask func(context.Context, *operation, *rpc.Node) (T, error)) (result T, err error) {
+// secondary over the connection of that lane, if the primary takes long. Only a success ends
+// the race.
+func hedged[T any](ctx context.Context, t *Table, h *Hedge, o *operation, hash uint64, lane rpc.Lane, ask func(context.Context, *operation, *rpc.Node) (T, error)) (result T, err error) {
 	ctx, run := t.client.begin(ctx, o, t.name, t.counters)
 	defer func() { run.end(ctx, err) }()
-	part := &operation{name: o.name, task: o.task, kind: o.kind, take: o.take, part: true}
+	ctx, over := t.client.bound(ctx) // of both
+	defer over()
+	part := &operation{name: o.name, task: o.task, kind: o.kind, take: o.take, stored: o.stored, part: true}
 	type answer struct {
 		result T
 		err    error
@@ -154,7 +163,7 @@ func hedged[T any](ctx context.Context, t *Table, h *Hedge, o *operation, hash u
 				return result, first
 			}
 		case <-timer.C:
-			if node := t.secondary(hash); node != nil && t.hedger.allowed() {
+			if node := t.secondary(hash, lane); node != nil && t.hedger.allowed() {
 				under++
 				run.hedged.Store(true)
 				go send(node)
@@ -165,7 +174,7 @@ func hedged[T any](ctx context.Context, t *Table, h *Hedge, o *operation, hash u
 
 // secondary returns one that a request can be sent to now, or nil: any of those that there
 // is a connection to. One that is met without is connected to for the next time.
-func (t *Table) secondary(hash uint64) *rpc.Node {
+func (t *Table) secondary(hash uint64, lane rpc.Lane) *rpc.Node {
 	snap := t.route.Snapshot()
 	if snap == nil {
 		return nil
@@ -174,7 +183,6 @@ func (t *Table) secondary(hash uint64) *rpc.Node {
 	if len(all) == 0 {
 		return nil
 	}
-	lane := (&exchange{target: target{hash: hash}}).lane()
 	first := rand.IntN(len(all))
 	for i := range all {
 		node := all[(first+i)%len(all)]

@@ -13,12 +13,13 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// ErrNotAttempted: an item of a batch was not sent, because the time was over before.
+// ErrNotAttempted: an item of a batch was never sent, because the time was over before, or
+// because there was no way to its server.
 var ErrNotAttempted = errors.New("not attempted")
 
 // many is a number of requests, one for each item, that are handed to their connections
 // together. Those that fail, and those without a connection, go the way of single
-// requests after that.
+// requests, while others are still under way: no item waits for one that takes long.
 type many struct {
 	table  *Table
 	op     *operation
@@ -33,13 +34,23 @@ type many struct {
 	whole         *run // what the items have come to
 	hashes        []uint64
 	errs          []error
+
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	rest map[*rpc.Node]*queue // for singly, by server
+}
+
+// queue is items for one server, and how many goroutines carry them out.
+type queue struct {
+	rest    []remainder
+	workers int
 }
 
 const (
 	// chunkItems and chunkBytes bound what is handed to a connection at once.
 	chunkItems = 128
 	chunkBytes = bulkRequest
-	// batchParallel is how many single requests of a batch are under way.
+	// batchParallel is how many single requests of a batch are under way to a server.
 	batchParallel = 32
 )
 
@@ -68,8 +79,15 @@ func (b *many) run(ctx context.Context) []error {
 		}
 		return b.errs
 	}
-	rest := b.together(limited, snap)
-	b.singly(limited, rest)
+	b.rest = make(map[*rpc.Node]*queue)
+	shares := b.divide(limited, snap)
+	for i := 1; i < len(shares); i++ {
+		b.wg.Go(func() { b.sendAll(limited, shares[i]) })
+	}
+	if len(shares) > 0 {
+		b.sendAll(limited, shares[0])
+	}
+	b.wg.Wait()
 	return b.errs
 }
 
@@ -88,29 +106,8 @@ type share struct {
 	partitions []*route.Partition
 }
 
-// together hands each connection its items, and returns those that are left.
-func (b *many) together(ctx context.Context, snap *route.Snapshot) (rest []remainder) {
-	shares, rest := b.divide(snap)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	send := func(s *share) {
-		left := b.sendAll(ctx, s)
-		mu.Lock()
-		rest = append(rest, left...)
-		mu.Unlock()
-	}
-	for i := 1; i < len(shares); i++ {
-		wg.Go(func() { send(shares[i]) })
-	}
-	if len(shares) > 0 {
-		send(shares[0])
-	}
-	wg.Wait()
-	return rest
-}
-
-// divide finds the connection of each item. What has none, or is large, is left.
-func (b *many) divide(snap *route.Snapshot) (shares []*share, rest []remainder) {
+// divide finds the connection of each item. What has none, or is large, goes its own way.
+func (b *many) divide(ctx context.Context, snap *route.Snapshot) (shares []*share) {
 	lane := rpc.Lane(0)
 	if b.bulk {
 		lane = rpc.Bulk
@@ -127,12 +124,15 @@ func (b *many) divide(snap *route.Snapshot) (shares []*share, rest []remainder) 
 			conn = p.Primary.Live(lane)
 		}
 		if conn == nil {
-			rest = append(rest, remainder{item: i})
+			b.later(ctx, p.Primary, remainder{item: i})
 			continue
 		}
 		if s.conn != conn {
 			if s = of[conn]; s == nil {
-				s = &share{conn: conn, items: make([]int, 0, b.n-i), partitions: make([]*route.Partition, 0, b.n-i)}
+				s = &share{conn: conn}
+				if len(shares) == 0 { // which has all items, mostly
+					s.items, s.partitions = make([]int, 0, b.n), make([]*route.Partition, 0, b.n)
+				}
 				of[conn] = s
 				shares = append(shares, s)
 			}
@@ -140,17 +140,24 @@ func (b *many) divide(snap *route.Snapshot) (shares []*share, rest []remainder) 
 		s.items = append(s.items, i)
 		s.partitions = append(s.partitions, p)
 	}
-	return shares, rest
+	return shares
 }
 
-// sendAll hands the items over in chunks.
-func (b *many) sendAll(ctx context.Context, s *share) (rest []remainder) {
+// sendAll hands the items over in chunks: one after the other, unless one takes long.
+func (b *many) sendAll(ctx context.Context, s *share) {
 	for len(s.items) > 0 {
 		n := b.chunk(s.items)
-		rest = append(rest, b.send(ctx, s.conn, s.items[:n], s.partitions[:n])...)
+		items, partitions := s.items[:n], s.partitions[:n]
 		s.items, s.partitions = s.items[n:], s.partitions[n:]
+		slow := false
+		b.send(ctx, s.conn, items, partitions, func() {
+			slow = true
+			b.wg.Go(func() { b.sendAll(ctx, s) })
+		})
+		if slow {
+			return
+		}
 	}
-	return rest
 }
 
 // chunk returns how many of the items are handed over at once.
@@ -164,16 +171,16 @@ func (b *many) chunk(items []int) int {
 	return len(items)
 }
 
-// send makes an attempt with items of one connection.
-func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions []*route.Partition) (rest []remainder) {
+// send makes an attempt with items of one connection. If it takes long it calls slow, once.
+func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions []*route.Partition, slow func()) {
 	t := b.table
 	if ctx.Err() != nil {
-		for _, i := range items {
-			rest = append(rest, remainder{item: i})
+		for k, i := range items {
+			b.later(ctx, partitions[k].Primary, remainder{item: i})
 		}
-		return rest
+		return
 	}
-	calls, failed := make([]*rpc.Call, len(items)), make([]error, len(items))
+	calls := make([]*rpc.Call, len(items))
 	now := time.Now()
 	for k := range calls {
 		x := exchange{op: b.op}
@@ -187,16 +194,8 @@ func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions
 			attempts[k] = t.attemptStarted(ctx, &exchange{op: b.op, call: calls[k]}, p)
 		}
 	}
-	timeout := rpc.TimeoutMs(b.deadline.Sub(now))
-	conn.DoAll(ctx, calls, rpc.Requests{
-		Head: func(k int, h *wire.RequestHeader) {
-			p := partitions[k]
-			*h = wire.RequestHeader{GPID: p.GPID, TimeoutMs: timeout, ThreadHash: p.ThreadHash(), PartitionHash: b.hashes[items[k]]}
-		},
-		Encode: func(k int, dst []byte) []byte { return b.encode(items[k], dst) },
-	}, failed)
-	for k, err := range failed {
-		i, cl, p := items[k], calls[k], partitions[k]
+	ended := func(k int, cl *rpc.Call, err error) {
+		i, p := items[k], partitions[k]
 		if err == nil && cl.Code != wire.ErrOK {
 			err = ErrorCode(cl.Code)
 		}
@@ -205,16 +204,24 @@ func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions
 			t.attemptEnded(ctx, &x, &attempts[k], err)
 		}
 		if err != nil {
-			rest = append(rest, remainder{i, p, err, cl.Sent})
-			cl.Release()
-			continue
+			b.later(ctx, p.Primary, remainder{i, p, err, cl.Sent})
+		} else {
+			p.Primary.Budget.Succeeded()
+			b.errs[i] = t.decoded(&x, b.decoder(i))
+			b.whole.add(cl)
 		}
-		p.Primary.Budget.Succeeded()
-		b.errs[i] = t.decoded(&x, b.decoder(i))
-		b.whole.add(cl)
 		cl.Release()
 	}
-	return rest
+	timeout := rpc.TimeoutMs(b.deadline.Sub(now))
+	conn.DoAll(ctx, calls, rpc.Requests{
+		Head: func(k int, h *wire.RequestHeader) {
+			p := partitions[k]
+			*h = wire.RequestHeader{GPID: p.GPID, TimeoutMs: timeout, ThreadHash: p.ThreadHash(), PartitionHash: b.hashes[items[k]]}
+		},
+		Encode: func(k int, dst []byte) []byte { return b.encode(items[k], dst) },
+		Ended:  ended,
+		Slow:   slow,
+	})
 }
 
 func (b *many) decoder(i int) func(*wire.Reader) wire.Status {
@@ -224,27 +231,36 @@ func (b *many) decoder(i int) func(*wire.Reader) wire.Status {
 	return func(r *wire.Reader) wire.Status { return b.decode(i, r) }
 }
 
-// singly carries out what is left, with what is known of it already.
-func (b *many) singly(ctx context.Context, rest []remainder) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for range min(len(rest), batchParallel) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				last := len(rest) - 1
-				if last < 0 {
-					mu.Unlock()
-					return
-				}
-				r := rest[last]
-				rest = rest[:last]
-				mu.Unlock()
-				b.errs[r.item] = b.one(ctx, r)
-			}
-		})
+// later has an item carried out by singly.
+func (b *many) later(ctx context.Context, server *rpc.Node, r remainder) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := b.rest[server]
+	if q == nil {
+		q = new(queue)
+		b.rest[server] = q
 	}
-	wg.Wait()
+	q.rest = append(q.rest, r)
+	if q.workers < batchParallel {
+		q.workers++
+		b.wg.Go(func() { b.singly(ctx, q) })
+	}
+}
+
+// singly carries out what is left, with what is known of it already.
+func (b *many) singly(ctx context.Context, q *queue) {
+	for {
+		b.mu.Lock()
+		if len(q.rest) == 0 {
+			q.workers--
+			b.mu.Unlock()
+			return
+		}
+		r := q.rest[0]
+		q.rest = q.rest[1:]
+		b.mu.Unlock()
+		b.errs[r.item] = b.one(ctx, r)
+	}
 }
 
 func (b *many) one(ctx context.Context, r remainder) error {
@@ -268,7 +284,7 @@ func (b *many) one(ctx context.Context, r remainder) error {
 // notAttempted makes the error of an item that was never sent say so.
 func notAttempted(err error) error {
 	var pe *PError
-	if !errors.As(err, &pe) || pe.Attempts > 0 {
+	if !errors.As(err, &pe) || pe.sent {
 		return err
 	}
 	copied := *pe
@@ -353,6 +369,9 @@ func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
 	if err := t.mayBegin(ctx); err != nil {
 		return nil, t.refuse(opSetMany, err)
 	}
+	if len(puts) == 0 {
+		return nil, nil
+	}
 	b := &many{
 		table: t, op: opSetMany, n: len(puts),
 		hash: func(i int) uint64 { return schema.Hash(puts[i].HashKey) },
@@ -377,6 +396,9 @@ func (t *Table) DelMany(ctx context.Context, keys []CompositeKey) (Outcomes, err
 	}
 	if err := t.mayBegin(ctx); err != nil {
 		return nil, t.refuse(opDelMany, err)
+	}
+	if len(keys) == 0 {
+		return nil, nil
 	}
 	b := &many{
 		table: t, op: opDelMany, n: len(keys),

@@ -62,6 +62,9 @@ func (t *Table) MultiGetMany(ctx context.Context, items []HashKeyRows) (RowsResu
 	if err := t.mayBegin(ctx); err != nil {
 		return nil, t.refuse(opMultiGetMany, err)
 	}
+	if len(items) == 0 {
+		return nil, nil
+	}
 	results := make(RowsResults, len(items))
 	b := &many{
 		table: t, op: opMultiGetMany, n: len(items), bulk: true,
@@ -140,6 +143,9 @@ func (t *Table) MultiSetMany(ctx context.Context, items []PutRows) (Outcomes, er
 	}
 	if err := t.mayBegin(ctx); err != nil {
 		return nil, t.refuse(opMultiSetMany, err)
+	}
+	if len(items) == 0 {
+		return nil, nil
 	}
 	b := &many{
 		table: t, op: opMultiSetMany, n: len(items),

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/rpc"
-	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
@@ -95,7 +94,8 @@ func (t *Table) multiGet(ctx context.Context, o *operation, hashKey []byte, opti
 	}
 	what(&q)
 	if h := t.hedgeOf(ctx); h != nil {
-		res, err := hedged(ctx, t, h, o, schema.Hash(q.HashKey), func(ctx context.Context, o *operation, secondary *rpc.Node) (res multiGetResult, err error) {
+		x := multiGetExchange(o, nil, &q)
+		res, err := hedged(ctx, t, h, o, x.hash, x.lane(), func(ctx context.Context, o *operation, secondary *rpc.Node) (res multiGetResult, err error) {
 			res.kvs, res.all, err = t.multiGetFrom(ctx, o, secondary, &q)
 			return res, err
 		})
@@ -109,26 +109,29 @@ type multiGetResult struct {
 	all bool
 }
 
+func multiGetExchange(o *operation, secondary *rpc.Node, q *wire.MultiGetRequest) exchange {
+	return exchange{
+		op: o, secondary: secondary, target: keyTarget(q.HashKey),
+		bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer, large: total(q.SortKeys) > bulkRequest,
+	}
+}
+
 // multiGetFrom asks the primary, or a secondary.
 func (t *Table) multiGetFrom(ctx context.Context, o *operation, secondary *rpc.Node, q *wire.MultiGetRequest) ([]*KeyValue, bool, error) {
-	x := exchange{op: o, secondary: secondary, target: keyTarget(q.HashKey), bulk: q.MaxKVSize == 0 || q.MaxKVSize > bulkAnswer, large: total(q.SortKeys) > bulkRequest}
+	x := multiGetExchange(o, secondary, q)
 	var kvs []*KeyValue
-	var valueErr error
 	all := true
 	err := t.do(ctx, &x, func(dst []byte) []byte { return wire.AppendArgument(dst, *q) }, func(r *wire.Reader) wire.Status {
 		var resp wire.MultiGetResponse
 		resp.Read(r)
 		kvs = keyValues(resp.KVs)
-		valueErr = t.loadAll(kvs)
+		x.undecodable = t.loadAll(kvs)
 		if resp.Error == wire.StatusIncomplete {
 			all = false
 			return wire.StatusOK
 		}
 		return resp.Error
 	})
-	if err == nil && valueErr != nil {
-		err = t.failure(&x, valueErr)
-	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -168,7 +168,8 @@ type MutateResult struct {
 // Do carries the mutation out, once: to do it again, make another one. That a check does
 // not pass is a result, not an error.
 //
-// It is atomic. If the answer is lost the error has ErrInDoubt, and it is not sent again. A
+// It is atomic. If the answer is lost the error has ErrInDoubt, and it is not sent again. If
+// only the value that it returns cannot be decoded, Applied is right beside the error. A
 // check of integers fails with StorageInvalidArgument if the value or the operand is not an
 // integer.
 func (m *Mutation) Do(ctx context.Context) (MutateResult, error) {
@@ -193,21 +194,17 @@ func (m *Mutation) Do(ctx context.Context) (MutateResult, error) {
 		if resp.CheckValueReturned && resp.CheckValueExist {
 			res.CheckedExists = true
 			res.Checked = append([]byte{}, resp.CheckValue...) // not nil, even if empty
+			res.Checked, x.undecodable = m.table.restore(res.Checked)
 		}
 		if resp.Error == wire.StatusTryAgain { // the check has not passed
 			return wire.StatusOK
 		}
 		return resp.Error
 	})
-	if err == nil {
-		if res.Checked, err = m.table.restore(res.Checked); err != nil {
-			err = m.table.failure(&x, err)
-		}
-	}
-	if err != nil {
+	if err != nil && x.undecodable == nil {
 		return MutateResult{}, err
 	}
-	return res, nil
+	return res, err // it is known what became of it, although the value is not
 }
 
 // DelIfEqual deletes an entry if it has that value, in one atomic step, and reports

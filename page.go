@@ -10,8 +10,9 @@ var opPage = &operation{name: "Page"}
 // Page is some entries, and where those behind them begin.
 type Page struct {
 	Rows []Row // the caller's
-	// Next is where the next page begins. It is empty if there is no more, and only then: a
-	// page may have fewer entries than asked for, or none, and not be the last.
+	// Next is where the next page begins. It is empty if it is known that there is no more: a
+	// page may have fewer entries than asked for, or none, and not be the last, and one that
+	// has as many as were asked for may be it.
 	Next Cursor
 }
 

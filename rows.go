@@ -227,14 +227,14 @@ func (b *backward) fetch(ctx context.Context) error {
 		if err != nil {
 			return b.table.failure(&x, err)
 		}
-		b.rows = append(b.rows, Row{HashKey: b.hashKey, SortKey: kv.Key, Value: value})
+		b.rows = append(b.rows, Row{HashKey: slices.Clone(b.hashKey), SortKey: kv.Key, Value: value})
 	}
 	return nil
 }
 
 // leave leaves what is before a sort key. Before the empty one there is nothing.
 func (b *backward) leave(sortKey []byte) {
-	b.left.to, b.left.toInclusive = sortKey, false
+	b.left.to, b.left.toInclusive = slices.Clone(sortKey), false // rows are the caller's
 	b.done = b.done || len(sortKey) == 0
 }
 

@@ -108,7 +108,7 @@ type sending struct {
 func (t *Table) attemptStarted(ctx context.Context, x *exchange, p *route.Partition) sending {
 	a := sending{
 		AttemptStarted: AttemptStarted{
-			Operation: x.op.name, Table: t.name, TableID: p.AppID, Partition: p.PartitionIndex, Server: p.Primary.Addr(),
+			Operation: x.op.name, Table: t.name, TableID: p.AppID, Partition: p.PartitionIndex, Server: addrOf(p.Primary),
 			Kind: AttemptFirst, Number: x.call.Attempts + 1,
 		},
 		began: x.call.Began, sent: x.call.Sent, received: x.call.Received,

@@ -166,6 +166,19 @@ func (s *scanner) accept(ctx context.Context, b batch) {
 	}
 }
 
+// withValues is a context with the values of another one, which does not end it.
+type withValues struct {
+	context.Context
+	values context.Context
+}
+
+func (w withValues) Value(key any) any {
+	if v := w.values.Value(key); v != nil {
+		return v
+	}
+	return w.Context.Value(key)
+}
+
 // fetch starts to fetch a batch. If a Next waits for it, it may take as long as
 // that has time.
 func (s *scanner) fetch(ctx context.Context, awaited bool) {
@@ -176,10 +189,7 @@ func (s *scanner) fetch(ctx context.Context, awaited bool) {
 		c.until, _ = ctx.Deadline()
 	}
 	s.progress.begin(s.op)
-	requests := s.ctx
-	if p, ok := ctx.Value(policyKey{}).(RetryPolicy); ok {
-		requests = WithRetryPolicy(requests, p)
-	}
+	requests := withValues{s.ctx, context.WithoutCancel(ctx)}
 	started := s.table.client.pool.Go(func(context.Context) {
 		s.batches <- c.next(requests)
 		select {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/rpc"
 	"github.com/pegasus-go/pegasus/internal/schema"
@@ -52,10 +53,15 @@ type TableScan struct {
 	request wire.GetScannerRequest
 	query   query
 	appID   int32
+	terms   terms // of the latest loop
 
 	// handed is how many rows of the batch in hand are done. The loop alone changes it,
 	// without the mutex: it does so for each row.
 	handed atomic.Int64
+
+	// keys are those of the latest two rows that were given to a loop that owns them: it may
+	// have changed its own.
+	keys [2][]byte
 
 	mu        sync.Mutex
 	running   bool
@@ -81,6 +87,14 @@ type scanShare struct {
 // done returns the rows in hand that are done.
 func (s *TableScan) done() []wire.KeyValue { return s.batch.rows[:s.handed.Load()] }
 
+// key is that of a row in hand.
+func (s *TableScan) key(i int) []byte {
+	if s.terms == lent {
+		return s.batch.rows[i].Key
+	}
+	return s.keys[i%2]
+}
+
 // left returns what is left of a share, without the rows in hand that are done.
 func (s *TableScan) left(share *scanShare) []part {
 	if share != s.hand {
@@ -94,7 +108,7 @@ func (s *TableScan) left(share *scanShare) []part {
 		return s.batch.after
 	default:
 		parts := slices.Clone(s.batch.before)
-		parts[0].start, parts[0].inclusive = slices.Clone(done[n-1].Key), false
+		parts[0].start, parts[0].inclusive = slices.Clone(s.key(n-1)), false
 		return parts
 	}
 }
@@ -298,12 +312,13 @@ func (s *TableScan) end() {
 
 // run gives all rows to yield until that returns false.
 func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error) bool) error {
-	yield = terms.of(yield)
+	yield, s.terms = terms.of(yield), terms
 	f := s.table.newFeed(ctx)
 	defer f.close()
 	todo := slices.DeleteFunc(slices.Clone(s.shares), func(share *scanShare) bool { return len(share.parts) == 0 })
 	active := make(map[*cursor]*scanShare)
-	spare := make(spares, 2*s.options.Parallel)
+	parallel := min(s.options.Parallel, len(todo))
+	spare := make(spares, 2*parallel)
 	start := func() error {
 		c := newCursor(s.table, opScanRequest, s.request, target{fixed: true, appID: s.appID}, slices.Clone(todo[0].parts))
 		c.track, c.lend, c.spares = true, terms == lent, spare
@@ -311,17 +326,26 @@ func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error)
 		todo = todo[1:]
 		return f.start(c)
 	}
-	for len(todo) > 0 && len(active) < s.options.Parallel {
+	for len(active) < parallel {
 		if err := start(); err != nil {
 			return err
 		}
 	}
 	limit := s.options.Limit
 	for len(active) > 0 {
+		asked := time.Now()
 		b, ok := f.next(ctx)
 		switch {
 		case !ok:
 			return s.late(rpc.ContextError(ctx), active)
+		case b.err != nil && b.failed.Before(asked):
+			// It failed while the loop was busy, which is no reason to fail now.
+			todo = append(todo, active[b.cursor])
+			delete(active, b.cursor)
+			if err := start(); err != nil {
+				return err
+			}
+			continue
 		case b.err != nil:
 			return b.err
 		case b.completed:
@@ -350,6 +374,26 @@ func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error)
 	return nil
 }
 
+// row is what the loop gets for a record.
+func (s *TableScan) row(kv *wire.KeyValue) (row Row, err error) {
+	hashKey, sortKey, ok := schema.SplitKey(kv.Key)
+	if !ok {
+		return Row{}, s.table.badKey(opScan, kv.Key)
+	}
+	row = Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
+	if s.table.values != nil {
+		if row.Value, err = s.table.restore(kv.Value); err != nil {
+			return Row{}, s.table.refuse(opScan, err)
+		}
+	}
+	if kv.HasExpireTS {
+		row.Expires = expiryTime(kv.ExpireTS)
+	} else if s.options.WithExpiry {
+		return Row{}, s.table.refuse(opScan, ErrExpiryUnknown)
+	}
+	return row, nil
+}
+
 // late is the error of a scan whose time is over: it says what one of its requests has waited
 // for.
 func (s *TableScan) late(err error, active map[*cursor]*scanShare) error {
@@ -363,21 +407,13 @@ func (s *TableScan) late(err error, active map[*cursor]*scanShare) error {
 func (s *TableScan) handOut(ctx context.Context, rows []wire.KeyValue, yield func(Row, error) bool) (more bool, err error) {
 	done := ctx.Done()
 	for i := range rows {
-		kv := &rows[i]
-		hashKey, sortKey, ok := schema.SplitKey(kv.Key)
-		if !ok {
-			return false, s.table.badKey(opScan, kv.Key)
+		row, err := s.row(&rows[i])
+		if err != nil {
+			s.handed.Store(int64(i))
+			return false, err
 		}
-		row := Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
-		if s.table.values != nil {
-			if row.Value, err = s.table.restore(kv.Value); err != nil {
-				return false, s.table.refuse(opScan, err)
-			}
-		}
-		if kv.HasExpireTS {
-			row.Expires = expiryTime(kv.ExpireTS)
-		} else if s.options.WithExpiry {
-			return false, s.table.refuse(opScan, ErrExpiryUnknown)
+		if s.terms == owned {
+			s.keys[i%2] = append(s.keys[i%2][:0], rows[i].Key...)
 		}
 		// What is between making a row and passing it on takes its stores to the
 		// cache: one after the other they would wait for each other.

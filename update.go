@@ -181,16 +181,16 @@ func (u *update) timeLeft() (time.Duration, error) {
 }
 
 // look finds out what became of a change in doubt. While the old value is there it may be on
-// its way.
+// its way, or was one of the time to live alone: sending it again does no harm.
 func (u *update) look() (done bool, err error) {
 	now, err := u.read()
 	switch {
 	case err != nil:
 		return false, u.doubt
-	case now != nil && bytes.Equal(now, u.value):
-		return true, nil
 	case (now == nil) == (u.old == nil) && bytes.Equal(now, u.old):
 		return false, nil
+	case now != nil && bytes.Equal(now, u.value):
+		return true, nil
 	}
 	var pe *PError
 	errors.As(u.doubt, &pe)

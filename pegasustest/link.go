@@ -52,13 +52,15 @@ func (l *Link) Break() {
 	conns := slices.Collect(maps.Keys(l.conns))
 	l.mu.Unlock()
 	for _, conn := range conns {
-		conn.Close()
+		conn.end()
+		conn.cut()
 	}
 }
 
 // Orphan breaks the open connections for their client alone: the server goes on with what it has
 // received, also with requests that an Interceptor holds up. So a write can be carried out after
-// its client was told that it is in doubt. New connections are good.
+// its client was told that it is in doubt. Break ends them for the server, too. New connections are
+// good.
 func (l *Link) Orphan() {
 	l.mu.Lock()
 	conns := slices.Collect(maps.Keys(l.conns))
@@ -169,16 +171,32 @@ type linkConn struct {
 	link *Link
 	held []byte // received and not passed on
 
-	once     sync.Once
-	closed   chan struct{}
+	ended    sync.Once
+	closed   chan struct{} // for the client
 	orphaned atomic.Bool
+	once     sync.Once // for cut
+}
+
+// end ends the connection for the client, also a Read that waits for Heal.
+func (c *linkConn) end() { c.ended.Do(func() { close(c.closed) }) }
+
+// cut ends it for the server.
+func (c *linkConn) cut() (err error) {
+	c.once.Do(func() {
+		err = c.Conn.Close()
+		c.link.mu.Lock()
+		delete(c.link.conns, c)
+		c.link.mu.Unlock()
+	})
+	return err
 }
 
 // orphan ends the connection for the client. It stays in the link, so that the server does not see
-// an end before that of the network.
+// an end before Break.
 func (c *linkConn) orphan() {
 	c.orphaned.Store(true)
 	_ = c.Conn.SetDeadline(time.Unix(1, 0)) // ends Read and Write
+	c.end()
 }
 
 // Read passes on what the link lets pass.
@@ -216,20 +234,17 @@ func (c *linkConn) Read(b []byte) (int, error) {
 	}
 }
 
-// Close closes the connection and ends a Read that waits for Heal. The link is
+// Close closes the connection, but for the server only if it was not orphaned. The link is
 // not locked.
 func (c *linkConn) Close() error {
-	err := net.ErrClosed
-	c.once.Do(func() {
-		close(c.closed)
-		if c.orphaned.Load() {
-			err = nil
-			return
-		}
-		err = c.Conn.Close()
-		c.link.mu.Lock()
-		delete(c.link.conns, c)
-		c.link.mu.Unlock()
-	})
-	return err
+	select {
+	case <-c.closed:
+		return net.ErrClosed
+	default:
+	}
+	c.end()
+	if c.orphaned.Load() {
+		return nil
+	}
+	return c.cut()
 }

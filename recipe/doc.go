@@ -13,6 +13,7 @@ package recipe
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"math/big"
 	"time"
 
@@ -39,9 +40,19 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		if cause := context.Cause(ctx); cause != ctx.Err() {
+			return fmt.Errorf("%w: %w", ctx.Err(), cause)
+		}
+		return ctx.Err()
 	}
 }
+
+// plain is a table as recipes use it: what they keep is compared as it is stored. With the
+// contexts of asked, reads are of the primary, since writes are based on them.
+func plain(table *pegasus.Table) *pegasus.Table { return table.With(pegasus.TableOptions{}) }
+
+// asked is the context of a recipe.
+func asked(ctx context.Context) context.Context { return pegasus.WithoutHedge(ctx) }
 
 // attempts bounds how often a write is tried whose answer was lost, and that was found not to
 // have been carried out.

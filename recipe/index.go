@@ -47,12 +47,12 @@ func (x *UniqueIndex) Insert(ctx context.Context, value, owner []byte, write fun
 	}
 	h := x.row(value)
 	reserved, owned := fmt.Appendf(nil, "R%s", owner), fmt.Appendf(nil, "O%s", owner)
-	fresh, err := x.Table.SetIfAbsent(ctx, h, nil, reserved, reserve)
+	fresh, err := plain(x.Table).SetIfAbsent(ctx, h, nil, reserved, reserve)
 	if err != nil && !errors.Is(err, pegasus.ErrInDoubt) {
 		return err
 	}
 	if !fresh {
-		found, there, lookErr := x.Table.AppendGet(ctx, nil, h, nil)
+		found, there, lookErr := plain(x.Table).AppendGet(asked(ctx), nil, h, nil)
 		switch {
 		case lookErr != nil:
 			return errors.Join(err, lookErr)
@@ -65,7 +65,7 @@ func (x *UniqueIndex) Insert(ctx context.Context, value, owner []byte, write fun
 	}
 	if err := write(ctx); err != nil {
 		if fresh {
-			_, freeErr := x.Table.DelIfEqual(context.WithoutCancel(ctx), h, nil, reserved)
+			_, freeErr := plain(x.Table).DelIfEqual(context.WithoutCancel(ctx), h, nil, reserved)
 			err = errors.Join(err, freeErr)
 		}
 		return err
@@ -76,11 +76,11 @@ func (x *UniqueIndex) Insert(ctx context.Context, value, owner []byte, write fun
 // confirm makes a reservation ownership. It does so again if the answer is lost.
 func (x *UniqueIndex) confirm(ctx context.Context, h, reserved, owned []byte) error {
 	for try := 0; ; try++ {
-		swapped, err := x.Table.CompareAndSwap(ctx, h, nil, reserved, owned, pegasus.NoTTL)
+		swapped, err := plain(x.Table).CompareAndSwap(ctx, h, nil, reserved, owned, pegasus.NoTTL)
 		if swapped {
 			return nil
 		}
-		found, there, lookErr := x.Table.AppendGet(ctx, nil, h, nil)
+		found, there, lookErr := plain(x.Table).AppendGet(asked(ctx), nil, h, nil)
 		switch {
 		case lookErr == nil && there && bytes.Equal(found, owned):
 			return nil
@@ -97,7 +97,7 @@ func (x *UniqueIndex) confirm(ctx context.Context, h, reserved, owned []byte) er
 // Owner returns who owns a value. A reservation is no ownership. Compare with the row of
 // the owner, which may have been written without being confirmed, or deleted since.
 func (x *UniqueIndex) Owner(ctx context.Context, value []byte) (owner []byte, found bool, err error) {
-	row, there, err := x.Table.AppendGet(ctx, nil, x.row(value), nil)
+	row, there, err := plain(x.Table).AppendGet(asked(ctx), nil, x.row(value), nil)
 	if err != nil || !there || len(row) == 0 || row[0] != 'O' {
 		return nil, false, err
 	}
@@ -107,5 +107,5 @@ func (x *UniqueIndex) Owner(ctx context.Context, value []byte) (owner []byte, fo
 // Delete takes a value away from its owner, and reports whether owner had it. With
 // pegasus.ErrInDoubt call it again.
 func (x *UniqueIndex) Delete(ctx context.Context, value, owner []byte) (deleted bool, err error) {
-	return x.Table.DelIfEqual(ctx, x.row(value), nil, fmt.Appendf(nil, "O%s", owner))
+	return plain(x.Table).DelIfEqual(ctx, x.row(value), nil, fmt.Appendf(nil, "O%s", owner))
 }

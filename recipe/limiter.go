@@ -15,7 +15,7 @@ import (
 // any Window. It counts in windows of fixed times, and weighs the one before by how much of it
 // is within the last Window, so that there is no burst of twice the limit where two meet.
 //
-// Each call is an increment, and in the first call of a window a read. The rows are those of a
+// Each call is an increment and a read. The rows are those of a
 // hash key of its own for each key, PREFIX and the key, with the number of the window as
 // sort key, 8 bytes; they expire after two windows.
 type Limiter struct {
@@ -58,11 +58,11 @@ func (l *Limiter) Allow(ctx context.Context, key []byte) (Decision, error) {
 	number, into := uint64(at/int64(l.Window)), time.Duration(at%int64(l.Window))
 	hashKey := fmt.Appendf(nil, "%s%s", l.Prefix, key)
 	window := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-	count, err := l.Table.IncrTTL(ctx, hashKey, window(number), 1, 2*l.Window)
+	count, err := plain(l.Table).IncrTTL(ctx, hashKey, window(number), 1, 2*l.Window)
 	if err != nil {
 		return Decision{Allowed: l.FailOpen}, err
 	}
-	before, found, err := l.Table.AppendGet(ctx, nil, hashKey, window(number-1))
+	before, found, err := plain(l.Table).AppendGet(asked(ctx), nil, hashKey, window(number-1))
 	if err != nil {
 		return Decision{Allowed: l.FailOpen}, err
 	}
@@ -76,12 +76,21 @@ func (l *Limiter) Allow(ctx context.Context, key []byte) (Decision, error) {
 	used := float64(count) + weight*float64(earlier)
 	d := Decision{Allowed: used <= float64(l.Limit), Used: int(used)}
 	if !d.Allowed {
-		d.RetryAfter = l.Window - into
-		if earlier > 0 && count <= int64(l.Limit) {
-			// When so much of the window before has passed that the rest fits.
-			need := time.Duration((1 - (float64(l.Limit)-float64(count))/float64(earlier)) * float64(l.Window))
-			d.RetryAfter = max(need-into, time.Millisecond)
-		}
+		d.RetryAfter = l.retryAfter(count, earlier, into)
 	}
 	return d, nil
+}
+
+// retryAfter is the time until one more call fits, if there are no others.
+func (l *Limiter) retryAfter(count, earlier int64, into time.Duration) time.Duration {
+	// fits is how far into a window with n calls it is, when so much of the one before, with m,
+	// is over that they fit.
+	fits := func(n, m int64) time.Duration {
+		over := 1 - float64(int64(l.Limit)-n)/float64(m)
+		return time.Duration(max(0, over)*float64(l.Window)) + time.Millisecond
+	}
+	if next := count + 1; next <= int64(l.Limit) && earlier > 0 {
+		return max(fits(next, earlier)-into, time.Millisecond)
+	}
+	return l.Window - into + fits(1, count)
 }

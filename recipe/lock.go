@@ -39,7 +39,7 @@ type Lock struct {
 // NewLock returns the lock of that name of a hash key. It asks nobody.
 func NewLock(table *pegasus.Table, hashKey []byte, name string) *Lock {
 	return &Lock{
-		table: table, hashKey: bytes.Clone(hashKey),
+		table: plain(table), hashKey: bytes.Clone(hashKey),
 		fence: fmt.Appendf(nil, "lock/%s/fence", name), owner: fmt.Appendf(nil, "lock/%s/owner", name),
 	}
 }
@@ -47,7 +47,8 @@ func NewLock(table *pegasus.Table, hashKey []byte, name string) *Lock {
 // LockOptions say how long a lease lasts. The zero value is 15 s.
 type LockOptions struct {
 	// TTL is how long a lease lasts that is not renewed, because its process has died: 2 s at
-	// least. It is renewed three times in that time.
+	// least. It is renewed three times in that time. Others can have the lock up to a second
+	// later, because times of expiry are whole seconds.
 	TTL time.Duration
 	// Poll is the pause between attempts of Acquire while the lock is taken. Default: a
 	// tenth of the TTL.
@@ -80,12 +81,14 @@ func (o *LockOptions) ttl() time.Duration {
 
 // TryAcquire takes the lock, or fails with ErrLocked if somebody has it. A lost answer is
 // looked into; if what became of it cannot be found out, the error has pegasus.ErrInDoubt, and
-// the lock is taken for a TTL at most.
+// the lock is taken for a TTL and a second at most. With ErrLockLost taking it took longer than
+// the lease lasts.
 func (l *Lock) TryAcquire(ctx context.Context, o LockOptions) (*Lease, error) {
 	ttl := o.ttl()
 	if ttl < 2*time.Second {
 		return nil, argument("o.TTL", "is "+ttl.String()+", must be 2s at least")
 	}
+	ctx = asked(ctx)
 	mine, began := nonce(), time.Now()
 	var doubt error // an attempt may have come through, or may yet
 	for try := 0; ; try++ {
@@ -94,7 +97,7 @@ func (l *Lock) TryAcquire(ctx context.Context, o LockOptions) (*Lease, error) {
 		case err != nil:
 			return nil, cmp.Or(doubt, err)
 		case held != nil && bytes.Equal(held, mine): // by an attempt in doubt, the first perhaps
-			return l.lease(token, mine, ttl, began), nil
+			return l.lease(ctx, token, mine, ttl, began)
 		case held != nil:
 			return nil, ErrLocked
 		}
@@ -104,10 +107,10 @@ func (l *Lock) TryAcquire(ctx context.Context, o LockOptions) (*Lease, error) {
 		}
 		next := strconv.AppendUint(nil, token+1, 10)
 		res, err := l.table.CheckAndMutate(l.hashKey).If(check).
-			Set(l.fence, next, pegasus.NoTTL).Set(l.owner, mine, ttl).Do(ctx)
+			Set(l.fence, next, pegasus.NoTTL).Set(l.owner, mine, stored(ttl)).Do(ctx)
 		switch {
 		case res.Applied:
-			return l.lease(token+1, mine, ttl, began), nil
+			return l.lease(ctx, token+1, mine, ttl, began)
 		case errors.Is(err, pegasus.ErrInDoubt):
 			doubt = err
 		case doubt == nil && err == nil:
@@ -158,12 +161,20 @@ type Lease struct {
 	once   sync.Once
 }
 
-// lease begins a lease that was taken by a request sent at began.
-func (l *Lock) lease(token uint64, mine []byte, ttl time.Duration, began time.Time) *Lease {
+// stored is how long the row of a lease lives: times of expiry are whole seconds, so that up to
+// one is missing.
+func stored(ttl time.Duration) time.Duration { return ttl + time.Second }
+
+// lease begins a lease that was taken by a request sent at began, unless it has ended already.
+func (l *Lock) lease(ctx context.Context, token uint64, mine []byte, ttl time.Duration, began time.Time) (*Lease, error) {
 	le := &Lease{lock: l, token: token, fence: strconv.AppendUint(nil, token, 10), nonce: mine, ttl: ttl, stop: make(chan struct{})}
-	le.ctx, le.cancel = context.WithCancelCause(context.Background())
+	if took := time.Since(began); took >= ttl-le.margin() {
+		_, err := l.table.DelIfEqual(ctx, l.hashKey, l.owner, mine)
+		return nil, errors.Join(fmt.Errorf("%w: to take it took %v, and the lease lasts %v", ErrLockLost, took, ttl), err)
+	}
+	le.ctx, le.cancel = context.WithCancelCause(asked(context.Background()))
 	le.done.Go(func() { le.renew(began) })
-	return le
+	return le, nil
 }
 
 // Token is the fencing token: higher than that of all leases before.
@@ -187,7 +198,7 @@ func (l *Lease) margin() time.Duration { return l.ttl / 10 }
 func (l *Lease) renew(began time.Time) {
 	for {
 		end := began.Add(l.ttl - l.margin())
-		pause := time.NewTimer(l.ttl / 3)
+		pause := time.NewTimer(min(l.ttl/3, time.Until(end)))
 		select {
 		case <-pause.C:
 		case <-l.stop:
@@ -197,7 +208,7 @@ func (l *Lease) renew(began time.Time) {
 		ctx, cancel := context.WithDeadline(l.ctx, end)
 		for {
 			began = time.Now()
-			renewed, err := l.lock.table.CompareAndSwap(ctx, l.lock.hashKey, l.lock.owner, l.nonce, l.nonce, l.ttl)
+			renewed, err := l.lock.table.CompareAndSwap(ctx, l.lock.hashKey, l.lock.owner, l.nonce, l.nonce, stored(l.ttl))
 			if renewed {
 				break
 			}
@@ -214,7 +225,8 @@ func (l *Lease) renew(began time.Time) {
 }
 
 // Release gives the lock back; after it Context is done. If the answer is lost it is tried
-// again, which does no harm. If it fails all the same, the lock is free when the TTL is over.
+// again, which does no harm. If it fails all the same, the lock is free when the TTL is over, and
+// a second.
 func (l *Lease) Release(ctx context.Context) error {
 	var err error
 	l.once.Do(func() {

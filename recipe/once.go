@@ -35,7 +35,7 @@ func Once(ctx context.Context, table *pegasus.Table, hashKey []byte, key string,
 		case doubt == nil:
 			return false, err
 		}
-		found, there, err := table.AppendGet(ctx, nil, hashKey, marker)
+		found, there, err := table.AppendGet(asked(ctx), nil, hashKey, marker)
 		switch {
 		case err == nil && there:
 			return bytes.Equal(found, mine), nil
@@ -83,7 +83,7 @@ func Work(ctx context.Context, table *pegasus.Table, hashKey []byte, key string,
 	if o.Lease < 2*time.Second {
 		return nil, argument("o.Lease", "is "+o.Lease.String()+", must be 2s at least")
 	}
-	row := []byte("work/" + key)
+	table, row := plain(table), []byte("work/"+key)
 	request := fmt.Appendf(nil, "%d:%s", len(o.Request), o.Request)
 	pending := fmt.Appendf(nil, "P%s%s", request, nonce())
 	var doubt error // an attempt may have come through, or may yet
@@ -98,7 +98,7 @@ func Work(ctx context.Context, table *pegasus.Table, hashKey []byte, key string,
 		if set {
 			break
 		}
-		found, there, lookErr := table.AppendGet(ctx, nil, hashKey, row)
+		found, there, lookErr := table.AppendGet(asked(ctx), nil, hashKey, row)
 		switch {
 		case lookErr != nil:
 			return nil, errors.Join(doubt, lookErr)

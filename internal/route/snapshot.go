@@ -106,7 +106,8 @@ func (s *Snapshot) At(index int32) *Partition { return s.partitions[index] }
 
 // same reports whether nothing has changed since old. A snapshot may be nil.
 func (s *Snapshot) same(old *Snapshot) bool {
-	return s != nil && s.AppID == old.AppID && slices.Equal(s.partitions, old.partitions)
+	return s != nil && s.AppID == old.AppID && slices.Equal(s.partitions, old.partitions) &&
+		slices.EqualFunc(s.secondaries, old.secondaries, slices.Equal)
 }
 
 // primary returns the server of a partition, nil if it has none, or is of another

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -53,6 +54,7 @@ type Call struct {
 	end      int64     // of its frame in the stream of the connection
 	err      error
 	group    *group        // in place of done, if others are waited for with it
+	over     atomic.Bool   // of a group, when the call is
 	done     chan struct{} // capacity 1, so that completing never blocks
 }
 
@@ -146,10 +148,13 @@ func (cl *Call) take(r *wire.Reply, own bool, f *Frame) {
 // complete ends the call, which was taken off the table of its connection.
 func (cl *Call) complete(err error) {
 	cl.err = err
-	switch g := cl.group; {
-	case g == nil:
+	g := cl.group
+	if g == nil {
 		cl.done <- struct{}{}
-	case g.left.Add(-1) == 0:
+		return
+	}
+	cl.over.Store(true) // from now on it is its caller's
+	if g.left.Add(-1) == 0 {
 		g.done <- struct{}{}
 	}
 }

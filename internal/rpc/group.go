@@ -15,18 +15,27 @@ type group struct {
 	done chan struct{} // capacity 1
 }
 
-// Requests are the requests of a number of calls: Head fills in the header of the i-th, and
-// Encode appends its argument. They are called with a lock held.
+// Requests are the requests of a number of calls.
 type Requests struct {
+	// Head fills in the header of the i-th, and Encode appends its argument. They are called
+	// with a lock held.
 	Head   func(i int, h *wire.RequestHeader)
 	Encode func(i int, dst []byte) []byte
+	// Ended is called once for each call, when it is over: mostly when all are, but before
+	// if that takes long. Slow, if not nil, is called once then.
+	Ended func(i int, cl *Call, err error)
+	Slow  func()
 }
 
+// slowGroup is the time after which a group takes long, and after which it is looked again
+// which of its calls are over.
+const slowGroup = 50 * time.Millisecond
+
 // DoAll is Do for several calls that are sent together, and waits until all of them are
-// over. It ends with the context. The failure of calls[i], or nil, is in failed[i]. None of
-// them may be Large. Together they should be small: they count towards the buffer of the
-// connection at once.
-func (c *Conn) DoAll(ctx context.Context, calls []*Call, q Requests, failed []error) {
+// over. It ends with the context. None of them may be Large. Together they should be small:
+// they count towards the buffer of the connection at once. It takes the calls out of the
+// slice when they have ended.
+func (c *Conn) DoAll(ctx context.Context, calls []*Call, q Requests) {
 	var h wire.RequestHeader
 	q.Head(0, &h)
 	calls[0].gpid = h.GPID // for waitForSpace
@@ -36,7 +45,7 @@ func (c *Conn) DoAll(ctx context.Context, calls []*Call, q Requests, failed []er
 		if err := c.waitForSpace(ctx, calls[0]); err != nil {
 			for i, cl := range calls {
 				cl.Attempts++
-				failed[i] = &Error{Addr: c.addr, Err: err}
+				q.Ended(i, cl, &Error{Addr: c.addr, Err: err})
 			}
 			return
 		}
@@ -69,34 +78,63 @@ func (c *Conn) DoAll(ctx context.Context, calls []*Call, q Requests, failed []er
 	if before == 0 {
 		c.wakeWriter()
 	}
-	select {
-	case <-g.done:
-	case <-ctx.Done():
-		c.abandonAll(calls, g, &Error{Addr: c.addr, Sent: true, Err: ContextError(ctx)}, failed)
+	c.waitForGroup(ctx, calls, g, &q)
+}
+
+func (c *Conn) waitForGroup(ctx context.Context, calls []*Call, g *group, q *Requests) {
+	slow := time.NewTimer(slowGroup)
+	defer slow.Stop()
+	for {
+		select {
+		case <-g.done:
+			endOver(calls, q)
+			return
+		case <-ctx.Done():
+			c.abandonAll(calls, g, &Error{Addr: c.addr, Sent: true, Err: ContextError(ctx)}, q)
+			return
+		case <-slow.C:
+			if q.Slow != nil {
+				q.Slow()
+				q.Slow = nil
+			}
+			endOver(calls, q)
+			slow.Reset(slowGroup)
+		}
 	}
+}
+
+// endOver ends the calls that are over.
+func endOver(calls []*Call, q *Requests) {
 	for i, cl := range calls {
-		if failed[i] == nil {
-			failed[i], cl.err = cl.err, nil
+		if cl != nil && cl.over.Load() {
+			err := cl.err
+			cl.err, calls[i] = nil, nil
+			q.Ended(i, cl, err)
 		}
 	}
 }
 
 // abandonAll is abandon for what is left of a group.
-func (c *Conn) abandonAll(calls []*Call, g *group, err error, failed []error) {
-	var taken int32
+func (c *Conn) abandonAll(calls []*Call, g *group, err error, q *Requests) {
+	var taken []int
 	c.mu.Lock()
 	for i, cl := range calls {
-		if c.mu.calls.find(cl.seq) == cl {
+		if cl != nil && c.mu.calls.find(cl.seq) == cl {
 			c.mu.calls.take(cl.seq)
-			failed[i] = err
-			taken++
+			taken = append(taken, i)
 		}
 	}
-	if taken > 0 {
+	if len(taken) > 0 {
 		c.mu.watch.owing = true
 	}
 	c.mu.Unlock()
-	if taken == 0 || g.left.Add(-taken) > 0 {
-		<-g.done // their replies are coming at this very moment
+	if len(taken) == 0 || g.left.Add(-int32(len(taken))) > 0 {
+		<-g.done // the replies of others are coming at this very moment
 	}
+	for _, i := range taken {
+		cl := calls[i]
+		calls[i] = nil
+		q.Ended(i, cl, err)
+	}
+	endOver(calls, q)
 }

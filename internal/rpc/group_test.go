@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/peer"
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -15,8 +16,8 @@ import (
 
 // gets sends gets of n keys together, that of i to partition i, and returns the values and
 // what failed.
-func gets(ctx context.Context, c *Conn, n int) (values []string, failed []error) {
-	calls := make([]*Call, n)
+func gets(ctx context.Context, c *Conn, n int, slow func()) (values []string, failed []error) {
+	calls, ended := make([]*Call, n), make([]int, n)
 	values, failed = make([]string, n), make([]error, n)
 	for i := range calls {
 		calls[i] = (*Pool)(nil).Call(wire.TaskGet)
@@ -29,13 +30,20 @@ func gets(ctx context.Context, c *Conn, n int) (values []string, failed []error)
 		Encode: func(i int, dst []byte) []byte {
 			return wire.AppendArgument(dst, wire.Key{HashKey: fmt.Append(nil, i)})
 		},
-	}, failed)
-	for i, cl := range calls {
-		if failed[i] == nil {
-			var resp wire.ReadResponse
-			r := cl.Reply.ResultReader(wire.TypeStruct)
-			resp.Read(&r)
-			values[i] = string(resp.Value)
+		Ended: func(i int, cl *Call, err error) {
+			ended[i]++
+			if failed[i] = err; err == nil {
+				var resp wire.ReadResponse
+				r := cl.Reply.ResultReader(wire.TypeStruct)
+				resp.Read(&r)
+				values[i] = string(resp.Value)
+			}
+		},
+		Slow: slow,
+	})
+	for i, n := range ended {
+		if n != 1 {
+			failed[i] = fmt.Errorf("call %d has ended %d times", i, n)
 		}
 	}
 	return values, failed
@@ -48,7 +56,7 @@ func TestGroups(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for n := 1; n < 100; n += 7 {
-				values, failed := gets(t.Context(), c, n)
+				values, failed := gets(t.Context(), c, n, nil)
 				for i := range n {
 					if values[i] != fmt.Sprint(i) || failed[i] != nil {
 						t.Errorf("%d of %d: %q, %v", i, n, values[i], failed[i])
@@ -73,10 +81,13 @@ func TestEndsOfGroups(t *testing.T) {
 		name string
 		end  func(c *Conn, cancel context.CancelFunc)
 		want error
+		late bool
 	}{
-		{"the context", func(_ *Conn, cancel context.CancelFunc) { cancel() }, context.Canceled},
-		{"the connection", func(c *Conn, _ context.CancelFunc) { c.Fail(io.EOF) }, io.EOF},
-		{"a recall", func(c *Conn, _ context.CancelFunc) { c.Recall(moved) }, ErrMoved},
+		{"the context", func(_ *Conn, cancel context.CancelFunc) { cancel() }, context.Canceled, false},
+		{"the connection", func(c *Conn, _ context.CancelFunc) { c.Fail(io.EOF) }, io.EOF, false},
+		{"a recall", func(c *Conn, _ context.CancelFunc) { c.Recall(moved) }, ErrMoved, false},
+		{"the context, late", func(_ *Conn, cancel context.CancelFunc) { cancel() }, context.Canceled, true},
+		{"the connection, late", func(c *Conn, _ context.CancelFunc) { c.Fail(io.EOF) }, io.EOF, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -90,12 +101,16 @@ func TestEndsOfGroups(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				var failed []error
+				slow := 0
 				ended := make(chan struct{})
 				go func() {
-					_, failed = gets(ctx, c, n)
+					_, failed = gets(ctx, c, n, func() { slow++ })
 					close(ended)
 				}()
 				synctest.Wait()
+				if tc.late {
+					time.Sleep(3 * slowGroup)
+				}
 				c.Recall(func(p wire.GPID) bool { return p.PartitionIndex == 1 })
 				synctest.Wait()
 				select {
@@ -121,6 +136,9 @@ func TestEndsOfGroups(t *testing.T) {
 				if n := pending(c); n != 0 {
 					t.Errorf("%d calls are pending", n)
 				}
+				if want := map[bool]int{true: 1}[tc.late]; slow != want {
+					t.Errorf("%d times it took long, want %d", slow, want)
+				}
 			})
 		})
 	}
@@ -137,7 +155,7 @@ func TestGroupWithoutRoom(t *testing.T) {
 		defer cancel()
 		ended := make(chan []error)
 		go func() {
-			_, failed := gets(ctx, c, 3)
+			_, failed := gets(ctx, c, 3, nil)
 			ended <- failed
 		}()
 		synctest.Wait()

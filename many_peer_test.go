@@ -1,0 +1,117 @@
+package pegasus
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pegasus-go/pegasus/internal/peer"
+	"github.com/pegasus-go/pegasus/internal/wire"
+)
+
+// Items whose server is well do not wait for those whose server hangs.
+func TestBatchBesideHungServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := peer.Start(t, 2, 2)
+		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
+		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 3 * time.Second})
+		defer cl.Close()
+		tbc, err := cl.OpenTable(t.Context(), "temp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tb := tbc.(*Table)
+		puts := []Put{{HashKey: key(2, 0), Value: []byte("v")}, {HashKey: key(2, 1), Value: []byte("v")}}
+		if out, err := tb.SetMany(t.Context(), puts[:1]); err != nil || out.Err() != nil {
+			t.Fatal(err, out)
+		}
+		c.Hang(c.Nodes[0])
+		// Node 1 is well, and was not connected to yet.
+		out, err := tb.SetMany(t.Context(), puts)
+		if err != nil || out[1] != nil {
+			t.Errorf("the item of the server that is well: %v, %v", err, out[1])
+		}
+	})
+}
+
+// The same with a server that is busy for a moment.
+func TestBatchBusyBesideHungServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := peer.Start(t, 2, 2)
+		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
+		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 3 * time.Second})
+		defer cl.Close()
+		tbc, err := cl.OpenTable(t.Context(), "temp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tb := tbc.(*Table)
+		puts := []Put{{HashKey: key(2, 0), Value: []byte("v")}, {HashKey: key(2, 1), Value: []byte("v")}}
+		if out, err := tb.SetMany(t.Context(), puts); err != nil || out.Err() != nil {
+			t.Fatal(err, out)
+		}
+		c.Hang(c.Nodes[0])
+		c.On(wire.TaskPut, peer.Each(peer.Code(wire.ErrBusy), peer.Result(wire.UpdateResponse{Decree: 1})))
+		out, err := tb.SetMany(t.Context(), puts)
+		if err != nil || out[1] != nil {
+			t.Errorf("the item of the server that is well: %v, %v", err, out[1])
+		}
+	})
+}
+
+// What was never sent says so.
+func TestNotAttempted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := peer.Start(t, 1, 1)
+		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
+		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 3 * time.Second})
+		defer cl.Close()
+		tbc, err := cl.OpenTable(t.Context(), "temp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Nodes[0].Stop()
+		out, err := tbc.(*Table).SetMany(t.Context(), []Put{{HashKey: []byte("h"), Value: []byte("v")}})
+		if err != nil || !errors.Is(out[0], ErrNotAttempted) || len(c.Requests(wire.TaskPut)) != 0 {
+			t.Error(err, out[0], len(c.Requests(wire.TaskPut)))
+		}
+	})
+}
+
+// A partition that does not answer keeps no items of others back.
+func TestBatchBesideHungPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := peer.Start(t, 1, 2)
+		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
+		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: time.Second})
+		defer cl.Close()
+		tbc, err := cl.OpenTable(t.Context(), "temp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tb := tbc.(*Table)
+		puts := []Put{{HashKey: key(2, 0), Value: []byte("v")}}
+		for range 200 {
+			puts = append(puts, Put{HashKey: key(2, 1), Value: []byte("v")})
+		}
+		if out, err := tb.SetMany(t.Context(), puts); err != nil || out.Err() != nil {
+			t.Fatal(err, out)
+		}
+		c.On(wire.TaskPut, func(r *peer.Request) {
+			if r.GPID.PartitionIndex == 1 {
+				r.Reply(wire.UpdateResponse{Decree: 1})
+			}
+		})
+		out, err := tb.SetMany(t.Context(), puts)
+		failed := 0
+		for _, err := range out[1:] {
+			if err != nil {
+				failed++
+			}
+		}
+		if failed > 0 || err != nil {
+			t.Errorf("%d of 200 items of the partition that answers failed: %v", failed, out[200])
+		}
+	})
+}
