@@ -43,6 +43,10 @@ bench: ## measure client and onebox beside the floor; ARGS="-case get"
 scale: ## simulate 1000 servers, 65536 partitions, 10000 callers, of which servers fail
 	go -C bench test -count=1 -v -timeout 30m ./scale | grep -v '^=== \|^ *--- PASS\|^PASS'
 
+.PHONY: picture
+picture: ## draw the dashboards in docs from a real run; needs prometheus and chromium; ARGS="-duration 2m"
+	go -C observe/picture run . $(ARGS)
+
 .PHONY: cover
 cover: ## statements that the tests reach, in cover.out and in total
 	go test -coverpkg=./... -coverprofile=cover.out ./...

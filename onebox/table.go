@@ -125,7 +125,7 @@ func (s *Server) makeTables(opts *Options) error {
 		case !errors.Is(cause, storage.ErrFailed):
 			return fmt.Errorf("onebox: make table %q: %w", t.Name, err)
 		case opts.Logger != nil: // the data can be read all the same
-			opts.Logger.Error("table not made", "table", t.Name, "err", err, "cause", cause)
+			opts.Logger.Error("table not made", "table", t.Name, "error", err, "cause", cause)
 		}
 	}
 	return nil

@@ -80,7 +80,7 @@ func (db *DB) apply(b *pebble.Batch) (Commit, error) {
 	}
 	db.broken.Store(true)
 	err = fmt.Errorf("%w: %w", ErrFailed, err)
-	db.opts.Logger.Error("write failed, no more writes are taken", "err", plain(err))
+	db.opts.Logger.Error("write failed, no more writes are taken", "error", plain(err))
 	return Commit{err: err}, err
 }
 

@@ -279,7 +279,7 @@ func (db *DB) awaitDisk() error {
 
 // readStatus logs an error of Pebble's and turns it into a status.
 func (db *DB) readStatus(err error) Status {
-	db.opts.Logger.Error("read failed", "err", plain(err))
+	db.opts.Logger.Error("read failed", "error", plain(err))
 	if errors.Is(err, errShortValue) || pebble.IsCorruptionError(err) {
 		return Corruption
 	}

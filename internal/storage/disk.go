@@ -106,7 +106,7 @@ func (db *DB) freeSpace() uint64 {
 	}
 	_, free, err := db.DiskUsage()
 	if err != nil {
-		db.opts.Logger.Warn("free space of the disk not known", "err", plain(err))
+		db.opts.Logger.Warn("free space of the disk not known", "error", plain(err))
 		free = s.room
 	}
 	if full := free < s.room; full && !s.full {

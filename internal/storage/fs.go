@@ -69,7 +69,7 @@ func (g *guardFS) freeze(f failure) {
 	}
 	g.cause.CompareAndSwap(nil, &f)
 	if g.frozen.CompareAndSwap(false, true) {
-		g.logger.Error("disk write failed, no more writes are taken", "op", f.op, "file", f.file, "err", f.err)
+		g.logger.Error("disk write failed, no more writes are taken", "op", f.op, "file", f.file, "error", f.err)
 	}
 }
 

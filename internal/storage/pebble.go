@@ -31,11 +31,11 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 				if db.guard != nil && db.guard.known() {
 					level = slog.LevelDebug // has been logged
 				}
-				db.opts.Logger.Log(context.Background(), level, "background work on the store failed", "err", plain(err))
+				db.opts.Logger.Log(context.Background(), level, "background work on the store failed", "error", plain(err))
 			},
 			// Without this listener Pebble ends the process.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				db.opts.Logger.Error("store is corrupted", "file", info.Path, "err", plain(info.Details))
+				db.opts.Logger.Error("store is corrupted", "file", info.Path, "error", plain(info.Details))
 			},
 		},
 	}

@@ -128,7 +128,7 @@ func (r *reclaimer) run(ctx context.Context, db *DB) {
 		case passing(err) || errors.Is(err, ErrFull) || errors.Is(err, ErrStalled):
 			r.rouse()
 		default: // for the next deletion
-			db.opts.Logger.Warn("disk space of deleted records not given back", "err", plain(err))
+			db.opts.Logger.Warn("disk space of deleted records not given back", "error", plain(err))
 		}
 	}
 }

@@ -147,7 +147,7 @@ func (db *DB) recoverSplits() error {
 }
 
 func (db *DB) logLeftovers(appID int32, err error) {
-	db.opts.Logger.Warn("records that a partition split has copied stay in their old partitions for now", "table", appID, "err", plain(err))
+	db.opts.Logger.Warn("records that a partition split has copied stay in their old partitions for now", "table_id", appID, "error", plain(err))
 }
 
 func splitEntry(phase byte, oldCount int32) []byte {

@@ -83,7 +83,7 @@ func (s *sweeper) run(ctx context.Context, db *DB) {
 			continue
 		}
 		if _, err := db.sweep(ctx, sweepPause); err != nil && ctx.Err() == nil {
-			db.opts.Logger.Error("sweep of expired records failed", "err", plain(err))
+			db.opts.Logger.Error("sweep of expired records failed", "error", plain(err))
 		}
 	}
 }

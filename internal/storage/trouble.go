@@ -54,7 +54,7 @@ func (g *guardFS) essential(op, name string, again bool, try func() error) error
 
 // repeat tries again until the operation succeeds or fails for good.
 func (g *guardFS) repeat(op, name string, err error, try func() error) error {
-	g.logger.Error("disk write failed, writes wait", "op", op, "file", name, "err", err)
+	g.logger.Error("disk write failed, writes wait", "op", op, "file", name, "error", err)
 	g.waiting.room.Store(wantsRoom(err))
 	g.waiting.number.Add(1)
 	defer g.waiting.number.Add(-1)
@@ -105,7 +105,7 @@ func (g *guardFS) table(op, name string, t *trouble, try func() error) error {
 	}
 	pause := t.fails(err, g.logged.Load())
 	if pause == minPause {
-		g.logger.Error("table not written, it is tried again", "op", op, "file", name, "err", err)
+		g.logger.Error("table not written, it is tried again", "op", op, "file", name, "error", err)
 	}
 	if opened := g.opened.Load(); !opened || !g.pause(pause) {
 		g.freeze(failure{op: op, file: name, err: err, kept: opened})

@@ -63,7 +63,7 @@ var faults = []struct {
 		func(b *onebox.Server) error { return b.MovePrimary(table, 0, 0) },
 	},
 	{
-		.76, "writes are throttled, for 15 s", 15 * time.Second, throttling("100*delay*50,200*reject*50"), throttling(""),
+		.76, "writes are throttled, for 15 s", 15 * time.Second, throttled, unthrottled,
 	},
 	{
 		.90, "the table is split", 3 * time.Second,
@@ -76,16 +76,26 @@ func intercepting(f func(onebox.Request) onebox.Action) func(*onebox.Server) err
 	return func(b *onebox.Server) error { b.Intercept(f); return nil }
 }
 
-// throttling sets the limit of writes a second, by a client of the administration.
-func throttling(limit string) func(*onebox.Server) error {
-	return func(b *onebox.Server) error {
-		client, err := admin.New(admin.Config{MetaServers: b.MetaServers()})
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		return client.SetEnvs(context.Background(), table, map[string]string{"replica.write_throttling": limit})
+// throttled and unthrottled change the limit of writes a second, as an operator would.
+func throttled(b *onebox.Server) error {
+	return administer(b, func(ctx context.Context, c *admin.Client) error {
+		return c.SetEnvs(ctx, table, map[string]string{throttling: "100*delay*50,200*reject*50"})
+	})
+}
+
+func unthrottled(b *onebox.Server) error {
+	return administer(b, func(ctx context.Context, c *admin.Client) error { return c.DelEnvs(ctx, table, throttling) })
+}
+
+const throttling = "replica.write_throttling"
+
+func administer(b *onebox.Server, f func(context.Context, *admin.Client) error) error {
+	client, err := admin.New(admin.Config{MetaServers: b.MetaServers()})
+	if err != nil {
+		return err
 	}
+	defer client.Close()
+	return f(context.Background(), client)
 }
 
 func passing(b *onebox.Server) error { b.Intercept(nil); return nil }

@@ -7,7 +7,7 @@
 //
 // It needs the programs prometheus and chromium, as in the Debian packages of these names:
 //
-//	go -C observe/picture run . -duration 4m
+//	make picture, or: go -C observe/picture run . -duration 4m
 package main
 
 import (

@@ -85,7 +85,7 @@ func (c *Catalog) put(t *Table, rec *record) error {
 	}
 	next, err := c.prepare(t, rec)
 	if err != nil {
-		c.log.Error("table not opened", "table", rec.Info.AppName, "err", oneLine(err))
+		c.log.Error("table not opened", "table", rec.Info.AppName, "error", oneLine(err))
 		return Refuse(wire.ErrReplicationFailure, "the table could not be opened")
 	}
 	set := map[string][]byte{tableKey(t.ID): rec.encode()}
@@ -93,7 +93,7 @@ func (c *Catalog) put(t *Table, rec *record) error {
 		set[lastIDKey] = strconv.AppendInt(nil, int64(t.ID), 10)
 	}
 	if err := c.db.UpdateMeta(set, nil); err != nil {
-		c.log.Error("table meta data not written", "table", rec.Info.AppName, "err", oneLine(err))
+		c.log.Error("table meta data not written", "table", rec.Info.AppName, "error", oneLine(err))
 		return Refuse(wire.ErrReplicationFailure, "the change could not be stored")
 	}
 	c.force(t, next)

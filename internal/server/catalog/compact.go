@@ -78,7 +78,7 @@ func (c *Catalog) compact(t *Table) {
 		return
 	case err != nil:
 		t.compaction.Started = false
-		c.log.Error("manual compaction failed", "table", t.View().Info.AppName, "err", oneLine(err))
+		c.log.Error("manual compaction failed", "table", t.View().Info.AppName, "error", oneLine(err))
 		c.compacts.set(compactRetry, c.compactDue)
 		return
 	}
@@ -107,7 +107,7 @@ func (c *Catalog) compactionOf(t *Table) (storage.Compaction, error) {
 	t.compaction.again = false
 	ops, err := storage.ParseOperations(v.Info.Envs[envCompactOperations])
 	if err != nil {
-		c.log.Warn("operations of a compaction left out", "table", v.Info.AppName, "err", oneLine(err))
+		c.log.Warn("operations of a compaction left out", "table", v.Info.AppName, "error", oneLine(err))
 	}
 	count := v.Count()
 	return storage.Compaction{

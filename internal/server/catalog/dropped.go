@@ -83,7 +83,7 @@ func (c *Catalog) PurgeExpired() {
 			gone = true
 			c.background.run(func() {
 				if err := c.db.DropApp(id, tableKey(id)); err != nil {
-					c.log.Error("dropped table not deleted", "table", id, "err", oneLine(err))
+					c.log.Error("dropped table not deleted", "table_id", id, "error", oneLine(err))
 				}
 			})
 		}

@@ -41,7 +41,7 @@ func (c *Catalog) move(id int32, primaries map[int32]int) (<-chan struct{}, erro
 	})
 	if err == nil {
 		for i, server := range primaries {
-			c.log.Info("primary moved", "table", t.View().Info.AppName, "partition", i, "server", server)
+			c.log.Info("primary moved", "table", t.View().Info.AppName, "partition", i, "to", c.addressOf(server))
 		}
 	}
 	if t.moving.Load() {
@@ -102,9 +102,17 @@ func (c *Catalog) replaceUnlessMoving(from int, to func() int) (<-chan struct{},
 		if err != nil {
 			return nil, fmt.Errorf("table %q: %w", t.View().Info.AppName, err)
 		}
-		c.log.Info("primaries moved", "table", t.View().Info.AppName, "from", from, "to", next)
+		c.log.Info("primaries moved", "table", t.View().Info.AppName, "from", c.addressOf(from), "to", c.addressOf(int(next)))
 	}
 	return busy, nil
+}
+
+// addressOf returns the address of a replica server for the log, "" if it is None.
+func (c *Catalog) addressOf(server int) string {
+	if server == None {
+		return ""
+	}
+	return c.opts.Members.Replica(server).String()
 }
 
 func (v *View) hasPrimary(server int) bool {

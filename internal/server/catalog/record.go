@@ -105,7 +105,7 @@ func (c *Catalog) load() error {
 	if len(changed) > 0 && !c.opts.ReadOnly {
 		if err := c.db.UpdateMeta(changed, nil); err != nil {
 			// The next start does it. Until then the tables can be read.
-			c.opts.Logger.Error("ballots of tables not written", "err", err)
+			c.opts.Logger.Error("ballots of tables not written", "error", err)
 		}
 	}
 	for _, rec := range records {

@@ -71,7 +71,7 @@ func (c *Catalog) carryOut(t *Table) {
 			return c.moveRecords(t, commit)
 		})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errHeld) {
-			c.log.Error("partition split failed", "table", t.View().Info.AppName, "err", oneLine(err))
+			c.log.Error("partition split failed", "table", t.View().Info.AppName, "error", oneLine(err))
 			c.mu.Lock()
 			t.setSplit(nil)
 			c.mu.Unlock()
@@ -127,7 +127,7 @@ func (c *Catalog) moveRecords(t *Table, commit func(map[string][]byte) error) er
 			c.force(t, next)
 			t.stopCopy = func() {} // what is left does not end with another split
 		} else {
-			c.log.Error("partitions not opened after a split", "table", rec.Info.AppName, "err", oneLine(err))
+			c.log.Error("partitions not opened after a split", "table", rec.Info.AppName, "error", oneLine(err))
 		}
 	}
 	t.moving.Store(false)

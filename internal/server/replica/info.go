@@ -111,7 +111,7 @@ func (n *Role) queryDiskInfo(req *wire.QueryDiskInfoRequest, resp *wire.QueryDis
 	}
 	total, free, err := n.DB.Capacity()
 	if err != nil {
-		n.Logger.Warn("disk usage not known", "err", err.Error())
+		n.Logger.Warn("disk usage not known", "error", err.Error())
 	}
 	disk.DiskCapacityMB, disk.DiskAvailableMB = int64(total>>20), int64(free>>20)
 	n.held(func(table *catalog.View, p *catalog.Partition, primary bool) {

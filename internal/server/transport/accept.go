@@ -22,7 +22,7 @@ func (n *Node) listen() (net.Listener, error) {
 	if err2 != nil {
 		return nil, err
 	}
-	n.hub.log.Warn("conventional port not available", "address", n.listenAddr, "err", err)
+	n.hub.log.Warn("conventional port not available", "server", n.listenAddr, "error", err)
 	return o.Listen(net.JoinHostPort(host, "0"))
 }
 
@@ -70,7 +70,7 @@ const acceptPause = 100 * time.Millisecond
 // acceptAgain waits after a failure and reports whether the listener is still
 // in use.
 func (n *Node) acceptAgain(l net.Listener, err error) bool {
-	n.hub.log.Error("accept failed", "node", n.Addr(), "err", err)
+	n.hub.log.Error("accept failed", "server", n.Addr(), "error", err)
 	time.Sleep(acceptPause)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -83,7 +83,7 @@ func (n *Node) ServeConn(nc net.Conn) error {
 	c, err := n.register(nc)
 	if err != nil {
 		nc.Close()
-		n.hub.log.Debug("connection refused", "node", n.Addr(), "client", nc.RemoteAddr(), "err", err)
+		n.hub.log.Debug("connection refused", "server", n.Addr(), "client", nc.RemoteAddr(), "error", err)
 		return err
 	}
 	c.serve()

@@ -103,7 +103,7 @@ func (c *conn) handleArrived() bool {
 		frame, err := c.in.next(&c.framing)
 		switch {
 		case err != nil:
-			c.log("connection closed: not a request", "err", err)
+			c.log("connection closed: not a request", "error", err)
 			return false
 		case c.framing == wire.FramingHTTP:
 			c.serveHTTP(c.in.rest())
@@ -123,7 +123,7 @@ func (c *conn) handleArrived() bool {
 func (c *conn) handle(frame []byte) bool {
 	r := &c.req
 	if err := r.Parse(frame); err != nil {
-		c.log("connection closed: malformed request", "err", err)
+		c.log("connection closed: malformed request", "error", err)
 		return false
 	}
 	if c.hub.disturbed.Load() != 0 {
@@ -159,7 +159,7 @@ func (c *conn) handle(frame []byte) bool {
 		c.ready = c.ready[:start]
 		return c.putOff(&job{waited: true}, frame)
 	case r.Malformed:
-		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
+		c.log("connection closed: malformed body", "task", string(r.Task), "error", r.Arg.Err())
 		return false
 	case r.Refused != nil:
 		c.refused(r.Refused)

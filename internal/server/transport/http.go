@@ -22,7 +22,7 @@ func (c *conn) serveHTTP(read []byte) {
 	in := io.LimitReader(io.MultiReader(bytes.NewReader(read), c.nc), maxHTTPRequest)
 	req, err := http.ReadRequest(bufio.NewReader(in))
 	if err != nil {
-		c.log("connection closed: not an HTTP request", "err", err)
+		c.log("connection closed: not an HTTP request", "error", err)
 		return
 	}
 	status, body := c.n.role.Page(req.URL.Path, req.URL.Query())

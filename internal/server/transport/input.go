@@ -102,7 +102,7 @@ func (in *input) fill() bool {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		in.c.log("connection closed: request did not arrive in time", "bytes", in.w)
 	default:
-		in.c.log("connection broke", "err", err)
+		in.c.log("connection broke", "error", err)
 	}
 	return false
 }

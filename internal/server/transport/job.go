@@ -196,7 +196,7 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	}
 	switch {
 	case r.Malformed:
-		c.log("connection closed: malformed body", "task", string(r.Task), "err", r.Arg.Err())
+		c.log("connection closed: malformed body", "task", string(r.Task), "error", r.Arg.Err())
 		c.abort()
 	case r.Refused != nil:
 		c.refused(r.Refused)

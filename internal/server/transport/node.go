@@ -125,7 +125,7 @@ func (n *Node) Stop() {
 }
 
 func (n *Node) log(msg string) {
-	n.hub.log.Info(msg, "meta", n.meta, "server", n.index, "address", n.Addr())
+	n.hub.log.Info(msg, "server", n.Addr(), "meta", n.meta, "index", n.index)
 }
 
 // Shutdown stops the node gracefully: requests that have arrived are answered,

@@ -157,7 +157,7 @@ func (c *conn) write(small []byte, large []letter) {
 		_, err = all.WriteTo(c.nc)
 	}
 	if err != nil {
-		c.log("connection broke", "err", err)
+		c.log("connection broke", "error", err)
 		c.abort()
 	}
 }
