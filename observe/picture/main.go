@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"time"
@@ -75,21 +74,6 @@ func run(ctx context.Context, duration time.Duration, out, prometheus, chromium 
 			return err
 		}
 		fmt.Println(picture)
-	}
-	return nil
-}
-
-// shoot has a browser make a picture of a page.
-func shoot(ctx context.Context, chromium, dir, page, picture string, height int) error {
-	picture, err := filepath.Abs(picture)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-		"--user-data-dir="+filepath.Join(dir, "browser"), "--screenshot="+picture,
-		fmt.Sprintf("--window-size=%d,%d", pageWidth, height), "file://"+page)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", chromium, err, text)
 	}
 	return nil
 }

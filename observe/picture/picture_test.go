@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
 	"math"
 	"os"
 	"strings"
@@ -155,5 +159,35 @@ func TestPoint(t *testing.T) {
 	var p point
 	if p.UnmarshalJSON([]byte(`[1,"x"]`)) == nil {
 		t.Error("a value that is no number is no error")
+	}
+}
+
+// A picture has at most 256 colours, those that it has most of as they were.
+func TestShrink(t *testing.T) {
+	from := image.NewRGBA(image.Rect(0, 0, 100, 100))
+	for i := range 100 * 100 {
+		c := color.RGBA{255, 255, 255, 255}
+		if i%10 == 0 {
+			c = color.RGBA{uint8(i / 10), uint8(i / 100), 3, 255}
+		}
+		from.Set(i%100, i/100, c)
+	}
+	var text bytes.Buffer
+	if err := png.Encode(&text, from); err != nil {
+		t.Fatal(err)
+	}
+	small, err := shrink(text.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := png.Decode(bytes.NewReader(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, ok := to.(*image.Paletted); !ok || len(p.Palette) != 256 || to.Bounds() != from.Bounds() {
+		t.Errorf("%T of %v", to, to.Bounds())
+	}
+	if got := color.RGBAModel.Convert(to.At(1, 0)); got != from.At(1, 0) {
+		t.Errorf("%v, was %v", got, from.At(1, 0))
 	}
 }
