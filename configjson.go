@@ -22,7 +22,7 @@ var officialKeys = map[string]string{
 	"prometheus_const_labels": metricsHint,
 }
 
-const metricsHint = "is one of the official Go client: metrics are an Observer of package observe/prometheus here; " +
+const metricsHint = "is one of the official Go client: metrics are in package observe/prometheus here; " +
 	"take the key out, see docs/migrating.md"
 
 // UnmarshalJSON decodes the JSON form. Keys that it does not have are an *ArgumentError
