@@ -110,6 +110,7 @@ var allowed = map[string][]string{
 	"internal/peer":              {"internal/memnet", "internal/wire"},
 	"internal/wire/wiretest":     {"internal/wire"},
 	"conformance":                {},
+	"examples/copytable":         {"."},
 	"examples/hello":             {"."},
 	"examples/quickstart":        {".", "admin", "onebox", "golang.org/x/term"},
 	"reliability/internal/child": {".", "admin", "onebox"},
