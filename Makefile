@@ -19,6 +19,10 @@ check: ## formatting, vet, staticcheck, module files
 test: ## all tests
 	.ci/run test
 
+.PHONY: fast
+fast: ## most tests, in less than a minute, for while you work
+	go test $$(go list ./... | grep -v '/\(reliability\|conformance\|examples\|cmd\)\|internal/\(storage\|cli\)$$')
+
 .PHONY: oracle
 oracle: ## the wire format beside the Thrift library of Apache, a part of test
 	go -C internal/wire/oracle test -count=1 ./...
