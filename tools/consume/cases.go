@@ -148,25 +148,45 @@ func (u *user) besideThrift(*numbers) error {
 	return err
 }
 
-// command starts a onebox as the README says, without a module of one's own, and runs
-// the program of the README on it.
+// command carries out what the README says under "A program", with the program there.
 func (u *user) command(*numbers) error {
+	readme, err := u.source("README.md")
+	if err != nil {
+		return err
+	}
+	commands, err := block(readme, "<!-- sh: consume: program -->\n```sh\n")
+	if err != nil {
+		return err
+	}
+	program, err := block(readme, "```go\n")
+	if err != nil {
+		return err
+	}
 	return u.withOnebox(func(meta string) error {
-		dir := filepath.Join(u.dir, "alone")
-		text, err := u.source(hello)
-		if err != nil {
+		dir := filepath.Join(u.dir, "hello")
+		if err := os.Mkdir(dir, 0o777); err != nil {
 			return err
 		}
-		text = strings.ReplaceAll(text, defaultMeta, meta)
-		if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(text), 0o666); err != nil {
+		program = strings.ReplaceAll(program, defaultMeta, meta)
+		if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o666); err != nil {
 			return err
 		}
-		out, err := u.run(dir, "go", "run", ".")
+		out, err := u.run(dir, "bash", "-euo", "pipefail", "-c", commands)
 		if err == nil && out != "user_1 is Ann\n" {
 			err = fmt.Errorf("the program of the README says %q", out)
 		}
 		return err
 	})
+}
+
+// block returns the code of a document behind the text that it begins with.
+func block(doc, begin string) (string, error) {
+	_, rest, ok := strings.Cut(doc, begin)
+	code, _, ok2 := strings.Cut(rest, "```")
+	if !ok || !ok2 {
+		return "", fmt.Errorf("the document has no %q", begin)
+	}
+	return code, nil
 }
 
 // besideOfficial is a program that uses both clients.
@@ -192,11 +212,21 @@ func (u *user) besideOfficial(*numbers) error {
 }
 
 // withOnebox runs do while there is a onebox, and gives it the address of its meta server.
+// It is started as the README says, but for the port, which may be taken.
 func (u *user) withOnebox(do func(meta string) error) error {
+	readme, err := u.source("README.md")
+	if err != nil {
+		return err
+	}
+	command, err := block(readme, "<!-- sh: consume: onebox -->\n```sh\n")
+	if err != nil {
+		return err
+	}
+	command, _, _ = strings.Cut(command, "#")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	// As in the README, but for the port, which may be taken.
-	cmd := exec.CommandContext(ctx, "go", "run", module+"/cmd/pegasus@latest", "onebox", "--listen", "127.0.0.1:0")
+	arguments := append(strings.Fields(command), "--listen", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stderr = u.dir, u.env, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) } // go run, and what it runs

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 )
 
 // migrate carries out the steps of docs/migrating.md on programs for the official client.
@@ -15,10 +13,9 @@ func (u *user) migrate(*numbers) error {
 	if err != nil {
 		return err
 	}
-	_, rest, ok := strings.Cut(doc, "<!-- steps: carried out by tools/consume -->\n```sh\n")
-	steps, _, ok2 := strings.Cut(rest, "```")
-	if !ok || !ok2 {
-		return errors.New("docs/migrating.md has no steps")
+	steps, err := block(doc, "<!-- sh: consume: steps -->\n```sh\n")
+	if err != nil {
+		return err
 	}
 	dir := filepath.Join(u.dir, "migrate")
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(u.root, "tools/consume/testdata/migrate"))); err != nil {

@@ -1,0 +1,135 @@
+package docs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// exports returns where compiled packages are that documents use, by their import paths.
+func exports(t *testing.T) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	for _, of := range [][]string{
+		{".", ".", "./admin", "./onebox", "./pegasustest", "./recipe", "./typed", "./zstd", "net/http", "log/slog"},
+		{"observe/prometheus", ".", "github.com/prometheus/client_golang/prometheus/promhttp"},
+		{"observe/otel", ".", "go.opentelemetry.io/otel/trace", "go.opentelemetry.io/otel/metric"},
+	} {
+		cmd := exec.Command("go", append([]string{"-C", path.Join(root, of[0]), "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}"}, of[1:]...)...)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", cmd, err, &stderr)
+		}
+		for line := range strings.Lines(string(out)) {
+			if p, file, ok := strings.Cut(strings.TrimSpace(line), " "); ok && files[p] == "" {
+				files[p] = file
+			}
+		}
+	}
+	return files
+}
+
+var (
+	imports  = regexp.MustCompile(`(?ms)^import (\(.*?^\)|[^\n]*)\n`)
+	ellipsis = regexp.MustCompile(`(?m)^\s*\.\.\.\n`)
+)
+
+// Go code in documents compiles: programs and functions as they are, statements in a
+// function. Variables need not be used.
+func TestCode(t *testing.T) {
+	files := exports(t)
+	fset := token.NewFileSet()
+	imp := importer.ForCompiler(fset, "gc", func(p string) (io.ReadCloser, error) {
+		if files[p] == "" {
+			return nil, fmt.Errorf("documents cannot use %s", p)
+		}
+		return os.Open(files[p])
+	})
+	prelude, err := os.ReadFile("testdata/prelude.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for name, text := range documents(t) {
+		for i, b := range blocks(text) {
+			if b.language != "go" {
+				continue
+			}
+			checked++
+			if err := compiles(fset, imp, string(prelude), b.code); err != nil {
+				t.Errorf("%s, block %d: %v\n%s", name, i+1, err, b.code)
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("only %d blocks of code", checked)
+	}
+}
+
+func compiles(fset *token.FileSet, imp types.Importer, prelude, code string) error {
+	var sources []string
+	own := strings.Join(imports.FindAllString(code, -1), "")
+	rest := ellipsis.ReplaceAllString(imports.ReplaceAllString(code, ""), "")
+	switch {
+	case strings.HasPrefix(code, "package "):
+		sources = []string{code}
+	case strings.HasPrefix(rest, "func "):
+		return nil // part of a file that is tested: see TestReadmeCodeIsTested
+	default:
+		sources = []string{withImports(prelude, own, rest)}
+	}
+	var parsed []*ast.File
+	for _, s := range sources {
+		f, err := parser.ParseFile(fset, "code.go", s, 0)
+		if err != nil {
+			return err
+		}
+		parsed = append(parsed, f)
+	}
+	var errs []error
+	conf := types.Config{Importer: imp, Error: func(err error) {
+		var te types.Error
+		if !errors.As(err, &te) || !te.Soft {
+			errs = append(errs, err)
+		}
+	}}
+	_, _ = conf.Check("code", fset, parsed, nil)
+	return errors.Join(errs...)
+}
+
+// withImports puts statements into a function behind the prelude.
+func withImports(prelude, own, statements string) string {
+	head, decls, _ := strings.Cut(prelude, "\n)\n")
+	return head + "\n)\n" + own + decls + "\nfunc _() error {\n" + statements + "\npanic(0)\n}\n"
+}
+
+func TestCompiles(t *testing.T) {
+	imp := importer.Default()
+	fset := token.NewFileSet()
+	prelude := "package p\n\nimport (\n)\nvar x int\n"
+	for code, want := range map[string]bool{
+		"y := x\n...\n":                       true,
+		"return z\n":                          false,
+		"y := x.z\n":                          false,
+		"package main\n\nfunc main() {}\n":    true,
+		"package main\n\nfunc main() { x }\n": false,
+	} {
+		if err := compiles(fset, imp, prelude, code); (err == nil) != want {
+			t.Errorf("%q: %v", code, err)
+		}
+	}
+}
