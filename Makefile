@@ -31,6 +31,10 @@ oracle: ## the wire format beside the Thrift library of Apache, a part of test
 race: ## all tests with the race detector
 	.ci/run race
 
+.PHONY: consume
+consume: ## the module as dependents have it, through a module proxy; ARGS=-w writes the README's numbers
+	go -C tools run ./consume $(ARGS)
+
 .PHONY: quickstart
 quickstart: ## the main example: every method on the Go standard library
 	.ci/run quickstart

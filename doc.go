@@ -43,7 +43,8 @@
 //
 // # Errors and retries
 //
-// Errors are of type *PError and are tested with errors.Is and errors.As.
+// Errors of operations are of type *PError, those of New are an *ArgumentError. Test them
+// with errors.Is and errors.As.
 // Within its deadline an operation is tried again when the failure may pass:
 //
 //	no connection, connection lost, no primary        when there is one, or the partition is elsewhere
