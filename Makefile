@@ -21,7 +21,7 @@ test: ## all tests
 
 .PHONY: fast
 fast: ## most tests, in less than a minute, for while you work
-	go test $$(go list ./... | grep -v '/\(reliability\|conformance\|examples\|cmd\)\|internal/\(storage\|cli\)$$')
+	go test $$(go list ./... | grep -v '/\(reliability\|conformance\|examples\|cmd\)\|internal/\(storage\|cli\|docs\)$$')
 
 .PHONY: oracle
 oracle: ## the wire format beside the Thrift library of Apache, a part of test
