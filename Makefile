@@ -35,6 +35,10 @@ race: ## all tests with the race detector
 consume: ## the module as dependents have it, through a module proxy; ARGS=-w writes the README's numbers
 	go -C tools run ./consume $(ARGS)
 
+.PHONY: kerberos
+kerberos: ## authentication with a KDC of MIT Kerberos, which has to be installed; a part of test
+	PEGASUS_TEST_KDC=required go -C auth/kerberos test -count=1 ./...
+
 .PHONY: quickstart
 quickstart: ## the main example: every method on the Go standard library
 	.ci/run quickstart

@@ -3,9 +3,12 @@ package pegasus_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/pegasus-go/pegasus"
@@ -79,6 +82,27 @@ func ExampleConfig() {
 	}`), &cfg)
 	fmt.Println(cfg.MetaServers, cfg.OperationTimeout, err)
 	// Output: [10.0.0.1:34601 10.0.0.2:34601] 2s <nil>
+}
+
+// A proxy beside each server ends TLS, at a port 1000 above that of the server. All have
+// certificates of the same name.
+func ExampleConfig_tls() {
+	dialer := tls.Dialer{Config: &tls.Config{ServerName: "pegasus.example.com"}}
+	client, err := pegasus.New(pegasus.Config{
+		MetaServers: []string{"10.0.0.1:34601"},
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			server, err := netip.ParseAddrPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			return dialer.DialContext(ctx, network, netip.AddrPortFrom(server.Addr(), server.Port()+1000).String())
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
 }
 
 func ExampleNew() {

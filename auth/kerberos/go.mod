@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/jcmturner/gofork v1.7.6
 	github.com/jcmturner/gokrb5/v8 v8.4.4
-	github.com/pegasus-go/pegasus v0.0.0-00010101000000-000000000000
+	github.com/pegasus-go/pegasus v0.0.0
 	go.uber.org/goleak v1.3.0
 )
 
