@@ -21,7 +21,7 @@ const (
 	ClassBusy        ErrorClass = "busy"        // the server refused it for now
 	ClassUnavailable ErrorClass = "unavailable" // no server could be asked, or it gave no answer
 	ClassNoTable     ErrorClass = "no_table"    // there is no such table, or another one than before
-	ClassDenied      ErrorClass = "denied"      // the server does not allow it
+	ClassDenied      ErrorClass = "denied"      // the server does not allow it, or the client could not authenticate
 	ClassInvalid     ErrorClass = "invalid"     // the arguments, or what is stored, do not go with the operation
 	ClassClosed      ErrorClass = "closed"      // the table or the client was closed
 	ClassServer      ErrorClass = "server"      // any other error that a server has answered with
@@ -62,6 +62,8 @@ func classOf(err error) ErrorClass {
 		return ClassClosed
 	case errors.Is(err, ErrTableNotFound), errors.Is(err, ErrRepartitioned):
 		return ClassNoTable
+	case errors.Is(err, ErrAuth):
+		return ClassDenied
 	case errors.As(err, &ae):
 		return ClassInvalid
 	case errors.As(err, &status):

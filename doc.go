@@ -73,6 +73,13 @@
 // When the time is over, the error has context.DeadlineExceeded and the last
 // failure before that.
 //
+// # Secured clusters
+//
+// Config.Auth authenticates the connections, to clusters that demand Kerberos; see Authenticator.
+// A connection that could not be authenticated is one that there is not: an operation that
+// needs it ends at once with ErrAuth, or is tried again if that may pass. TLS is a matter of
+// Config.Dial.
+//
 // # Tests
 //
 // Package pegasustest starts a whole Pegasus in the process of a test.
