@@ -25,7 +25,6 @@ import (
 type initiator struct {
 	ticket  *ticket
 	service string
-	skew    time.Duration
 
 	step  int
 	shown types.Authenticator // beside the ticket

@@ -70,7 +70,7 @@ func (a *Authenticator) Start(ctx context.Context, _ string) (pegasus.AuthExchan
 	if err != nil {
 		return nil, err
 	}
-	return &initiator{ticket: t, service: a.tickets.source.service.PrincipalNameString(), skew: a.tickets.source.conf.LibDefaults.Clockskew}, nil
+	return &initiator{ticket: t, service: a.tickets.source.service.PrincipalNameString()}, nil
 }
 
 // source is where tickets come from.

@@ -209,7 +209,7 @@ func (s *source) grantedBy(ctx context.Context, by *ticket, service types.Princi
 			s.realm, rep.Ticket.SName.PrincipalNameString(), service.PrincipalNameString())
 	}
 	if !gss.Supported(rep.DecryptedEncPart.Key.KeyType) {
-		return nil, fmt.Errorf("%w: the KDC has made a key of kind %d, which is not AES", ErrService, rep.DecryptedEncPart.Key.KeyType)
+		return nil, fmt.Errorf("the KDC has made a key of kind %d, which is not AES", rep.DecryptedEncPart.Key.KeyType)
 	}
 	return newTicket(by.client, rep.Ticket, rep.DecryptedEncPart), nil
 }
