@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/credentials"
+	"github.com/jcmturner/gokrb5/v8/iana/chksumtype"
 	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/keytab"
@@ -76,6 +77,48 @@ func TestBothSides(t *testing.T) {
 		}
 		if _, _, err := y.Step(nil); err == nil {
 			t.Error("one message too many")
+		}
+	}
+}
+
+// The client of Java wants no proof, and has a key of its own for what is signed.
+func TestAcceptorWithoutProof(t *testing.T) {
+	const kind = etypeID.AES128_CTS_HMAC_SHA1_96
+	for _, subkey := range []bool{false, true} {
+		ticket, accept := made(t, "alice", kind)
+		shown, err := types.NewAuthenticator(realm, ticket.client.CName())
+		must(t, err)
+		key := gss.Key{EncryptionKey: ticket.key}
+		if subkey {
+			must(t, shown.GenerateSeqNumberAndSubKey(kind, 16))
+			key.EncryptionKey = shown.SubKey
+		}
+		sum := make([]byte, 24)
+		sum[0] = 16
+		shown.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: sum}
+		req, err := messages.NewAPReq(ticket.Ticket, ticket.key, shown)
+		must(t, err)
+		b, err := req.Marshal()
+		must(t, err)
+		token, err := gss.ContextToken(gss.APReq, b)
+		must(t, err)
+		y := accept.Accept()
+		offer, done, err := y.Step(token)
+		must(t, err)
+		plain, err := key.Unwrap(gss.Acceptor, offer)
+		must(t, err)
+		if done || !bytes.Equal(plain, []byte{noLayer, 0, 0, 0}) || binary.BigEndian.Uint64(offer[8:]) != uint64(shown.SeqNumber) {
+			t.Fatalf("subkey %v: %v, offer %x in %x", subkey, done, plain, offer)
+		}
+		for as, good := range map[string]bool{"": true, "alice": true, "alice@" + realm: true, "bob": false} {
+			y := accept.Accept()
+			_, _, err := y.Step(token)
+			must(t, err)
+			choice, err := key.Wrap(gss.Initiator, uint64(shown.SeqNumber), append([]byte{noLayer, 0, 0, 0}, as...))
+			must(t, err)
+			if _, done, err := y.Step(choice); done != good || (err == nil) != good {
+				t.Errorf("subkey %v, as %q: %v, %v", subkey, as, done, err)
+			}
 		}
 	}
 }

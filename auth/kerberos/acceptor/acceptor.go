@@ -16,6 +16,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -111,10 +112,21 @@ func (a *Acceptor) Accept() onebox.AcceptorExchange { return &exchange{a: a} }
 // exchange is the server's side of one connection.
 type exchange struct {
 	a         *Acceptor
-	step      int
+	next      waitsFor
 	key       gss.Key
+	seq       uint64 // of the server's first token that is signed
 	principal string
 }
+
+// waitsFor is what the client has to send next.
+type waitsFor int
+
+const (
+	aTicket waitsFor = iota
+	gotIt            // that it has got the proof: nothing
+	aChoice          // of a protection
+	nothing          // more
+)
 
 // noLayer is the protection of a connection by SASL that means none.
 const noLayer = 1
@@ -122,15 +134,17 @@ const noLayer = 1
 // Step implements onebox.AcceptorExchange.
 func (x *exchange) Step(message []byte) (challenge []byte, done bool, err error) {
 	defer gss.Guard(&err)
-	switch x.step++; x.step {
-	case 1:
+	waits := x.next
+	x.next = nothing
+	switch waits {
+	case aTicket:
 		challenge, err = x.check(message)
-	case 2:
+	case gotIt:
 		if len(message) > 0 {
 			return nil, false, fmt.Errorf("%w: %d bytes where there should be none", gss.ErrMalformed, len(message))
 		}
-		challenge, err = x.key.Wrap(gss.Acceptor, 0, []byte{noLayer, 0, 0, 0})
-	case 3:
+		challenge, err = x.offer()
+	case aChoice:
 		err = x.agreed(message)
 		done = err == nil
 	default:
@@ -139,10 +153,17 @@ func (x *exchange) Step(message []byte) (challenge []byte, done bool, err error)
 	return challenge, done, err
 }
 
+// offer returns the protections that the client can choose from.
+func (x *exchange) offer() ([]byte, error) {
+	x.next = aChoice
+	return x.key.Wrap(gss.Acceptor, x.seq, []byte{noLayer, 0, 0, 0})
+}
+
 // Principal implements onebox.AcceptorExchange.
 func (x *exchange) Principal() string { return x.principal }
 
-// check reads what the client shows and returns proof of that.
+// check reads what the client shows, and returns proof of that, or if the client does not want
+// any, as that of Java does not, the offer.
 func (x *exchange) check(token []byte) ([]byte, error) {
 	id, message, err := gss.ParseContextToken(token)
 	switch {
@@ -166,12 +187,21 @@ func (x *exchange) check(token []byte) ([]byte, error) {
 	switch {
 	case shown.CRealm != ticket.CRealm:
 		return nil, fmt.Errorf("the ticket of a client of %s is shown by one of %s", ticket.CRealm, shown.CRealm)
-	case shown.Cksum.CksumType != chksumtype.GSSAPI || len(sum) < 24 || sum[20]&gssapi.ContextFlagMutual == 0:
-		return nil, errors.New("the client does not ask for a proof")
-	case !gss.Supported(ticket.Key.KeyType):
-		return nil, fmt.Errorf("the key of the ticket is of kind %d, which is not AES", ticket.Key.KeyType)
+	case shown.Cksum.CksumType != chksumtype.GSSAPI || len(sum) < 24:
+		return nil, fmt.Errorf("%w: it does not say what the client wants", gss.ErrMalformed)
+	}
+	x.key.EncryptionKey = ticket.Key
+	if shown.SubKey.KeyType != 0 {
+		x.key.EncryptionKey = shown.SubKey
+	}
+	if !gss.Supported(ticket.Key.KeyType) || !gss.Supported(x.key.KeyType) {
+		return nil, fmt.Errorf("the keys are of kinds %d and %d, which are not AES", ticket.Key.KeyType, x.key.KeyType)
 	}
 	x.principal = ticket.CName.PrincipalNameString() + "@" + ticket.CRealm
+	if sum[20]&gssapi.ContextFlagMutual == 0 {
+		x.seq = uint64(shown.SeqNumber) & (1<<32 - 1) // there is no other way to tell
+		return x.offer()
+	}
 	return x.proof(shown, ticket.Key)
 }
 
@@ -181,7 +211,9 @@ func (x *exchange) proof(shown types.Authenticator, key types.EncryptionKey) ([]
 	subkey := types.EncryptionKey{KeyType: key.KeyType, KeyValue: make([]byte, len(key.KeyValue))}
 	rand.Read(subkey.KeyValue)
 	x.key = gss.Key{EncryptionKey: subkey, Subkey: true}
-	b, err := asn1.Marshal(messages.EncAPRepPart{CTime: shown.CTime, Cusec: shown.Cusec, Subkey: subkey})
+	x.next = gotIt
+	x.seq = uint64(mathrand.Int32())
+	b, err := asn1.Marshal(messages.EncAPRepPart{CTime: shown.CTime, Cusec: shown.Cusec, Subkey: subkey, SequenceNumber: int64(x.seq)})
 	if err != nil {
 		return nil, err
 	}
