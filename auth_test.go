@@ -200,6 +200,33 @@ func TestAuthRefused(t *testing.T) {
 	}
 }
 
+// Messages of a negotiation can be held up and lost like all others.
+func TestAuthWithFaults(t *testing.T) {
+	s := secured(t, nil)
+	var lost atomic.Bool
+	s.Intercept(func(r onebox.Request) onebox.Action {
+		switch {
+		case r.Task != "RPC_NEGOTIATION":
+			return onebox.Action{}
+		case !r.Meta && lost.CompareAndSwap(false, true):
+			return onebox.Action{Drop: true}
+		}
+		return onebox.Action{Delay: time.Millisecond}
+	})
+	table, err := authClient(t, s, pegasus.Config{Auth: alice(), DialTimeout: 100 * time.Millisecond}).Open(t.Context(), "hers")
+	must(t, err)
+	must(t, table.Set(t.Context(), []byte("h"), []byte("s"), []byte("v")))
+	if !lost.Load() {
+		t.Error("nothing was lost")
+	}
+	wrong := alice()
+	wrong.Password = "wrong"
+	_, err = authClient(t, s, pegasus.Config{Auth: wrong}).Open(within(t, 100*time.Millisecond), "temp")
+	if !errors.Is(err, pegasus.ErrAuthRefused) {
+		t.Errorf("refused, later: %v", err)
+	}
+}
+
 func TestErrorsOfMechanism(t *testing.T) {
 	s := secured(t, nil)
 	errMine := errors.New("no such user")
