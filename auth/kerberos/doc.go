@@ -27,8 +27,8 @@
 //
 // # What is not there
 //
-// The service has to be in the realm of the client, or rather its KDC has to know it: tickets
-// of other realms are not followed. KDCs are asked over TCP only. krb5.conf is read without what it
+// The service is in the realm of the client, or in one with which that has agreed on a key: there
+// is no way over further realms. KDCs are asked over TCP only. krb5.conf is read without what it
 // includes, and credential caches are files. Keys are AES: RC4 and DES are refused. Nothing is
 // encrypted but what Kerberos encrypts.
 package kerberos

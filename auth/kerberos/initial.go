@@ -41,7 +41,7 @@ func (s *source) initial(ctx context.Context) (*ticket, error) {
 		reply, err = s.askInitial(ctx, &req)
 	}
 	if err != nil {
-		return nil, s.refused(err, s.clientName())
+		return nil, s.refused(err, s.realm, s.clientName())
 	}
 	var rep messages.ASRep
 	if err := rep.Unmarshal(reply); err != nil {
@@ -62,7 +62,7 @@ func (s *source) askInitial(ctx context.Context, req *messages.ASReq) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	return s.ask(ctx, b)
+	return s.ask(ctx, s.realm, b)
 }
 
 // preauthenticate adds to a request the time, encrypted by a key of the kind that the KDC

@@ -22,16 +22,16 @@ const (
 	kdcTime = time.Second
 )
 
-// ask sends a message to a KDC of the realm and returns the answer. It asks the one that has
+// ask sends a message to a KDC of a realm and returns the answer. It asks the one that has
 // answered last, then the others. That a KDC says no is an error of type
 // messages.KRBError, that none answers is a net.Error.
-func (s *source) ask(ctx context.Context, request []byte) ([]byte, error) {
-	kdcs, err := s.kdcs(ctx)
+func (s *source) ask(ctx context.Context, realm string, request []byte) ([]byte, error) {
+	kdcs, err := s.kdcs(ctx, realm)
 	if err != nil {
 		return nil, err
 	}
 	err = errors.New("DNS has none")
-	if i := slices.Index(kdcs, s.lastKDC); i > 0 {
+	if i := slices.Index(kdcs, s.lastKDC[realm]); i > 0 {
 		kdcs[0], kdcs[i] = kdcs[i], kdcs[0]
 	}
 	for i, kdc := range kdcs {
@@ -43,7 +43,7 @@ func (s *source) ask(ctx context.Context, request []byte) ([]byte, error) {
 		reply, err = exchange(limited, kdc, request)
 		cancel()
 		if err == nil {
-			s.lastKDC = kdc
+			s.lastKDC[realm] = kdc
 			var refused messages.KRBError
 			if refused.Unmarshal(reply) == nil {
 				return nil, refused
@@ -54,14 +54,14 @@ func (s *source) ask(ctx context.Context, request []byte) ([]byte, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("no KDC of %s answers: %w", s.realm, err)
+	return nil, fmt.Errorf("no KDC of %s answers: %w", realm, err)
 }
 
 // kdcs returns the addresses of the KDCs: those in krb5.conf, else those that DNS has.
-func (s *source) kdcs(ctx context.Context) ([]string, error) {
+func (s *source) kdcs(ctx context.Context, realm string) ([]string, error) {
 	var kdcs []string
 	for _, r := range s.conf.Realms {
-		if r.Realm == s.realm {
+		if r.Realm == realm {
 			for _, addr := range r.KDC {
 				kdcs = append(kdcs, withPort(addr))
 			}
@@ -71,11 +71,11 @@ func (s *source) kdcs(ctx context.Context) ([]string, error) {
 		return kdcs, nil
 	}
 	if !s.conf.LibDefaults.DNSLookupKDC {
-		return nil, fmt.Errorf("krb5.conf has no KDC of realm %s, and no dns_lookup_kdc", s.realm)
+		return nil, fmt.Errorf("krb5.conf has no KDC of realm %s, and no dns_lookup_kdc", realm)
 	}
-	_, found, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", "tcp", s.realm)
+	_, found, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", "tcp", realm)
 	if err != nil {
-		return nil, fmt.Errorf("no KDC of realm %s: %w", s.realm, err)
+		return nil, fmt.Errorf("no KDC of realm %s: %w", realm, err)
 	}
 	for _, srv := range found {
 		kdcs = append(kdcs, net.JoinHostPort(strings.TrimSuffix(srv.Target, "."), strconv.Itoa(int(srv.Port))))

@@ -24,7 +24,9 @@ import (
 // than Service is its default.
 type Config struct {
 	// Service is the principal that all servers of the cluster have in common, "name/host": their
-	// service_name and service_fqdn. A realm, after an "@", must be that of the client.
+	// service_name and service_fqdn. Their realm is what follows an "@", else what [domain_realm] of
+	// krb5.conf says of the host, else that of the client. If it is not that of the client, the KDCs
+	// of both must have agreed on a key: other realms are not asked for the way.
 	Service string
 
 	// Principal is the client, "alice@EXAMPLE.COM" or "app/host@EXAMPLE.COM". Without a realm it
@@ -76,9 +78,9 @@ func (a *Authenticator) Start(ctx context.Context, _ string) (pegasus.AuthExchan
 // source is where tickets come from.
 type source struct {
 	conf    *config.Config
-	realm   string
-	fixed   bool // realm is that of the service in any case
-	service types.PrincipalName
+	realm        string // of the client
+	service      types.PrincipalName
+	serviceRealm string // "": that of the client
 
 	// The client; nil if it is whoever the credential cache is of.
 	client *credentials.Credentials
@@ -86,11 +88,11 @@ type source struct {
 	keytab, ccache string
 
 	now     func() time.Time
-	lastKDC string // that has answered; guarded by whoever asks
+	lastKDC map[string]string // of a realm, that has answered; for whoever has the turn
 }
 
 func newSource(cfg Config) (*source, error) {
-	s := &source{now: time.Now}
+	s := &source{now: time.Now, lastKDC: make(map[string]string)}
 	conf, err := loadConf(cfg.Krb5Conf)
 	if err != nil {
 		return nil, &ConfigError{"Krb5Conf", err}
@@ -111,13 +113,11 @@ func newSource(cfg Config) (*source, error) {
 	switch {
 	case !isName(service) || len(service.NameString) != 2:
 		return nil, badConfig("Service", "%q is not the principal of a service such as pegasus/pegasus.example.com", cfg.Service)
-	case realm != "" && s.client != nil && realm != s.realm:
-		return nil, badConfig("Service", "%q is of another realm than the client, %s", cfg.Service, s.realm)
-	case realm != "" && s.client == nil:
-		s.realm, s.fixed = realm, true
+	case realm == "":
+		realm = conf.ResolveRealm(service.NameString[1])
 	}
 	service.NameType = nametype.KRB_NT_SRV_HST
-	s.service = service
+	s.service, s.serviceRealm = service, realm
 	if cfg.Keytab == "" {
 		s.ccache, err = ccacheFile(cfg.CCache)
 		if err != nil {

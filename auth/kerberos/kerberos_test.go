@@ -362,6 +362,43 @@ func TestWrongNames(t *testing.T) {
 	}
 }
 
+// The servers are in a realm that believes that of the client.
+func TestOtherRealm(t *testing.T) {
+	servers := kdctest.Start(t)
+	clients := kdctest.StartRealm(t, "CLIENTS.TEST", "alice")
+	s, _ := secured(t, servers, 0)
+	conf := servers.Trusts(t, clients)
+	with := func(service, ccache string) *Authenticator {
+		cfg := Config{Service: service, CCache: ccache, Krb5Conf: conf}
+		if ccache == "" {
+			cfg.Principal, cfg.Keytab = "alice", clients.Keytab("alice")
+		}
+		a, err := New(cfg)
+		must(t, err)
+		return a
+	}
+	ccache := clients.Kinit(t, "alice")
+	for _, c := range []string{"", ccache} {
+		table, err := open(t, s, with(kdctest.Service+"@"+kdctest.Realm, c), "hers")
+		must(t, err)
+		must(t, use(t, table))
+	}
+	// The realm of the host, by krb5.conf.
+	b, err := os.ReadFile(conf)
+	must(t, err)
+	must(t, os.WriteFile(conf, append(b, "[domain_realm]\n\tlocalhost = "+kdctest.Realm+"\n"...), 0o600))
+	table, err := open(t, s, with(kdctest.Service, ""), "hers")
+	must(t, err)
+	must(t, use(t, table))
+
+	// A realm that knows nothing of the client's.
+	must(t, os.WriteFile(conf, b, 0o600))
+	_, err = with("pegasus/localhost@STRANGER.TEST", "").Start(t.Context(), "")
+	if !errors.Is(err, ErrService) {
+		t.Errorf("a realm that is not trusted: %v", err)
+	}
+}
+
 // A KDC that does not answer may do so later.
 func TestNoKDC(t *testing.T) {
 	k := kdctest.Start(t, "alice")
@@ -387,8 +424,8 @@ func TestNoKDC(t *testing.T) {
 		a := with(addrs...)
 		_, err := a.tickets.get(t.Context())
 		must(t, err)
-		if a.tickets.source.lastKDC != k.Addr() {
-			t.Errorf("the KDC that has answered is not known: %q", a.tickets.source.lastKDC)
+		if last := a.tickets.source.lastKDC[kdctest.Realm]; last != k.Addr() {
+			t.Errorf("the KDC that has answered is not known: %q", last)
 		}
 	}
 	// Nobody waits for longer than he has.

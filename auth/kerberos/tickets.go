@@ -1,6 +1,7 @@
 package kerberos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,15 @@ func (t *tickets) renew(ctx context.Context, now time.Time) (service *ticket, er
 	if err := t.grant(ctx, now); err != nil {
 		return nil, err
 	}
-	return s.grantedBy(ctx, t.granting, s.service, false)
+	realm, by := t.source.realm, t.granting
+	if s.serviceRealm != "" && s.serviceRealm != realm {
+		// The KDC there believes that of the client's realm, if they have agreed on it.
+		if by, err = s.grantedBy(ctx, realm, by, krbtgt(s.serviceRealm), false); err != nil {
+			return nil, err
+		}
+		realm = s.serviceRealm
+	}
+	return s.grantedBy(ctx, realm, by, s.service, false)
 }
 
 // grant sees to a ticket for the KDC that is good for a while, if there can be one.
@@ -113,7 +122,7 @@ func (t *tickets) grant(ctx context.Context, now time.Time) error {
 	case t.source.keytab != "":
 		next, err = t.source.initial(ctx)
 	case t.granting.valid(now) && now.Before(t.granting.renewTill):
-		next, err = t.source.grantedBy(ctx, t.granting, krbtgt(t.source.realm), true)
+		next, err = t.source.grantedBy(ctx, t.source.realm, t.granting, krbtgt(t.source.realm), true)
 	default:
 		next = t.granting
 	}
@@ -144,11 +153,8 @@ func (t *tickets) read(now time.Time) (service *ticket, err error) {
 	}
 	owner := credentials.NewFromPrincipalName(cc.owner.PrincipalName, cc.owner.realm)
 	name := cc.owner.PrincipalNameString() + "@" + cc.owner.realm
-	switch {
-	case s.client != nil && name != s.clientName():
+	if s.client != nil && name != s.clientName() {
 		return nil, fmt.Errorf("%w: the tickets in %s are those of %s, not of %s", ErrPrincipal, s.ccache, name, s.clientName())
-	case s.client == nil && s.fixed && cc.owner.realm != s.realm:
-		return nil, fmt.Errorf("%w: the tickets in %s are those of %s, and the service is in %s", ErrPrincipal, s.ccache, name, s.realm)
 	}
 	s.realm = cc.owner.realm
 	var granting *ticket
@@ -157,13 +163,13 @@ func (t *tickets) read(now time.Time) (service *ticket, err error) {
 		if c.renewable {
 			found.renewTill = c.renewTill
 		}
-		if c.server.realm != s.realm || found.Unmarshal(c.ticket) != nil {
+		if found.Unmarshal(c.ticket) != nil {
 			continue
 		}
 		switch {
-		case slices.Equal(c.server.NameString, krbtgt(s.realm).NameString) && (granting == nil || found.end.After(granting.end)):
+		case c.server.realm == s.realm && slices.Equal(c.server.NameString, krbtgt(s.realm).NameString) && (granting == nil || found.end.After(granting.end)):
 			granting = found
-		case slices.Equal(c.server.NameString, s.service.NameString) && gss.Supported(found.key.KeyType):
+		case c.server.realm == cmp.Or(s.serviceRealm, s.realm) && slices.Equal(c.server.NameString, s.service.NameString) && gss.Supported(found.key.KeyType):
 			service = found
 		}
 	}
@@ -179,10 +185,10 @@ func (t *tickets) read(now time.Time) (service *ticket, err error) {
 	return nil, fmt.Errorf("%w: %s has none of %s for the KDC", ErrNoTicket, s.ccache, name)
 }
 
-// grantedBy gets a ticket by one that there is. To renew it is to get the same with
+// grantedBy gets a ticket by one that there is, from a KDC of the realm. To renew it is to get the same with
 // another end.
-func (s *source) grantedBy(ctx context.Context, by *ticket, service types.PrincipalName, renewal bool) (*ticket, error) {
-	req, err := messages.NewTGSReq(by.client.CName(), s.realm, s.conf, by.Ticket, by.key, service, renewal)
+func (s *source) grantedBy(ctx context.Context, realm string, by *ticket, service types.PrincipalName, renewal bool) (*ticket, error) {
+	req, err := messages.NewTGSReq(by.client.CName(), realm, s.conf, by.Ticket, by.key, service, renewal)
 	if err != nil {
 		return nil, err
 	}
@@ -190,9 +196,9 @@ func (s *source) grantedBy(ctx context.Context, by *ticket, service types.Princi
 	if err != nil {
 		return nil, err
 	}
-	reply, err := s.ask(ctx, b)
+	reply, err := s.ask(ctx, realm, b)
 	if err != nil {
-		return nil, s.refused(err, service.PrincipalNameString())
+		return nil, s.refused(err, realm, service.PrincipalNameString())
 	}
 	var rep messages.TGSRep
 	if err := rep.Unmarshal(reply); err != nil {
@@ -205,8 +211,8 @@ func (s *source) grantedBy(ctx context.Context, by *ticket, service types.Princi
 		return nil, s.unverified(rep.DecryptedEncPart, err)
 	}
 	if !slices.Equal(rep.Ticket.SName.NameString, service.NameString) {
-		return nil, fmt.Errorf("%w: the KDC of %s has a ticket for %s instead of %s, and other realms are not asked", ErrService,
-			s.realm, rep.Ticket.SName.PrincipalNameString(), service.PrincipalNameString())
+		return nil, fmt.Errorf("%w: the KDC of %s has a ticket for %s instead of %s, whose realm Config.Service does not say", ErrService,
+			realm, rep.Ticket.SName.PrincipalNameString(), service.PrincipalNameString())
 	}
 	if !gss.Supported(rep.DecryptedEncPart.Key.KeyType) {
 		return nil, fmt.Errorf("the KDC has made a key of kind %d, which is not AES", rep.DecryptedEncPart.Key.KeyType)
@@ -223,10 +229,10 @@ func newTicket(client *credentials.Credentials, t messages.Ticket, part messages
 }
 
 // refused is the error of a KDC, about a principal.
-func (s *source) refused(err error, about string) error {
+func (s *source) refused(err error, realm, about string) error {
 	var e messages.KRBError
 	if errors.As(err, &e) {
-		return fmt.Errorf("%s: %w", about, refusal("the KDC of "+s.realm, e, s.now()))
+		return fmt.Errorf("%s: %w", about, refusal("the KDC of "+realm, e, s.now()))
 	}
 	return err
 }

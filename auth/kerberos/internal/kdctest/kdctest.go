@@ -29,8 +29,9 @@ type KDC struct {
 	Dir  string
 	Conf string // krb5.conf
 
-	addr string
-	env  []string
+	realm string
+	addr  string
+	env   []string
 }
 
 // Need skips the test, or fails it, unless the programs are installed.
@@ -64,8 +65,14 @@ func Program(name string) string {
 // is a keytab. It runs until the test ends.
 func Start(t testing.TB, principals ...string) *KDC {
 	t.Helper()
+	return StartRealm(t, Realm, principals...)
+}
+
+// StartRealm is Start for another realm.
+func StartRealm(t testing.TB, realm string, principals ...string) *KDC {
+	t.Helper()
 	Need(t, "krb5kdc", "kadmin.local", "kdb5_util", "kinit", "faketime")
-	k := &KDC{Dir: t.TempDir(), addr: freeAddr(t)}
+	k := &KDC{Dir: t.TempDir(), realm: realm, addr: freeAddr(t)}
 	k.write(t, "kdc.conf", `
 [logging]
 	kdc = STDERR
@@ -82,10 +89,10 @@ func Start(t testing.TB, principals ...string) *KDC {
 		default_principal_flags = +preauth
 		supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal aes256-cts-hmac-sha384-192:normal
 	}
-`, k.addr, Realm, k.Dir)
+`, k.addr, k.realm, k.Dir)
 	k.Conf = k.WriteConf(t, "krb5.conf", k.addr)
 	k.env = append(os.Environ(), "KRB5_CONFIG="+k.Conf, "KRB5_KDC_PROFILE="+filepath.Join(k.Dir, "kdc.conf"))
-	k.Run(t, "kdb5_util", "create", "-s", "-r", Realm, "-P", "master")
+	k.Run(t, "kdb5_util", "create", "-s", "-r", k.realm, "-P", "master")
 	for _, p := range append(principals, Service) {
 		k.Admin(t, "addprinc -randkey "+p)
 		k.Admin(t, "ktadd -k "+k.Keytab(p)+" "+p)
@@ -123,7 +130,21 @@ func (k *KDC) WriteConf(t testing.TB, name string, addrs ...string) string {
 [realms]
 	%[1]s = {
 %[2]s	}
-`, Realm, kdcs.String())
+`, k.realm, kdcs.String())
+}
+
+// Trusts makes the realm believe what other says of its clients, and returns a krb5.conf with
+// both, in which other is the default.
+func (k *KDC) Trusts(t testing.TB, other *KDC) (conf string) {
+	t.Helper()
+	for _, side := range []*KDC{k, other} {
+		side.Admin(t, "addprinc -pw trust krbtgt/"+k.realm+"@"+other.realm)
+	}
+	b, err := os.ReadFile(other.Conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other.write(t, "both.conf", "%s\t%s = {\n\t\tkdc = %s\n\t}\n", b, k.realm, k.addr)
 }
 
 // Addr returns the address of the KDC.
@@ -137,7 +158,7 @@ func (k *KDC) Keytab(principal string) string {
 // Admin runs a command of kadmin.local.
 func (k *KDC) Admin(t testing.TB, command string) {
 	t.Helper()
-	if out := k.Run(t, "kadmin.local", "-r", Realm, "-q", command); strings.Contains(out, "while") { // its status is 0 in any case
+	if out := k.Run(t, "kadmin.local", "-r", k.realm, "-q", command); strings.Contains(out, "while") { // its status is 0 in any case
 		t.Fatalf("kadmin.local: %s: %s", command, out)
 	}
 }
@@ -172,7 +193,7 @@ func (k *KDC) Kinit(t testing.TB, principal string, options ...string) string {
 // returns it. The programs that the result runs are in its time.
 func (k *KDC) At(t testing.TB, d string) *KDC {
 	t.Helper()
-	off := &KDC{Dir: k.Dir, addr: freeAddr(t)}
+	off := &KDC{Dir: k.Dir, realm: k.realm, addr: freeAddr(t)}
 	off.Conf = off.WriteConf(t, "krb5"+d+".conf", off.addr)
 	profile := off.write(t, "kdc"+d+".conf", "[logging]\n\tkdc = STDERR\n[kdcdefaults]\n\tkdc_listen = %[1]s\n\tkdc_tcp_listen = %[1]s\n%[2]s", off.addr, k.realms(t))
 	// The program faketime would stay in front of the others.
@@ -194,7 +215,7 @@ func (k *KDC) realms(t testing.TB) string {
 // serve runs a KDC until the test ends. It returns when the KDC is there.
 func (k *KDC) serve(t testing.TB) {
 	t.Helper()
-	cmd := k.Command("krb5kdc", "-n", "-r", Realm)
+	cmd := k.Command("krb5kdc", "-n", "-r", k.realm)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
