@@ -77,7 +77,7 @@ func (a *Authenticator) Start(ctx context.Context, _ string) (pegasus.AuthExchan
 
 // source is where tickets come from.
 type source struct {
-	conf    *config.Config
+	conf         *config.Config
 	realm        string // of the client
 	service      types.PrincipalName
 	serviceRealm string // "": that of the client
