@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,13 +13,14 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // faultCommands are commands of scripts that bring trouble.
 var faultCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"fill": fill, "at": at, "calm": healOnebox, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox,
+	"fill": fill, "at": at, "calm": healOnebox, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox, "settled": settled,
 }
 
 // table opens a table of the onebox.
@@ -125,6 +127,21 @@ func anotherOnebox(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = srv.Close() })
 	ts.Setenv("OTHER_META", strings.Join(srv.MetaServers(), ","))
+}
+
+// settled TABLE waits until no split of a table is under way.
+func settled(ts *testscript.TestScript, _ bool, args []string) {
+	c, err := admin.New(admin.Config{MetaServers: strings.Split(ts.Getenv("PEGASUS_META"), ",")})
+	ts.Check(err)
+	defer c.Close()
+	for {
+		if _, err = c.QuerySplit(context.Background(), args[0]); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, admin.ErrInvalidState) {
+		ts.Check(err)
+	}
 }
 
 // healOnebox ends faults, and starts the servers again that were killed.
