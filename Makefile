@@ -68,6 +68,10 @@ cover: ## statements that the tests reach, in cover.out and in total
 conformance: ## compare the onebox, or the cluster at PEGASUS_META, with recorded facts
 	go test -count=1 -v -timeout 1h ./conformance | grep -v '^=== \|^ *--- PASS'
 
+.PHONY: million
+million: ## time and memory of export, import, copy and diff of a million rows
+	go test -count=1 -v ./cmd/pegasus -run TestMemory -args -rows $(or $(N),1000000)
+
 .PHONY: soak
 soak: ## load and faults for D=10m, compared with a model
 	go run ./reliability/soak -duration $(or $(D),10m) $(ARGS)

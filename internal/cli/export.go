@@ -207,6 +207,11 @@ func (e *export) toFile(cmd *cobra.Command, a *app, p *place) (err error) {
 	if err := e.keep.open(resume.Bound{Command: "export", From: p.Place, Flags: flags}); err != nil {
 		return err
 	}
+	if renamed, err := e.renamed(); err != nil {
+		return err
+	} else if renamed {
+		return e.finish(cmd, a, began)
+	}
 	if err := e.mayReplace(a); err != nil {
 		return err
 	}
@@ -223,6 +228,25 @@ func (e *export) toFile(cmd *cobra.Command, a *app, p *place) (err error) {
 	if err := resume.Rename(e.part(), e.file); err != nil {
 		return err
 	}
+	return e.finish(cmd, a, began)
+}
+
+// renamed reports whether an export that was killed had come as far as to give the file its
+// name.
+func (e *export) renamed() (bool, error) {
+	if !e.state.Done {
+		return false, nil
+	}
+	_, err := os.Stat(e.part())
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(e.file)
+		return err == nil, err
+	}
+	return false, err
+}
+
+// finish forgets the state, and tells what was done.
+func (e *export) finish(cmd *cobra.Command, a *app, began time.Time) error {
 	if err := e.keep.remove(); err != nil {
 		return err
 	}

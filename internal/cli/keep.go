@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -101,10 +100,7 @@ func (k *keep) remove() error {
 	if k.path == "" {
 		return nil
 	}
-	if err := os.Remove(k.path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return resume.Remove(k.path)
 }
 
 // stopped is the error of a command that has not come to its end, and why.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,7 +94,8 @@ func (s *State) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	// The name is always the same, so that processes that are killed leave one file at most.
+	f, err := os.OpenFile(next(path), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -106,6 +108,18 @@ func (s *State) Save(path string) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
+}
+
+func next(path string) string { return path + ".new" }
+
+// Remove removes a state, and what is left of one that was being saved.
+func Remove(path string) error {
+	for _, name := range []string{next(path), path} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Rename gives a file its name, for good.

@@ -37,6 +37,16 @@ func TestSaveAndLoad(t *testing.T) {
 	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
 		t.Errorf("%v, %v", files, err)
 	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(next(other), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(state().Save(other), Remove(other), Remove(other)); err != nil {
+		t.Error(err)
+	}
+	if files, err := os.ReadDir(filepath.Dir(other)); err != nil || len(files) != 0 {
+		t.Errorf("%v, %v", files, err)
+	}
 	if err := state().Save(filepath.Join(path, "none")); err == nil {
 		t.Error("a state in a file")
 	}

@@ -59,6 +59,9 @@ func file(t testing.TB, f Format, c Compression, codings coding.Row, rows []pega
 		if err != nil {
 			t.Fatal(err)
 		}
+		if here, err := w.Position(); err != nil || i > 0 && here != at || here.Offset != int64(out.Len()) {
+			t.Fatalf("%+v, %v, was %+v", here, err, at) // asking for it changes nothing
+		}
 		for _, row := range rows[i*len(rows)/parts : (i+1)*len(rows)/parts] {
 			if err := w.Write(&row); err != nil {
 				t.Fatal(err)
@@ -131,6 +134,14 @@ func TestRoundTrip(t *testing.T) {
 	r.Close()
 }
 
+// step leaves out some bytes of compressed files, whose decoders take long to make.
+func step(c Compression) int {
+	if c == Plain {
+		return 1
+	}
+	return 5
+}
+
 // A file that is cut anywhere is not taken for a whole one.
 func TestTruncated(t *testing.T) {
 	rows := some(5)
@@ -141,7 +152,7 @@ func TestTruncated(t *testing.T) {
 			if f == JSONL && c == Plain {
 				last-- // the newline
 			}
-			for n := range last {
+			for n := 0; n < last; n += step(c) {
 				if got, err := read(in[:n]); err == io.EOF || err == nil {
 					t.Errorf("%s %q: %d of %d bytes have %d rows and an end", f, c, n, len(in), len(got))
 				}
@@ -161,7 +172,7 @@ func TestDamaged(t *testing.T) {
 	for _, f := range formats {
 		for _, c := range compressions {
 			in := file(t, f, c, coding.NewRow(), rows, 2)
-			for n := range in {
+			for n := 0; n < len(in); n += step(c) {
 				changed := bytes.Clone(in)
 				changed[n] ^= 1 << (n % 8)
 				if got, err := read(changed); err == io.EOF && !same(got, rows) {

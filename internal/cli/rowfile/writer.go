@@ -89,11 +89,14 @@ func (w *Writer) Write(r *pegasus.Row) error {
 
 // flush passes on what was encoded.
 func (w *Writer) flush() error {
+	if len(w.buf) == 0 {
+		return nil // an empty part would be one all the same
+	}
 	var to io.Writer = w.out
 	if w.packed != nil {
 		to = w.packed
 	}
-	w.dirty = w.dirty || len(w.buf) > 0
+	w.dirty = true
 	_, err := to.Write(w.buf)
 	w.buf = w.buf[:0]
 	return err
