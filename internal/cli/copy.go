@@ -132,9 +132,10 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options)
 	defer w.Close()
 	sample := pouring(c.state, w, 0)
-	m := a.meter(c.talk, "copy "+from.Place.Table, func() progress.Sample {
+	done := a.gauge(ctx, from.metas, from.Place.Table, scan, c.tableFilter.text() != "")
+	m := a.meter(c.talk, "copy "+from.name+" "+to.name, func() progress.Sample {
 		s := sample()
-		s.Done = scan.Progress().Done
+		s.Done = done(s.Rows)
 		return s
 	})
 	rows := source{only(scan.BorrowedRows(ctx), value), func(s *resume.State) { s.Cursor = scan.Cursor() }}

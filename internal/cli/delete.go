@@ -76,8 +76,7 @@ run again. To be rid of a whole table drop it and make it again, which is faster
 				if err != nil {
 					return err
 				}
-				done := func() float64 { return scan.Progress().Done }
-				return d.run(cmd, a, t, "clear "+table, only(scan.BorrowedRows(ctx), value), done)
+				return d.run(cmd, a, t, "clear "+table, only(scan.BorrowedRows(ctx), value), a.gauge(ctx, a.metaServers(), table, scan, f.text() != ""))
 			})
 		},
 	}
@@ -121,7 +120,7 @@ before, unless there is --yes. It is not atomic; stopped, it goes on when it is 
 			}
 			return a.withWholeTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error {
 				sel.KeysOnly = true
-				return d.run(cmd, a, t, "delrange "+table, t.BorrowedRows(ctx, hash, sel), func() float64 { return -1 })
+				return d.run(cmd, a, t, "delrange "+table, t.BorrowedRows(ctx, hash, sel), func(int64) float64 { return -1 })
 			})
 		},
 	}
@@ -156,9 +155,12 @@ func only(rows iter.Seq2[pegasus.Row, error], value pegasus.Filter) iter.Seq2[pe
 }
 
 // run deletes rows, or counts them.
-func (d *deletion) run(cmd *cobra.Command, a *app, t *pegasus.Table, label string, rows iter.Seq2[pegasus.Row, error], done func() float64) error {
+func (d *deletion) run(cmd *cobra.Command, a *app, t *pegasus.Table, label string, rows iter.Seq2[pegasus.Row, error], done func(rows int64) float64) error {
 	began := time.Now()
-	m := a.meter(d.talk, label, func() progress.Sample { return progress.Sample{Rows: d.rows.Load(), Done: done()} })
+	m := a.meter(d.talk, label, func() progress.Sample {
+		n := d.rows.Load()
+		return progress.Sample{Rows: n, Done: done(n)}
+	})
 	err := d.delete(cmd.Context(), t, rows)
 	m.Stop()
 	n := d.rows.Load()

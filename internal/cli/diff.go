@@ -30,6 +30,7 @@ type diff struct {
 	counts map[verdict]int64
 	shares int // of them, done
 	of     int
+	likely int64 // rows, 0 if nobody says
 }
 
 // verdict is what a comparison says of a row.
@@ -93,9 +94,14 @@ func (d *diff) run(ctx context.Context, a *app) error {
 	}
 	o.WithExpiry = d.ttl
 	d.counts = make(map[verdict]int64)
-	d.out = a.printer().Stream("diff", "hk", "sk", "detail")
 	d.of = gcd(d.left.Partitions, d.right.Partitions)
-	m := a.meter(d.talk, "diff "+d.left.Place.Table, d.sample)
+	if o.HashKeyFilter.Type == pegasus.FilterTypeNoFilter && o.SortKeyFilter.Type == pegasus.FilterTypeNoFilter {
+		d.likely = likely(ctx, d.left.metas, d.left.Place.Table)
+	}
+	m := a.meter(d.talk, "diff "+d.left.name+" "+d.right.name, d.sample)
+	printer := a.printer()
+	printer.Out = m.Over(printer.Out)
+	d.out = printer.Stream("diff", "hk", "sk", "detail")
 	err = eachShare(ctx, d.of, func(ctx context.Context, share pegasus.Share) error {
 		return d.compare(ctx, o, share)
 	})
@@ -135,6 +141,9 @@ func (d *diff) sample() progress.Sample {
 		s.Rows += n
 	}
 	s.Done = float64(d.shares) / float64(max(1, d.of))
+	if d.likely > 0 {
+		s.Done = max(s.Done, min(0.99, float64(s.Rows)/float64(d.likely)))
+	}
 	return s
 }
 

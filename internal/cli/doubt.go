@@ -23,8 +23,8 @@ type doubt struct {
 }
 
 const (
-	maxDoubts     = 10_000
-	maxDoubtBytes = 4 << 20 // of keys
+	maxDoubts     = 40_000
+	maxDoubtBytes = 8 << 20 // of keys
 	readAtOnce    = 32
 )
 

@@ -171,12 +171,12 @@ func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
 	if err != nil {
 		return err
 	}
-	w, err := rowfile.NewWriter(a.streams.Out, e.format, e.compression, e.header(p), rowfile.Position{})
+	m := a.meter(e.talk, "export "+p.Place.Table, a.sampleOf(ctx, p, scan, &e.tableFilter, 0, 0))
+	defer m.Stop()
+	w, err := rowfile.NewWriter(m.Over(a.streams.Out), e.format, e.compression, e.header(p), rowfile.Position{})
 	if err != nil {
 		return err
 	}
-	m := a.meter(e.talk, "export "+p.Place.Table, sampleOf(scan, 0, 0))
-	defer m.Stop()
 	for row, err := range scan.BorrowedRows(ctx) {
 		if err == nil && matches(value, row.Value) {
 			if err = e.pace.wait(ctx); err == nil {
@@ -193,10 +193,11 @@ func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
 }
 
 // sampleOf tells how far a scan is that began behind some rows.
-func sampleOf(scan *pegasus.TableScan, rows, bytes int64) func() progress.Sample {
+func (a *app) sampleOf(ctx context.Context, p *place, scan *pegasus.TableScan, f *tableFilter, rows, bytes int64) func() progress.Sample {
+	done := a.gauge(ctx, p.metas, p.Place.Table, scan, f.text() != "")
 	return func() progress.Sample {
 		p := scan.Progress()
-		return progress.Sample{Rows: rows + p.Rows, Bytes: bytes + p.Bytes, Done: p.Done}
+		return progress.Sample{Rows: rows + p.Rows, Bytes: bytes + p.Bytes, Done: done(rows + p.Rows)}
 	}
 }
 
@@ -292,7 +293,7 @@ func (e *export) writePart(ctx context.Context, a *app, p *place) (err error) {
 	if err != nil {
 		return err
 	}
-	m := a.meter(e.talk, "export "+p.Place.Table, sampleOf(scan, s.Rows, s.Bytes))
+	m := a.meter(e.talk, "export "+p.Place.Table, a.sampleOf(ctx, p, scan, &e.tableFilter, s.Rows, s.Bytes))
 	defer m.Stop()
 
 	save := func(done bool) error {

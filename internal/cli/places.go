@@ -17,6 +17,7 @@ type place struct {
 	resume.Place
 	*pegasus.Table
 	name  string // as it was typed
+	metas []string
 	close func()
 }
 
@@ -84,7 +85,7 @@ func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
 		cluster.Close()
 		return nil, err
 	}
-	p.name, p.close = at.arg, func() { cluster.Close() }
+	p.name, p.metas, p.close = at.arg, at.metas, func() { cluster.Close() }
 	return p, nil
 }
 

@@ -100,12 +100,19 @@ func (m *Meter) Stop() {
 	}
 }
 
-// Print prints a line about the command, above the line that changes.
-func (m *Meter) Print(text string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.erase()
-	fmt.Fprintln(m.o.Out, text)
+// Over returns a writer to the same terminal, which takes the line away before it writes.
+func (m *Meter) Over(w io.Writer) io.Writer { return over{m, w} }
+
+type over struct {
+	m *Meter
+	w io.Writer
+}
+
+func (o over) Write(b []byte) (int, error) {
+	o.m.mu.Lock()
+	defer o.m.mu.Unlock()
+	o.m.erase()
+	return o.w.Write(b)
 }
 
 func (m *Meter) run() {
@@ -169,13 +176,16 @@ func line(label string, s Sample, r *rates, width int, bar bool) string {
 		{5, barOf(s.Done)},
 		{1, percent(s.Done)},
 		{2, fmt.Sprintf("%11s rows", Number(s.Rows))},
-		{4, fmt.Sprintf("%10s", Bytes(s.Bytes))},
-		{3, fmt.Sprintf("%8s", Short(r.rows())+"/s")},
+		{4, fmt.Sprintf("%8s", Bytes(s.Bytes))},
+		{3, fmt.Sprintf("%7s", Short(r.rows())+"/s")},
 		{1, fmt.Sprintf("ETA %6s", r.eta(s.Done))},
 		{2, s.Note},
 	}
 	if s.Done < 0 {
 		parts[1].text, parts[2].text, parts[6].text = "", "", ""
+	}
+	if s.Bytes == 0 { // of commands that count none
+		parts[4].text = ""
 	}
 	if !bar {
 		parts[1].text = ""
@@ -194,7 +204,7 @@ func line(label string, s Sample, r *rates, width int, bar bool) string {
 	}
 }
 
-const barWidth = 10
+const barWidth = 8
 
 func barOf(done float64) string {
 	n := int(min(max(done, 0), 1) * barWidth)

@@ -60,7 +60,7 @@ func (r *rates) left(done float64) time.Duration {
 	from, to := r.span()
 	rate := (to.Done - from.Done) / to.at.Sub(from.at).Seconds()
 	if to.at.Sub(r.began) < unknown || done < 0 || !(rate > 0) {
-		return -1
+		return -time.Second
 	}
 	const most = 48 * time.Hour
 	return time.Duration(min(max(1-done, 0)/rate*float64(time.Second), float64(most)))

@@ -258,6 +258,38 @@ func TestCodingThatLoses(t *testing.T) {
 	}
 }
 
+// breaking fails once, as a disk that is full for a while.
+type breaking struct {
+	bytes.Buffer
+	writes int
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if b.writes++; b.writes == 2 {
+		return 0, io.ErrShortWrite
+	}
+	return b.Buffer.Write(p)
+}
+
+// A writer that has failed has no position any more, since rows were lost.
+func TestWriterThatFails(t *testing.T) {
+	for _, c := range compressions {
+		w, err := NewWriter(&breaking{}, Binary, c, header(coding.NewRow()), Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := some(4)[3]
+		_, first := w.Position()
+		for range 5 {
+			_ = w.Write(&row)
+			_, err = w.Position()
+		}
+		if _, closed := w.Close(); err == nil || closed == nil {
+			t.Errorf("%q: %v, %v, %v", c, first, err, closed)
+		}
+	}
+}
+
 func TestByName(t *testing.T) {
 	type kind struct {
 		f Format

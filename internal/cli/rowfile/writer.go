@@ -26,7 +26,8 @@ type Writer struct {
 	e      encoder
 	sums   sums
 	buf    []byte
-	dirty  bool // packed has got something since its last part
+	dirty  bool  // packed has got something since its last part
+	failed error // to write; what was to be written is lost then
 }
 
 // counter counts what is written to a file.
@@ -89,17 +90,17 @@ func (w *Writer) Write(r *pegasus.Row) error {
 
 // flush passes on what was encoded.
 func (w *Writer) flush() error {
-	if len(w.buf) == 0 {
-		return nil // an empty part would be one all the same
+	if w.failed != nil || len(w.buf) == 0 {
+		return w.failed // an empty part would be one all the same
 	}
 	var to io.Writer = w.out
 	if w.packed != nil {
 		to = w.packed
 	}
 	w.dirty = true
-	_, err := to.Write(w.buf)
+	_, w.failed = to.Write(w.buf)
 	w.buf = w.buf[:0]
-	return err
+	return w.failed
 }
 
 // Position passes everything on, ends what is compressed, and returns where that is.
@@ -108,8 +109,8 @@ func (w *Writer) Position() (Position, error) {
 		return Position{}, err
 	}
 	if w.packed != nil && w.dirty {
-		if err := w.packed.Close(); err != nil {
-			return Position{}, err
+		if w.failed = w.packed.Close(); w.failed != nil {
+			return Position{}, w.failed
 		}
 		w.reset()
 	}
