@@ -117,13 +117,25 @@ func (m *Mutation) If(c Check) *Mutation {
 
 // Set sets an entry, with a time to live of its own.
 func (m *Mutation) Set(sortKey, value []byte, ttl time.Duration) *Mutation {
-	m.fail(validateSize(m.name("sortKey"), sortKey))
-	m.fail(validateSize(m.name("value"), value))
 	expire, err := m.table.client.expireTS(m.name("ttl"), ttl)
 	if ttl == KeepTTL {
 		err = argumentError(m.name("ttl"), "is KeepTTL, which a server cannot do here")
 	}
 	m.fail(err)
+	return m.set(sortKey, value, expire)
+}
+
+// SetUntil sets an entry that expires at a time, in whole seconds, as that of a Row; the zero
+// time is never. What is over is written, and hides an entry that is there.
+func (m *Mutation) SetUntil(sortKey, value []byte, expires time.Time) *Mutation {
+	expire, err := untilTS(m.name("expires"), expires)
+	m.fail(err)
+	return m.set(sortKey, value, expire)
+}
+
+func (m *Mutation) set(sortKey, value []byte, expire int32) *Mutation {
+	m.fail(validateSize(m.name("sortKey"), sortKey))
+	m.fail(validateSize(m.name("value"), value))
 	stored, err := m.table.store(value)
 	m.fail(err)
 	m.request.Mutates = append(m.request.Mutates, wire.Mutate{

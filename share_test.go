@@ -170,7 +170,14 @@ func TestPutExpires(t *testing.T) {
 	if err != nil || out.Err() != nil {
 		t.Fatal(err, out.Err())
 	}
-	for _, h := range []string{"a", "b"} {
+	res, err := c.Table.CheckAndMutate(b("c")).SetUntil(b("at"), b("v"), at).SetUntil(b("never"), b("v"), time.Time{}).Do(ctx)
+	if err != nil || !res.Applied {
+		t.Fatal(res, err)
+	}
+	if row, found, err := c.Table.GetRow(ctx, b("c"), b("never")); !found || !row.Expires.IsZero() || err != nil {
+		t.Errorf("%+v, %v", row, err)
+	}
+	for _, h := range []string{"a", "b", "c"} {
 		if row, found, err := c.Table.GetRow(ctx, b(h), b("at")); !found || !row.Expires.Equal(at) || err != nil {
 			t.Errorf("%s: %+v, %v, want %v", h, row, err, at)
 		}
@@ -186,5 +193,9 @@ func TestPutExpires(t *testing.T) {
 		if ae := new(pegasus.ArgumentError); !errors.As(err, &ae) || ae.Name != "puts[0].Expires" {
 			t.Errorf("%+v: %v", p, err)
 		}
+	}
+	_, err = c.Table.CheckAndMutate(b("c")).SetUntil(b("s"), b("v"), time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC)).Do(ctx)
+	if ae := new(pegasus.ArgumentError); !errors.As(err, &ae) || ae.Name != "mutation 0: expires" {
+		t.Error(err)
 	}
 }

@@ -129,18 +129,26 @@ func (c *Cluster) expireTS(name string, ttl time.Duration) (int32, error) {
 	return int32(ts), nil
 }
 
-// expiresTS converts the two ways to say when an entry expires to the wire's form. A time
-// that is over makes an entry that nobody sees.
+// expiresTS converts the two ways to say when an entry of a batch expires to the wire's form.
 func (c *Cluster) expiresTS(ttl time.Duration, at time.Time) (int32, error) {
-	if at.IsZero() {
-		return c.expireTS("TTL", ttl)
-	}
-	ts := at.Unix() - schema.Epoch
 	switch {
+	case at.IsZero():
+		return c.expireTS("TTL", ttl)
 	case ttl != 0:
 		return 0, argumentError("Expires", "is %s, and there is a TTL, too", at.UTC().Format(time.RFC3339))
-	case ts > math.MaxInt32:
-		return 0, argumentError("Expires", "is %s, after the last expiry that can be stored, in January 2084", at.UTC().Format(time.RFC3339))
+	}
+	return untilTS("Expires", at)
+}
+
+// untilTS converts a time to the wire's form; the zero time is none. One that is over makes
+// an entry that nobody sees.
+func untilTS(name string, at time.Time) (int32, error) {
+	if at.IsZero() {
+		return 0, nil
+	}
+	ts := at.Unix() - schema.Epoch
+	if ts > math.MaxInt32 {
+		return 0, argumentError(name, "is %s, after the last expiry that can be stored, in January 2084", at.UTC().Format(time.RFC3339))
 	}
 	return int32(max(ts, 1)), nil
 }

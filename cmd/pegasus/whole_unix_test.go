@@ -113,6 +113,29 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// Nor does it grow with the size of the rows.
+func TestMemoryOfLargeRows(t *testing.T) {
+	r := startOnebox(t, "--table", "temp:4", "--table", "b:8")
+	withTable(t, r.meta, func(table client.TableConnector) {
+		value := make([]byte, 200_000)
+		for i := range 600 {
+			if err := table.Set(t.Context(), recordKey(i), recordKey(i), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	file := filepath.Join(t.TempDir(), "a.pgx")
+	for _, args := range [][]string{
+		{"export", "temp", file}, {"import", "b", file}, {"copy", "temp", "b"}, {"diff", "temp", "b"}, {"clear", "b", "--filter-value", "contains:x", "--yes"},
+	} {
+		if _, mib := measured(t, r.meta, args...); mib > 120 {
+			t.Errorf("%q had %.0f MiB", args, mib)
+		} else {
+			t.Logf("%q: %.0f MiB", args, mib)
+		}
+	}
+}
+
 // killed runs a command again and again, and kills it each time after a while, until it comes
 // to its end. It returns how often that was.
 func killed(t *testing.T, meta string, random *rand.Rand, args ...string) (kills int) {

@@ -122,7 +122,7 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 		return err
 	}
 	o.WithExpiry, o.Resume = true, c.state.Cursor
-	scan, err := from.Scan(ctx, o)
+	scan, err := startScan(ctx, from.Table, o)
 	if errors.Is(err, pegasus.ErrCursorMismatch) || errors.Is(err, pegasus.ErrCursorDamaged) {
 		return exit.Errorf(exit.Refused, "%w: --restart begins anew", err)
 	}

@@ -72,7 +72,7 @@ run again. To be rid of a whole table drop it and make it again, which is faster
 			}
 			return a.withWholeTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error {
 				o.KeysOnly = value.Type == pegasus.FilterTypeNoFilter
-				scan, err := t.Scan(ctx, o)
+				scan, err := startScan(ctx, t, o)
 				if err != nil {
 					return err
 				}

@@ -93,6 +93,15 @@ func (d *diff) run(ctx context.Context, a *app) error {
 		return err
 	}
 	o.WithExpiry = d.ttl
+	leftBatch, err := batchFor(ctx, d.left.Table, false)
+	if err != nil {
+		return err
+	}
+	rightBatch, err := batchFor(ctx, d.right.Table, false)
+	if err != nil {
+		return err
+	}
+	o.BatchSize = min(leftBatch, rightBatch)
 	d.counts = make(map[verdict]int64)
 	d.of = gcd(d.left.Partitions, d.right.Partitions)
 	if o.HashKeyFilter.Type == pegasus.FilterTypeNoFilter && o.SortKeyFilter.Type == pegasus.FilterTypeNoFilter {

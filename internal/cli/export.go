@@ -125,7 +125,7 @@ func (a *app) wouldWrite(cmd *cobra.Command, f *tableFilter, t *talk, p *place, 
 	if err != nil {
 		return err
 	}
-	scan, err := p.Scan(cmd.Context(), o)
+	scan, err := startScan(cmd.Context(), p.Table, o)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
 		return err
 	}
 	o.WithExpiry = true
-	scan, err := p.Scan(ctx, o)
+	scan, err := startScan(ctx, p.Table, o)
 	if err != nil {
 		return err
 	}
@@ -276,7 +276,7 @@ func (e *export) writePart(ctx context.Context, a *app, p *place) (err error) {
 		return err
 	}
 	o.WithExpiry, o.Resume = true, e.state.Cursor
-	scan, err := p.Scan(ctx, o)
+	scan, err := startScan(ctx, p.Table, o)
 	if errors.Is(err, pegasus.ErrCursorMismatch) || errors.Is(err, pegasus.ErrCursorDamaged) {
 		return exit.Errorf(exit.Refused, "%w: --restart begins anew", err)
 	}

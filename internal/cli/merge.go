@@ -28,12 +28,12 @@ func (s *stream) advance() (err error) {
 }
 
 // merge opens the partitions of a table whose index is a share's index modulo its size, of so
-// many.
+// many. o.BatchSize is what fits if there is one.
 func merge(ctx context.Context, t *pegasus.Table, o pegasus.ScanOptions, share pegasus.Share, partitions int) (*merged, error) {
 	m := new(merged)
 	o.Parallel = 1
 	streams := partitions / share.Of
-	o.BatchSize = min(1000, max(50, 8000/streams)) // two of each partition are in memory
+	o.BatchSize = max(1, min(o.BatchSize, 8*o.BatchSize/streams)) // two of each partition are in memory
 	for i := share.Index; i < partitions; i += share.Of {
 		o.Share = pegasus.Share{Index: i, Of: partitions}
 		scan, err := t.Scan(ctx, o)

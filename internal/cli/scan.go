@@ -80,7 +80,7 @@ func (s *scan) rows(ctx context.Context, t *pegasus.Table, hash []byte, whole bo
 		return nil, err
 	}
 	o.KeysOnly, o.Limit, o.WithExpiry = s.keysOnly, limit, true
-	scan, err := t.Scan(ctx, o)
+	scan, err := startScan(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}

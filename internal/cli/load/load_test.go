@@ -92,7 +92,7 @@ func TestNoOverwrite(t *testing.T) {
 	}
 	var lost atomic.Bool
 	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
-		lose := r.Task == onebox.TaskCheckAndSet && !lost.Swap(true)
+		lose := r.Task == onebox.TaskCheckAndMutate && !lost.Swap(true)
 		return onebox.Action{LoseAnswer: lose, Close: lose}
 	})
 	w := New(t.Context(), c.Table, Options{NoOverwrite: true})

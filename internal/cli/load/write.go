@@ -70,17 +70,14 @@ func (w *Writer) setAbsent(b *batch) error {
 // setIfAbsent writes a row if there is none. A write in doubt is made again: a row that is
 // there then, with the same value, is taken for one's own.
 func (w *Writer) setIfAbsent(r *pegasus.Row) (set bool, err error) {
-	var ttl time.Duration
-	if !r.Expires.IsZero() {
-		if ttl = time.Until(r.Expires); ttl < time.Second {
-			ttl = time.Second
-		}
+	try := func() (bool, error) {
+		res, err := w.table.CheckAndMutate(r.HashKey).If(pegasus.Absent(r.SortKey)).SetUntil(r.SortKey, r.Value, r.Expires).Do(w.ctx)
+		return res.Applied, err
 	}
-	set, err = w.table.SetIfAbsent(w.ctx, r.HashKey, r.SortKey, r.Value, ttl)
-	if !errors.Is(err, pegasus.ErrInDoubt) {
+	if set, err = try(); !errors.Is(err, pegasus.ErrInDoubt) {
 		return set, err
 	}
-	if set, err = w.table.SetIfAbsent(w.ctx, r.HashKey, r.SortKey, r.Value, ttl); set || err != nil {
+	if set, err = try(); set || err != nil {
 		return set, err
 	}
 	value, err := w.table.Get(w.ctx, r.HashKey, r.SortKey)
