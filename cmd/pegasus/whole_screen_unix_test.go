@@ -33,9 +33,7 @@ type screen struct {
 func onScreen(t *testing.T, columns uint16, meta string, args ...string) *screen {
 	t.Helper()
 	s := &screen{cmd: pegasus(append(args, "--meta", meta)...), more: make(chan struct{}, 1), done: make(chan struct{})}
-	for _, name := range []string{"CI=", "PEGASUS_ACCESSIBLE=", "TERM=xterm"} {
-		s.cmd.Env = append(s.cmd.Env, name)
-	}
+	s.cmd.Env = append(s.cmd.Env, "CI=", "PEGASUS_ACCESSIBLE=", "TERM=xterm")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	var err error
 	if s.f, err = pty.StartWithSize(s.cmd, &pty.Winsize{Cols: columns, Rows: 24}); err != nil {

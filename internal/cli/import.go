@@ -155,7 +155,7 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 	if err := i.keep.open(resume.Bound{Command: "import", To: p.Place, Flags: flags, Input: input}); err != nil {
 		return err
 	}
-	in, closeFile, err := a.openRows(i.file, i.codings)
+	in, closeFile, err := a.openRows(ctx, i.file, i.codings)
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ type checked struct {
 
 // readFile reads a file to its end.
 func (a *app) readFile(ctx context.Context, t talk, label, name string, codings coding.Row, each func(*pegasus.Row)) (c checked, err error) {
-	in, closeFile, err := a.openRows(name, codings)
+	in, closeFile, err := a.openRows(ctx, name, codings)
 	if err != nil {
 		return c, err
 	}
@@ -267,7 +267,7 @@ func (a *app) readFile(ctx context.Context, t talk, label, name string, codings 
 }
 
 // openRows opens a file, or standard input for -.
-func (a *app) openRows(name string, codings coding.Row) (*rowfile.Reader, func(), error) {
+func (a *app) openRows(ctx context.Context, name string, codings coding.Row) (*rowfile.Reader, func(), error) {
 	var from io.Reader = strings.NewReader("")
 	closeFile := func() {}
 	if name != "-" {
@@ -277,7 +277,7 @@ func (a *app) openRows(name string, codings coding.Row) (*rowfile.Reader, func()
 		}
 		from, closeFile = f, func() { f.Close() }
 	} else if a.streams.In != nil {
-		from = a.streams.In
+		from = &input{ctx: ctx, r: a.streams.In}
 	}
 	in, err := rowfile.NewReader(from, codings)
 	if err != nil {
