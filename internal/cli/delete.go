@@ -164,10 +164,12 @@ func (d *deletion) run(cmd *cobra.Command, a *app, t *pegasus.Table, label strin
 	err := d.delete(cmd.Context(), t, rows)
 	m.Stop()
 	n := d.rows.Load()
+	code := exit.Of(err)
+	partly := code == exit.InDoubt || code == exit.Failed && n > 0 // deleting again changes nothing
 	switch {
 	case err != nil && cmd.Context().Err() != nil:
 		return exit.Errorf(exit.Interrupted, "interrupted after %s rows; run it again to go on", progress.Number(n))
-	case err != nil && n > 0 && exit.Of(err) == exit.Failed && !d.dryRun:
+	case partly && !d.dryRun:
 		return exit.Errorf(exit.Partly, "stopped after %s rows: %w; run it again to go on", progress.Number(n), short{err})
 	case err != nil:
 		return err

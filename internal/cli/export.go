@@ -50,7 +50,7 @@ name when it is whole, FILE.part until then. Interrupted or killed, it goes on w
 --resume, unless the table is another one. --timeout is for each request.`,
 		Example: `  pegasus export users users.jsonl.zst
   pegasus export users users.jsonl.zst --resume
-  pegasus export users - --filter-hash prefix:u | head
+  pegasus export users - --filter-hash prefix:u | ssh backup 'cat > users.jsonl'
   pegasus export users users.pgx --rate 20k --verify`,
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {

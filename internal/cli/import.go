@@ -40,7 +40,8 @@ func newImportCommand(a *app) *cobra.Command {
 		Short: "Write the rows of a file into a table",
 		Long: `Write the rows of a file into a table, or those of standard input for -. It takes what
 export writes, and finds out the form and the compression by itself; a CSV file begins
-with hk,sk,value,expires, and lines of JSON are those that scan -o jsonl prints.
+with hk,sk,value,expires, and lines of JSON are those that scan -o jsonl prints. A file that
+names its encoding is read so; --encoding is for others, and for conditions.
 
 A file is read to its end before anything is written, so that nothing of one that is
 damaged or was cut gets into the table. Rows that are there are replaced, unless there is
@@ -50,7 +51,7 @@ Interrupted or killed, it goes on with --resume behind the rows that are acknowl
 sure; so some may be written twice, which changes nothing. --timeout is for each request.`,
 		Example: `  pegasus import users users.jsonl.zst
   pegasus import users users.jsonl.zst --resume
-  zcat old.csv.gz | pegasus import users - --encoding value=base64 --allow-truncated
+  pegasus import users old.csv.gz --encoding value=base64 --allow-truncated
   pegasus import users users.pgx --dry-run`,
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -41,6 +41,8 @@ func pour(ctx context.Context, w *load.Writer, from source, k *keep, p *pace) er
 		*k.state = next
 		return k.save()
 	}
+	// Writes that hang end some time after an interrupt, also those that a Put waits for.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, w.Abort) })()
 	if err := k.save(); err != nil { // before there is anything to lose
 		return err
 	}
@@ -64,10 +66,6 @@ func pour(ctx context.Context, w *load.Writer, from source, k *keep, p *pace) er
 		return nil
 	}()
 	interrupted := err != nil && ctx.Err() != nil
-	if interrupted {
-		timer := time.AfterFunc(drainTime, w.Abort)
-		defer timer.Stop()
-	}
 	saved := save(err == nil)
 	switch {
 	case err == nil && saved == nil:
@@ -75,7 +73,8 @@ func pour(ctx context.Context, w *load.Writer, from source, k *keep, p *pace) er
 	case err == nil || !interrupted && saved != nil:
 		err = saved
 	}
-	if !interrupted && k.state.Rows > 0 && exit.Of(err) == exit.Failed {
+	// What is in doubt is written again: that changes nothing.
+	if code := exit.Of(err); code == exit.InDoubt || code == exit.Failed && k.state.Rows > 0 {
 		err = &exit.Error{Code: exit.Partly, Err: err}
 	}
 	return k.stopped(err, interrupted)

@@ -67,7 +67,7 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // at TASK N ACTION... holds the Nth request of a kind up until an action is done:
-// kill (the server that has got it), split TABLE, set TABLE HASHKEY SORTKEY VALUE, break (all
+// kill (the server that has got it), pause (it hangs), split TABLE, set TABLE HASHKEY SORTKEY VALUE, break (all
 // that come from then on are refused) and interrupt (the command that runs).
 func at(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
@@ -93,6 +93,8 @@ func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action
 	case "kill":
 		srv.Replica(r.Node).Stop()
 		err = srv.Failover(r.Node)
+	case "pause":
+		srv.Replica(r.Node).Pause()
 	case "split":
 		err = srv.Split(action[1])
 	case "set":
@@ -144,11 +146,12 @@ func settled(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// healOnebox ends faults, and starts the servers again that were killed.
+// healOnebox ends faults, and starts the servers again that were killed or hang.
 func healOnebox(ts *testscript.TestScript, _ bool, _ []string) {
 	srv := ts.Value("onebox").(*onebox.Server)
 	srv.Intercept(nil)
 	for i := range srv.ReplicaServers() {
+		srv.Replica(i).Resume()
 		if srv.Replica(i).Start() == nil {
 			ts.Check(srv.Adopt(i))
 		}
