@@ -22,7 +22,8 @@ type copying struct {
 	keep
 	pace
 	load.Options
-	dryRun bool
+	dryRun   bool
+	onlyKeys string
 }
 
 func newCopyCommand(a *app) *cobra.Command {
@@ -38,10 +39,14 @@ Rows that are there are replaced, unless there is --no-overwrite, and others sta
 expire when they did. It is no snapshot: what is written meanwhile may be copied or not.
 Interrupted or killed, it goes on with --resume behind the rows that are acknowledged for
 sure, if there is a --state; some may be written twice, which changes nothing. --timeout
-is for each request.`,
+is for each request.
+
+With --only-keys the rows are those whose keys a file lists, as diff -o jsonl prints them:
+so differences are mended.`,
 		Example: `  pegasus copy users users2
   pegasus copy users prod:users --state users.state
   pegasus copy users 10.0.0.1:34601,10.0.0.2:34601:users --state users.state --resume
+  pegasus diff users users2 --limit 0 -o jsonl | pegasus copy users users2 --only-keys -
   pegasus copy users test --filter-hash prefix:test- --no-overwrite --rate 20k`,
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,11 +66,18 @@ is for each request.`,
 	c.keep.addFlags(cmd, "none")
 	writeFlags(cmd, &c.Options, &c.pace)
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "only count the rows that would be copied")
+	cmd.Flags().StringVar(&c.onlyKeys, "only-keys", "", "`file` with the keys of the rows, in lines of JSON; - is standard input")
 	c.talk.addFlags(cmd)
 	return cmd
 }
 
 func (c *copying) check(cmd *cobra.Command) error {
+	if err := notEmpty(cmd, "only-keys"); err != nil {
+		return err
+	}
+	if err := exclude(cmd, "only-keys", flagHash, flagSort, flagValue, "dry-run", "state", "resume", "restart", "checkpoint"); err != nil {
+		return err
+	}
 	if err := exclude(cmd, "dry-run", "no-overwrite", "verify", "rate", "state", "resume", "restart", "checkpoint"); err != nil {
 		return err
 	}
@@ -113,6 +125,9 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	if c.dryRun {
 		return a.wouldWrite(cmd, &c.tableFilter, &c.talk, from, to.Place.Table)
 	}
+	if c.onlyKeys != "" {
+		return c.copyKeys(cmd, a, from, to)
+	}
 	o, value, err := c.conditions()
 	if err != nil {
 		return err
@@ -146,6 +161,34 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	}
 	if err != nil {
 		return err
+	}
+	return a.poured(cmd, &c.talk, "copied", c.state, began)
+}
+
+// copyKeys copies the rows that a list names.
+func (c *copying) copyKeys(cmd *cobra.Command, a *app, from, to *place) error {
+	began := time.Now()
+	ctx := cmd.Context()
+	in, closeFile, err := a.openInput(ctx, c.onlyKeys)
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	if err := c.keep.open(resume.Bound{Command: "copy"}); err != nil {
+		return err
+	}
+	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options)
+	defer w.Close()
+	var absent int64
+	rows := source{listed(ctx, from.Table, newKeyList(in, c.codings), &absent), func(*resume.State) {}}
+	m := a.meter(c.talk, "copy "+from.name+" "+to.name, pouring(c.state, w, 0))
+	err = pour(ctx, w, rows, &c.keep, &c.pace)
+	m.Stop()
+	if err != nil {
+		return err
+	}
+	if absent > 0 {
+		a.say(c.talk, "%s keys have no row in %s", progress.Number(absent), from.name)
 	}
 	return a.poured(cmd, &c.talk, "copied", c.state, began)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -267,18 +266,11 @@ func (a *app) readFile(ctx context.Context, t talk, label, name string, codings 
 	return c, err
 }
 
-// openRows opens a file, or standard input for -.
+// openRows opens a file of rows, or standard input for -.
 func (a *app) openRows(ctx context.Context, name string, codings coding.Row) (*rowfile.Reader, func(), error) {
-	var from io.Reader = strings.NewReader("")
-	closeFile := func() {}
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, nil, err
-		}
-		from, closeFile = f, func() { f.Close() }
-	} else if a.streams.In != nil {
-		from = &input{ctx: ctx, r: a.streams.In}
+	from, closeFile, err := a.openInput(ctx, name)
+	if err != nil {
+		return nil, nil, err
 	}
 	in, err := rowfile.NewReader(from, codings)
 	if err != nil {

@@ -3,7 +3,24 @@ package cli
 import (
 	"context"
 	"io"
+	"os"
+	"strings"
 )
+
+// openInput opens a file, or standard input for -.
+func (a *app) openInput(ctx context.Context, name string) (io.Reader, func(), error) {
+	switch {
+	case name == "-" && a.streams.In == nil:
+		return strings.NewReader(""), func() {}, nil
+	case name == "-":
+		return &input{ctx: ctx, r: a.streams.In}, func() {}, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() { f.Close() }, nil
+}
 
 // input is standard input that an interrupt ends also while nothing comes.
 type input struct {
