@@ -356,7 +356,7 @@ func (e *export) openPart() (*os.File, error) {
 
 // readAgain reads the part file and compares it with what was written.
 func (e *export) readAgain(ctx context.Context, a *app) error {
-	c, err := a.readFile(ctx, e.talk, "verify "+e.file, e.part(), e.codings, func(*pegasus.Row) {})
+	c, err := a.readFile(ctx, e.talk, "verify "+e.file, e.part(), e.codings, func(*rowfile.Reader) {}, func(*pegasus.Row) {})
 	switch {
 	case err != nil && ctx.Err() == nil:
 		return fmt.Errorf("%s: %w", e.part(), err)

@@ -27,6 +27,7 @@ type imports struct {
 	keep
 	pace
 	load.Options
+	rejects
 	dryRun, truncated bool
 
 	file string
@@ -45,12 +46,14 @@ names its encoding is read so; --encoding is for others, and for conditions.
 A file is read to its end before anything is written, so that nothing of one that is
 damaged or was cut gets into the table. Rows that are there are replaced, unless there is
 --no-overwrite. Rows expire when the file says; those that have expired are left out.
+So are lines that are no rows, with --rejects, and the status is 6 then.
 
 Interrupted or killed, it goes on with --resume behind the rows that are acknowledged for
 sure; so some may be written twice, which changes nothing. --timeout is for each request.`,
 		Example: `  pegasus import users users.jsonl.zst
   pegasus import users users.jsonl.zst --resume
   pegasus import users old.csv.gz --encoding value=base64 --allow-truncated
+  pegasus import users old.csv --allow-truncated --rejects bad.csv
   pegasus import users users.pgx --dry-run`,
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -75,6 +78,7 @@ sure; so some may be written twice, which changes nothing. --timeout is for each
 	f := cmd.Flags()
 	f.BoolVar(&i.dryRun, "dry-run", false, "only read the file, and say what would be written")
 	f.BoolVar(&i.truncated, "allow-truncated", false, "take a file without a footer, as those that were not exported")
+	i.rejects.addFlags(cmd)
 	i.talk.addFlags(cmd)
 	return changes(cmd)
 }
@@ -108,6 +112,9 @@ func (i *imports) check(cmd *cobra.Command, file string) error {
 	if err := exclude(cmd, "no-overwrite", "verify"); err != nil {
 		return err
 	}
+	if err := i.rejects.check(cmd); err != nil {
+		return err
+	}
 	if file == "" {
 		return exit.Errorf(exit.Usage, "FILE: is empty; - is standard input")
 	}
@@ -132,7 +139,7 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 	var c checked
 	var would int64
 	if i.file != "-" || i.dryRun {
-		c, err = a.readFile(ctx, i.talk, "check "+i.file, i.file, i.codings, func(row *pegasus.Row) {
+		c, err = a.readFile(ctx, i.talk, "check "+i.file, i.file, i.codings, i.rejects.count, func(row *pegasus.Row) {
 			if wanted(row) {
 				would++
 			}
@@ -148,7 +155,8 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 		}
 	}
 	if i.dryRun {
-		return a.result(cmd, &i.talk, fmt.Sprintf("would write %s rows to %s", progress.Number(would), p.Place.Table), output.Field{Name: "rows", Value: would})
+		err := a.result(cmd, &i.talk, fmt.Sprintf("would write %s rows to %s", progress.Number(would), p.Place.Table), output.Field{Name: "rows", Value: would})
+		return errors.Join(err, i.rejects.found())
 	}
 	flags := fmt.Sprintf("--no-overwrite=%v %s", i.NoOverwrite, i.tableFilter.text())
 	input := fmt.Sprintf("%d bytes with the checksum %016x", c.size, c.footer.Sum)
@@ -160,18 +168,24 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 		return err
 	}
 	defer closeFile()
+	if err := i.rejects.keep(in); err != nil {
+		return err
+	}
 	w := load.New(context.WithoutCancel(ctx), p.Table, i.Options)
 	defer w.Close()
 	m := a.meter(i.talk, "import "+p.Place.Table, pouring(i.state, w, would))
 	err = pour(ctx, w, i.source(ctx, in, wanted), &i.keep, &i.pace)
 	m.Stop()
-	if err == nil {
+	if err = errors.Join(err, i.rejects.close()); err == nil {
 		err = i.keep.remove()
 	}
 	if err != nil {
 		return err
 	}
-	return a.poured(cmd, &i.talk, "imported", i.state, began)
+	if err := a.poured(cmd, &i.talk, "imported", i.state, began); err != nil {
+		return err
+	}
+	return i.rejects.found()
 }
 
 // wanted returns the condition that the flags say.
@@ -235,12 +249,13 @@ type checked struct {
 }
 
 // readFile reads a file to its end.
-func (a *app) readFile(ctx context.Context, t talk, label, name string, codings coding.Row, each func(*pegasus.Row)) (c checked, err error) {
+func (a *app) readFile(ctx context.Context, t talk, label, name string, codings coding.Row, begin func(*rowfile.Reader), each func(*pegasus.Row)) (c checked, err error) {
 	in, closeFile, err := a.openRows(ctx, name, codings)
 	if err != nil {
 		return c, err
 	}
 	defer closeFile()
+	begin(in)
 	if info, err := os.Stat(name); err == nil && name != "-" {
 		c.size = info.Size()
 	}

@@ -134,20 +134,26 @@ func (c *csvReader) next(row *pegasus.Row) (*Footer, error) {
 		return &Footer{Rows: rows, Sum: sum}, nil
 	}
 	if len(record) != len(csvColumns) {
-		return nil, c.wrap(fmt.Errorf("there are %d fields, a row has %d", len(record), len(csvColumns)))
+		return nil, c.row(record, fmt.Errorf("there are %d fields, a row has %d", len(record), len(csvColumns)))
 	}
 	for _, field := range record {
 		if !utf8.ValidString(field) {
-			return nil, c.wrap(errors.New("it is not UTF-8"))
+			return nil, c.row(record, errors.New("it is not UTF-8"))
 		}
 	}
-	return nil, c.wrap(c.codings.parse(row, [3]string(record[:3]), record[3]))
+	if err := c.codings.parse(row, [3]string(record[:3]), record[3]); err != nil {
+		return nil, c.row(record, err)
+	}
+	return nil, nil
 }
 
 func (c *csvReader) wrap(err error) error {
-	if err == nil {
-		return nil
-	}
 	line, _ := c.r.FieldPos(0)
 	return fmt.Errorf("line %d: %w", line, err)
+}
+
+// row is the error of a record that is no row.
+func (c *csvReader) row(record []string, err error) error {
+	line, _ := c.r.FieldPos(0)
+	return &RowError{int64(line), strings.TrimSuffix(string(new(csvForm).record(nil, record...)), "\n"), err}
 }

@@ -96,7 +96,10 @@ func (j *jsonlReader) header() (*Header, error) {
 	}
 	line, err := parseLine(text)
 	if err != nil {
-		return nil, j.lines.wrap(err)
+		if err = j.lines.wrap(text, err); errors.As(err, new(*RowError)) {
+			j.first, err = bytes.Clone(text), nil // a row like others
+		}
+		return nil, err
 	}
 	if line.V == nil {
 		j.first = bytes.Clone(text)
@@ -106,11 +109,11 @@ func (j *jsonlReader) header() (*Header, error) {
 		return nil, fmt.Errorf("it is of version %d, which this program does not know", *line.V)
 	}
 	if line.Enc == nil || line.HK != nil || line.End != nil {
-		return nil, j.lines.wrap(errors.New("this is no header"))
+		return nil, j.lines.wrap(text, errors.New("this is no header"))
 	}
 	h := &Header{Codings: coding.NewRow()}
 	if err := h.Codings.Set(*line.Enc); err != nil {
-		return nil, j.lines.wrap(err)
+		return nil, j.lines.wrap(text, err)
 	}
 	if line.Table != nil {
 		h.Table = *line.Table
@@ -152,7 +155,7 @@ func (j *jsonlReader) next(row *pegasus.Row) (*Footer, error) {
 		}
 	}
 	f, err := j.parse(row, text)
-	return f, j.lines.wrap(err)
+	return f, j.lines.wrap(text, err)
 }
 
 func (j *jsonlReader) parse(row *pegasus.Row, text []byte) (*Footer, error) {

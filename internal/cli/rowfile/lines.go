@@ -15,6 +15,7 @@ type lines struct {
 	r    *bufio.Reader
 	n    int64
 	long []byte
+	cut  bool // the last one has no end
 }
 
 func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, 64<<10)} }
@@ -31,23 +32,42 @@ func (l *lines) next() ([]byte, error) {
 			l.long = append(l.long, b...)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
-			return nil, l.wrap(fmt.Errorf("is longer than %d bytes", maxLine))
+			return nil, fmt.Errorf("line %d is longer than %d bytes", l.n, maxLine)
 		}
 		b = l.long
 	}
 	if len(b) == 0 || err != nil && err != io.EOF {
 		return nil, err
 	}
-	if b[len(b)-1] == '\n' {
+	if l.cut = b[len(b)-1] != '\n'; !l.cut {
 		b = b[:len(b)-1]
 	}
 	return b, nil
 }
 
-// wrap says which line an error is about.
-func (l *lines) wrap(err error) error {
-	if err == nil || errors.Is(err, errNoSum) {
+// wrap says which line an error is about. JSON that ends too early is a file that was cut only
+// where the file ends.
+func (l *lines) wrap(text []byte, err error) error {
+	switch {
+	case err == nil || errors.Is(err, errNoSum):
 		return err
+	case errors.Is(err, io.ErrUnexpectedEOF) && l.cut:
+		return fmt.Errorf("%w: the last line has no end", ErrTruncated)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("the object has no end")
 	}
-	return fmt.Errorf("line %d: %w", l.n, err)
+	return &RowError{l.n, string(text), err}
 }
+
+// RowError is the error of a line that is no row.
+type RowError struct {
+	Line int64
+	Text string
+	Err  error
+}
+
+// Error says which line it is.
+func (e *RowError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong with it.
+func (e *RowError) Unwrap() error { return e.Err }

@@ -17,6 +17,11 @@ import (
 type Reader struct {
 	Header *Header // nil if the file has none
 	Format Format
+	// Reject, if it is set, is told of lines that are no rows, and returns whether to go on
+	// behind them.
+	Reject func(*RowError) bool
+
+	rejected int64
 
 	d     decoder
 	sums  sums
@@ -82,6 +87,10 @@ func (r *Reader) Read(row *pegasus.Row) error {
 		return io.EOF
 	}
 	f, err := r.d.next(row)
+	for re := new(RowError); r.Reject != nil && errors.As(err, &re) && r.Reject(re); {
+		r.rejected++
+		f, err = r.d.next(row)
+	}
 	r.noSum = errors.Is(err, errNoSum)
 	switch {
 	case err != nil && !r.noSum:
@@ -89,8 +98,8 @@ func (r *Reader) Read(row *pegasus.Row) error {
 	case f == nil:
 		r.sums.add(row)
 		return nil
-	case f.Rows != r.sums.footer.Rows:
-		return fmt.Errorf("%w: it has %d rows, and had %d", ErrDamaged, r.sums.footer.Rows, f.Rows)
+	case f.Rows != r.sums.footer.Rows+r.rejected:
+		return fmt.Errorf("%w: it has %d rows, and had %d", ErrDamaged, r.sums.footer.Rows+r.rejected, f.Rows)
 	case !r.noSum && f.Sum != r.sums.footer.Sum:
 		return fmt.Errorf("%w: the checksum of its rows is %016x, and was %016x", ErrDamaged, r.sums.footer.Sum, f.Sum)
 	}

@@ -212,6 +212,9 @@ func TestByHand(t *testing.T) {
 		{`{"v":2,"enc":"hash=esc"}` + "\n", 0, "version 2"},
 		{`{"v":1,"enc":"hash=rot13"}` + "\n", 0, "rot13"},
 		{`{"v":1}` + "\n", 0, "no header"},
+		{`{"hk":"a","sk":"b"` + "\n" + `{"hk":"a","sk":"b","value":"1"}` + "\n", 0, "line 1: the object has no end"},
+		{`{"hk":"a","sk":"b","value":"1"}` + "\n" + `{"hk":"a"`, 1, "no footer"},
+		{"nonsense\n", 0, "names the columns"},
 		{`{"end":true}` + "\n", 0, `lacks "rows"`},
 		{"hk,sk,value,expires\na,b,1,\n#end,1,0000000000000000\n", 1, "checksum"},
 		{"hk,sk,value,expires\na,b,1\n", 0, "line 2: there are 3 fields"},
@@ -232,6 +235,34 @@ func TestByHand(t *testing.T) {
 		rows, err := read([]byte(tc.in))
 		if len(rows) != tc.rows || err == nil || !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%q: %d rows, %v, want %d, %s", tc.in, len(rows), err, tc.rows, tc.err)
+		}
+	}
+}
+
+// Lines that are no rows can be left out, and are counted.
+func TestReject(t *testing.T) {
+	for _, in := range []string{
+		`{"hk":"a"` + "\n" + `{"hk":"a","sk":"b","value":"1"}` + "\n" + `{"hk":"","sk":"b","value":"1"}` + "\n" + `{"end":true,"rows":3}` + "\n",
+		"hk,sk,value,expires\na,b\na,b,1,\na,b,\\q,\n#end,3,5a7e5368d89ecf2d\n",
+	} {
+		for _, most := range []int{2, 1} {
+			r, err := NewReader(strings.NewReader(in), coding.NewRow())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var texts []string
+			r.Reject = func(e *RowError) bool {
+				texts = append(texts, e.Text)
+				return len(texts) <= most
+			}
+			var row pegasus.Row
+			rows := 0
+			for err = r.Read(&row); err == nil; err = r.Read(&row) {
+				rows++
+			}
+			if rows != 1 || len(texts) != 2 || (err == io.EOF) != (most == 2) || !strings.Contains(in, texts[0]+"\n") || !strings.Contains(in, texts[1]+"\n") {
+				t.Errorf("%d rows, %q, %v", rows, texts, err)
+			}
 		}
 	}
 }
