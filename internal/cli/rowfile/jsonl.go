@@ -159,6 +159,9 @@ func (j *jsonlReader) next(row *pegasus.Row) (*Footer, error) {
 }
 
 func (j *jsonlReader) parse(row *pegasus.Row, text []byte) (*Footer, error) {
+	if texts, expires, ok := quick(text); ok && utf8.Valid(text) {
+		return nil, j.codings.parse(row, texts, expires)
+	}
 	line, err := parseLine(text)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/internal/cli/coding"
@@ -360,6 +361,31 @@ func FuzzReader(f *testing.F) {
 			if again, err := read(file(t, format, Plain, coding.NewRow(), rows, 1)); err != io.EOF || !same(again, rows) {
 				t.Errorf("%s: %d of %d rows, %v", format, len(again), len(rows), err)
 			}
+		}
+	})
+}
+
+// Where the quick way reads a line it reads what the other one does.
+func FuzzQuick(f *testing.F) {
+	for line := range bytes.Lines(file(f, JSONL, Plain, coding.NewRow(), some(5), 1)) {
+		f.Add(string(bytes.TrimSpace(line)))
+	}
+	f.Add(`{"hk":"a\"\\","sk":"\u0041","value":"","expires":null}`)
+	f.Add(`{"hk":"a","sk":"","value":"","expires":""}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		texts, expires, ok := quick([]byte(text))
+		if !ok || !utf8.ValidString(text) {
+			return
+		}
+		line, err := parseLine([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line.Expires == nil {
+			line.Expires = new(string)
+		}
+		if *line.HK != texts[0] || *line.SK != texts[1] || *line.Value != texts[2] || *line.Expires != expires {
+			t.Errorf("%q %q", texts, expires)
 		}
 	})
 }
