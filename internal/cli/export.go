@@ -162,6 +162,9 @@ func (e *export) header(p *place) rowfile.Header {
 
 // toOutput writes to standard output. A reader that goes makes it fail: it has not got all.
 func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
+	if a.streams.OutTerminal && e.format == rowfile.Binary {
+		return exit.Errorf(exit.Refused, "bytes as they are could drive the terminal: send them to a file")
+	}
 	o, value, err := e.conditions()
 	if err != nil {
 		return err
@@ -323,6 +326,9 @@ func (e *export) writePart(ctx context.Context, a *app, p *place) (err error) {
 		}
 		if err != nil {
 			_ = save(false) // keep knows if it has failed
+			if e.keep.path == "" {
+				_ = os.Remove(e.part()) // of no use to anybody
+			}
 			return e.keep.stopped(err, ctx.Err() != nil)
 		}
 	}
