@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -118,7 +119,10 @@ func (d *diff) run(ctx context.Context, a *app) error {
 	n := func(v verdict) string { return progress.Number(d.counts[v]) }
 	text := fmt.Sprintf("%s same, %s differ, %s left only, %s right only", n(same), n(differs), n(leftOnly), n(rightOnly))
 	different := d.counts[differs] + d.counts[leftOnly] + d.counts[rightOnly]
-	if err = d.out.End(err); err != nil {
+	if err = d.out.End(err); errors.Is(err, errNoReader) && different > 0 {
+		return &exit.Error{Code: exit.Absent} // so much is known
+	}
+	if err != nil {
 		if code := exit.Of(err); code == exit.Failed && ctx.Err() == nil && d.counts[same]+different > 0 {
 			err = exit.Errorf(exit.Partly, "%w; so far %s", short{err}, text)
 		}
