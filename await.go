@@ -86,10 +86,13 @@ func (t *Table) load(ctx context.Context, x *exchange) error {
 	x.attempts++
 	x.progress.note(x)
 	err := public(t.route.Load(ctx))
-	if err == nil || ctx.Err() != nil || permanentMeta(err) {
+	if err == nil || permanentMeta(err) || timeIsOver(err) && ctx.Err() != nil {
 		return err
 	}
 	x.last = err
+	if ctx.Err() != nil { // at the same moment
+		return rpc.ContextError(ctx)
+	}
 	return t.sleep(ctx, defaultPolicy.pause(ctx, x.attempts), nil)
 }
 
