@@ -120,6 +120,7 @@ func newRoot(a *app) *cobra.Command {
 		newMetaCommand(a),
 		newBalanceCommand(a),
 		newBenchCommand(a),
+		newStatsCommand(a),
 	)
 	a.complete(root)
 	return root
