@@ -121,6 +121,7 @@ func newRoot(a *app) *cobra.Command {
 		newBalanceCommand(a),
 		newBenchCommand(a),
 		newStatsCommand(a),
+		newTopCommand(a),
 	)
 	a.complete(root)
 	return root

@@ -116,7 +116,8 @@ type keyText struct {
 func newTableStats(top int, codings coding.Row) *tableStats {
 	return &tableStats{
 		codings:     codings,
-		largestRows: tally.NewTop[[2]string](top), largestKeys: tally.NewTop[keyText](top), open: make(map[int]*keyTotal), now: time.Now()}
+		largestRows: tally.NewTop[[2]string](top), largestKeys: tally.NewTop[keyText](top), open: make(map[int]*keyTotal), now: time.Now(),
+	}
 }
 
 // expirySpread are the times to live that are told apart. The first are rows that do not
