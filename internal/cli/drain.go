@@ -19,8 +19,8 @@ then nobody waits until its loss is noticed. Each partition goes to the one of i
 secondaries that is alive and has the fewest primaries. Copies stay where they are.
 
 It ends when the leader says that all of it has happened. If some partitions stay, such
-as those without another copy, the status is 6. At the level lively the leader moves
-primaries back: set it to steady before.`,
+as those without another copy, the status is 6. The level of the meta servers has to be
+steady: at lively the leader moves primaries back, below steady it moves none.`,
 		"  pegasus node drain 10.0.0.3:34801 --dry-run\n  pegasus node drain 10.0.0.3:34801 --yes", cobra.ExactArgs(1),
 		func(ctx context.Context, c *admin.Client, args []string) error {
 			s, err := a.takeSurvey(ctx, c)
@@ -34,8 +34,8 @@ primaries back: set it to steady before.`,
 			if dryRun {
 				return a.printMoves(moves, stay, "would move")
 			}
-			if s.Level == admin.LevelLively.String() {
-				return exit.Errorf(exit.Refused, "the level is lively, at which the leader moves primaries back: pegasus meta level set steady")
+			if err := mayDrain(s.Level); err != nil {
+				return err
 			}
 			if len(moves) > 0 {
 				if err := a.streams.Confirm(fmt.Sprintf("move %d primaries away from %s", len(moves), args[0]), yes); err != nil {
@@ -48,6 +48,18 @@ primaries back: set it to steady before.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return exclusive(cmd, "dry-run", "yes") }
 	return changes(cmd)
+}
+
+// mayDrain refuses what would not come about at a level.
+func mayDrain(level string) error {
+	why := "the leader moves no primaries"
+	switch level {
+	case admin.LevelSteady.String(), "":
+		return nil
+	case admin.LevelLively.String():
+		why = "the leader moves primaries back"
+	}
+	return exit.Errorf(exit.Refused, "the level is %s, at which %s: pegasus meta level set steady", level, why)
 }
 
 // move is a primary that is to be another one.

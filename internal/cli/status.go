@@ -102,7 +102,7 @@ func (a *app) waitHealthy(ctx context.Context, wait time.Duration) (*survey.Surv
 	last := ""
 	for {
 		s, err := a.look(ctx)
-		if err != nil && (!errors.Is(err, pegasus.ErrNoMeta) || ctx.Err() != nil) {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, pegasus.ErrNoMeta) {
 			return nil, err
 		}
 		text := "the cluster cannot be reached"
@@ -122,7 +122,7 @@ func (a *app) waitHealthy(ctx context.Context, wait time.Duration) (*survey.Surv
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, exit.Errorf(exit.Interrupted, "interrupted: the cluster was not healthy until now")
 		case <-time.After(lookAgain):
 		}
 	}
