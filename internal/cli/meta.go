@@ -119,9 +119,9 @@ func (a *app) printBalance(ctx context.Context, c *admin.Client) error {
 	}
 	var rows [][]any
 	for _, n := range s.Nodes {
-		rows = append(rows, []any{n.Addr, n.Alive, n.Primaries, n.Secondaries, n.Primaries + n.Secondaries})
+		rows = append(rows, []any{n.Addr, stateOf(n), n.Primaries, n.Primaries + n.Secondaries})
 	}
-	if err := a.printer().List([]string{"node", "alive", "primaries", "secondaries", "copies"}, rows); err != nil {
+	if err := a.printer().List([]string{"node", "state", "primaries", "copies"}, rows); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.streams.Err, "level %s, to move: %s\n", orUnknown(s.Level), orUnknown(strings.ReplaceAll(info[toMove], ",", " ")))

@@ -33,10 +33,11 @@ func (a *app) takeSurvey(ctx context.Context, c *admin.Client) (*survey.Survey, 
 
 func newNodeListCommand(a *app) *cobra.Command {
 	return a.clusterCommand("list", "List the replica servers",
-		`List the replica servers, the lost ones, too. alive is what the leader says; up is whether
-the server answers here. disk is the part that is used of its fullest disk, in percent;
-p99_ms are times of requests in the server.`,
-		"  pegasus node list\n  pegasus node list -o jsonl | jq -r 'select(.alive | not).node'", cobra.NoArgs,
+		`List the replica servers, the lost ones, too. state is up, lost if the leader says so, or
+silent if it does not answer here. copies are those of partitions, with the primaries.
+disk is how full its fullest disk is, in percent; p99r_ms and p99w_ms are how long the
+slowest reads and writes take in the server.`,
+		"  pegasus node list\n  pegasus node list -o jsonl | jq -r 'select(.state != \"up\").node'", cobra.NoArgs,
 		func(ctx context.Context, c *admin.Client, _ []string) error {
 			s, err := a.takeSurvey(ctx, c)
 			if err != nil {
@@ -48,10 +49,21 @@ p99_ms are times of requests in the server.`,
 				if n.Version != "" {
 					v = n.Version
 				}
-				rows = append(rows, []any{n.Addr, n.Alive, n.Err == nil, n.Primaries, n.Secondaries, diskUsed(n.Disks), a.p99(n.ReadP99), a.p99(n.WriteP99), v})
+				rows = append(rows, []any{n.Addr, stateOf(n), n.Primaries, n.Primaries + n.Secondaries, diskUsed(n.Disks), a.p99(n.ReadP99), a.p99(n.WriteP99), v})
 			}
-			return a.printer().List([]string{"node", "alive", "up", "primaries", "secondaries", "disk", "read_p99_ms", "write_p99_ms", "version"}, rows)
+			return a.printer().List([]string{"node", "state", "primaries", "copies", "disk", "p99r_ms", "p99w_ms", "version"}, rows)
 		})
+}
+
+// stateOf is how a node is, in a word.
+func stateOf(n survey.Node) string {
+	switch {
+	case !n.Alive:
+		return "lost"
+	case n.Err != nil:
+		return "silent"
+	}
+	return "up"
 }
 
 // diskUsed is how full the fullest disk is, nil if it is not known.

@@ -152,7 +152,11 @@ func (a *app) pingRounds(ctx context.Context, targets []*target, p ping) error {
 			if errs[i] != nil {
 				result, rtt[i] = survey.Cause(errs[i]).Error(), -1
 			}
-			rows = append(rows, []any{a.clock(began), t.server, t.role, a.millis(t.dns), a.millis(tcp[i]), a.millis(rtt[i]), result})
+			first := a.millis(t.dns)
+			if p.watch {
+				first = a.clock(began)
+			}
+			rows = append(rows, []any{first, t.server, t.role, a.millis(tcp[i]), a.millis(rtt[i]), result})
 		}
 		if err := show(rows); err != nil {
 			return err
@@ -168,23 +172,17 @@ func (a *app) pingRounds(ctx context.Context, targets []*target, p ping) error {
 	return nil
 }
 
-// pingPrinter returns what prints the rows of a round.
+// pingPrinter returns what prints the rows of a round. Those of --watch begin with the
+// time, others with that of the look-up, which is made once.
 func (a *app) pingPrinter(p ping) (func(rows [][]any) error, error) {
-	columns := []output.Column{
-		{Name: "time", Width: 9},
-		{Name: "server", Width: 21},
-		{Name: "role", Width: 13},
-		{Name: "dns_ms", Width: 6, Right: true},
-		{Name: "tcp_ms", Width: 6, Right: true},
-		{Name: "rtt_ms", Width: 6, Right: true},
-		{Name: "result"},
-	}
 	if !p.watch {
-		var names []string
-		for _, c := range columns {
-			names = append(names, c.Name)
-		}
-		return func(rows [][]any) error { return a.printer().List(names, rows) }, nil
+		return func(rows [][]any) error {
+			return a.printer().List([]string{"dns_ms", "server", "role", "tcp_ms", "rtt_ms", "result"}, rows)
+		}, nil
+	}
+	columns := []output.Column{
+		{Name: "time", Width: 9}, {Name: "server", Width: 21}, {Name: "role", Width: 13},
+		{Name: "tcp_ms", Width: 6, Right: true}, {Name: "rtt_ms", Width: 6, Right: true}, {Name: "result"},
 	}
 	live, err := a.printer().Live(columns...)
 	return func(rows [][]any) error {

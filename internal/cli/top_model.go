@@ -152,14 +152,7 @@ func (m *topModel) note(before, now *survey.Survey) {
 	states := func(s *survey.Survey) map[string]state {
 		all := make(map[string]state)
 		for _, n := range s.Nodes {
-			word := "UP"
-			switch {
-			case !n.Alive:
-				word = "LOST"
-			case n.Err != nil:
-				word = "SILENT"
-			}
-			all[n.Addr] = state{"node", word}
+			all[n.Addr] = state{"node", strings.ToUpper(stateOf(n))}
 		}
 		for _, srv := range s.Metas {
 			word := "UP"

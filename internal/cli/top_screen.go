@@ -72,12 +72,9 @@ func (m *topModel) nodeRows() (rows []topRow) {
 		if d, ok := diskUsed(n.Disks).(int); ok {
 			disk, used = fmt.Sprintf("%d%%", d), d
 		}
-		state := "UP"
-		switch {
-		case !n.Alive:
-			state = "LOST !"
-		case n.Err != nil:
-			state = "SILENT !"
+		state := strings.ToUpper(stateOf(n))
+		if state != "UP" {
+			state += " !"
 		}
 		rows = append(rows, topRow{
 			n.Addr,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -188,7 +189,10 @@ func Ask(ctx context.Context, c *admin.Client, addr string) Server {
 func Cause(err error) error {
 	var e *admin.Error
 	var dial *net.OpError
+	var call *os.SyscallError
 	switch {
+	case errors.As(err, &call):
+		return call.Err
 	case errors.As(err, &dial):
 		return dial.Err
 	case errors.Is(err, context.DeadlineExceeded):
