@@ -15,6 +15,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Run runs the command line args, without the name of the program, and returns
@@ -90,6 +91,7 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", screenWidth)))
 	a.addFlags(root)
 	root.AddCommand(
 		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
@@ -124,7 +126,19 @@ func newRoot(a *app) *cobra.Command {
 		newTopCommand(a),
 	)
 	a.complete(root)
+	wrapUsages(root)
 	return root
+}
+
+// wrapUsages has the texts of flags wrapped where the screen ends, instead of where they
+// have a newline.
+func wrapUsages(cmd *cobra.Command) {
+	oneLine := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "\n", " ") }
+	cmd.Flags().VisitAll(oneLine)
+	cmd.PersistentFlags().VisitAll(oneLine)
+	for _, c := range cmd.Commands() {
+		wrapUsages(c)
+	}
 }
 
 // newExitCodesTopic is a text of the help, and no command.

@@ -31,13 +31,13 @@ func newDoctorCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor [TABLE]",
 		Short: "Look for what is wrong with the cluster, and say what helps",
-		Long: `Look for what is wrong with the cluster, or with one table of it, and say what helps.
-It changes nothing. Each check has an id, a verdict, what was seen, and a command that
-helps; one that cannot be made is SKIP, with the reason. If one is WARN or CRIT the
-status is 5, and 4 if no meta server answers.
+		Long: `Look for what is wrong with the cluster, or with one table of it, and say what
+helps. It changes nothing. Each check has an id, a verdict, what was seen, and a
+command that helps; one that cannot be made is SKIP, with the reason. If one is
+WARN or CRIT the status is 5, and 4 if no meta server answers.
 
-The output json is for a ticket: it has names of tables, addresses of servers and
-figures, but no keys and no values. PEGASUS_TABLE is not heeded.`,
+The output json is for a ticket: it has names of tables, addresses of servers
+and figures, but no keys and no values. PEGASUS_TABLE is not heeded.`,
 		Example:     "  pegasus doctor\n  pegasus doctor users\n  pegasus doctor -o json > ticket.json",
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {

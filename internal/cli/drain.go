@@ -14,13 +14,15 @@ import (
 func newNodeDrainCommand(a *app) *cobra.Command {
 	var dryRun, yes bool
 	cmd := a.clusterCommand("drain NODE", "Make other nodes the primaries of what a node is the primary of",
-		`Make other nodes the primaries of what a node is the primary of, before it is stopped:
-then nobody waits until its loss is noticed. Each partition goes to the one of its
-secondaries that is alive and has the fewest primaries. Copies stay where they are.
+		`Make other nodes the primaries of what a node is the primary of, before it is
+stopped: then nobody waits until its loss is noticed. Each partition goes to the
+one of its secondaries that is alive and has the fewest primaries. Copies stay
+where they are.
 
-It ends when the leader says that all of it has happened. If some partitions stay, such
-as those without another copy, the status is 6. The level of the meta servers has to be
-steady: at lively the leader moves primaries back, below steady it moves none.`,
+It ends when the leader says that all of it has happened. If some partitions
+stay, such as those without another copy, the status is 6. The level of the meta
+servers has to be steady: at lively the leader moves primaries back, below
+steady it moves none.`,
 		"  pegasus node drain 10.0.0.3:34801 --dry-run\n  pegasus node drain 10.0.0.3:34801 --yes", cobra.ExactArgs(1),
 		func(ctx context.Context, c *admin.Client, args []string) error {
 			s, err := a.takeSurvey(ctx, c)

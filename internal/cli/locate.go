@@ -19,8 +19,8 @@ func newLocateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "locate [TABLE] HASHKEY",
 		Short: "Print which partition and which servers have a hash key",
-		Long: `Print which partition and which servers have a hash key. There may be rows with it
-or not: the place follows from the key alone.
+		Long: `Print which partition and which servers have a hash key. There may be rows with
+it or not: the place follows from the key alone.
 
 raw is the address of the primary. If the partition has none the status is 5.`,
 		Example: `  pegasus locate users u1

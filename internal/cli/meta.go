@@ -82,11 +82,12 @@ func parseLevel(name string) (admin.Level, error) {
 func newBalanceCommand(a *app) *cobra.Command {
 	var run, yes bool
 	cmd := a.clusterCommand("balance", "Print how many copies the nodes have, or have them made even",
-		`Print how many primaries and copies the nodes have, and what the leader would move until
-they are even.
+		`Print how many primaries and copies the nodes have, and what the leader would
+move until they are even.
 
-With --run it is done: the level is set to lively until there is nothing left to move,
-and then to what it was, also when it is interrupted. It moves data, and asks before.`,
+With --run it is done: the level is set to lively until there is nothing left to
+move, and then to what it was, also when it is interrupted. It moves data, and
+asks before.`,
 		"  pegasus balance\n  pegasus balance --run --yes", cobra.NoArgs,
 		func(ctx context.Context, c *admin.Client, _ []string) error {
 			if run {

@@ -33,10 +33,10 @@ func (a *app) takeSurvey(ctx context.Context, c *admin.Client) (*survey.Survey, 
 
 func newNodeListCommand(a *app) *cobra.Command {
 	return a.clusterCommand("list", "List the replica servers",
-		`List the replica servers, the lost ones, too. state is up, lost if the leader says so, or
-silent if it does not answer here. copies are those of partitions, with the primaries.
-disk is how full its fullest disk is, in percent; p99r_ms and p99w_ms are how long the
-slowest reads and writes take in the server.`,
+		`List the replica servers, the lost ones, too. state is up, lost if the leader
+says so, or silent if it does not answer here. copies are those of partitions,
+with the primaries. disk is how full its fullest disk is, in percent; p99r_ms
+and p99w_ms are how long the slowest reads and writes take in the server.`,
 		"  pegasus node list\n  pegasus node list -o jsonl | jq -r 'select(.state != \"up\").node'", cobra.NoArgs,
 		func(ctx context.Context, c *admin.Client, _ []string) error {
 			s, err := a.takeSurvey(ctx, c)
@@ -95,15 +95,15 @@ func newNodeExecCommand(a *app) *cobra.Command {
 	var nodes []string
 	var yes bool
 	cmd := a.clusterCommand("exec COMMAND [ARGUMENT...]", "Have servers carry out a remote command, and print what they answer",
-		`Have servers carry out a remote command, all replica servers side by side or those of
---node, and print what they answer. "help" lists the commands that a server has; meta
-servers have others, and are asked with --node, too.
+		`Have servers carry out a remote command, all replica servers side by side or
+those of --node, and print what they answer. "help" lists the commands that a
+server has; meta servers have others, and are asked with --node, too.
 
-A command that is not known to change nothing is asked about before. If some servers do
-not answer the status is 6.`,
+A command that is not known to change nothing is asked about before. If some
+servers do not answer the status is 6.`,
 		`  pegasus node exec server-info
   pegasus node exec --node 10.0.0.1:34601 help
-  pegasus node exec perf-counters-by-prefix 'replica*eon.replica_stub*disk' -o json`, cobra.MinimumNArgs(1),
+  pegasus node exec perf-counters-by-substr .disk. -o json`, cobra.MinimumNArgs(1),
 		func(ctx context.Context, c *admin.Client, args []string) error {
 			if err := a.reportFormat(); err != nil {
 				return err

@@ -31,14 +31,14 @@ func newPingCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ping [TABLE]",
 		Short: "Print how long servers take to answer",
-		Long: `Print how long servers take to answer: the meta servers, with --each-node the replica
-servers, too, and of a table each partition, which is asked for the row of a key that
-nobody has. Times are apart: dns to look the name up, tcp to connect, rtt for a request
-and its answer over a connection that there is.
+		Long: `Print how long servers take to answer: the meta servers, with --each-node the
+replica servers, too, and of a table each partition, which is asked for the row
+of a key that nobody has. Times are apart: dns to look the name up, tcp to
+connect, rtt for a request and its answer over a connection that there is.
 
-With --watch it goes on until interrupted, or for -n rounds, and says on standard error
-what it was in all. If a server does not answer within 2 s the status is 5, and 4 if no
-meta server does.`,
+With --watch it goes on until interrupted, or for -n rounds, and says on
+standard error what it was in all. If a server does not answer within 2 s the
+status is 5, and 4 if no meta server does.`,
 		Example: `  pegasus ping
   pegasus ping --each-node --watch
   pegasus ping users -n 3 -o csv`,

@@ -55,7 +55,7 @@ func reference(t *testing.T, b *strings.Builder, cmd *cobra.Command) {
 	}
 	flags := cmd.NonInheritedFlags()
 	if flags.HasAvailableFlags() {
-		b.WriteString("\nFlags:\n" + flags.FlagUsages())
+		b.WriteString("\nFlags:\n" + flags.FlagUsagesWrapped(screenWidth))
 	}
 	b.WriteString("```\n")
 	for _, c := range cmd.Commands() {

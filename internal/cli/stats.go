@@ -27,14 +27,15 @@ func newStatsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stats [TABLE]",
 		Short: "Print how large the rows of a table are, and when they expire",
-		Long: `Print how large the rows of a table are, which rows and hash keys are the largest, and
-when rows expire. All rows are read, in memory that does not grow with the table; with
---sample some partitions of it, whose hash keys are those of chance.
+		Long: `Print how large the rows of a table are, which rows and hash keys are the
+largest, and when rows expire. All rows are read, in memory that does not grow
+with the table; with --sample some partitions of it, whose hash keys are those
+of chance.
 
-Sizes are those of keys and values; percentiles are too large by an eighth at most. It
-is no snapshot. --timeout is for each request. How far it is is told on standard error
-every 30 s. If it is interrupted it prints what it has seen, and the status is 130; if a
-partition cannot be read likewise, and it is 6.`,
+Sizes are those of keys and values; percentiles are too large by an eighth at
+most. It is no snapshot. --timeout is for each request. How far it is is told on
+standard error every 30 s. If it is interrupted it prints what it has seen, and
+the status is 130; if a partition cannot be read likewise, and it is 6.`,
 		Example: `  pegasus stats users --top 20
   pegasus stats users --sample 5% -o json`,
 		Annotations: map[string]string{needsCluster: "yes"},

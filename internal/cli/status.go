@@ -24,15 +24,17 @@ func newStatusCommand(a *app) *cobra.Command {
 		Short: "Print whether the cluster is healthy, and why not",
 		Long: `Print whether the cluster is healthy, and why not. If it is not the status is 5.
 
-A healthy cluster has all its servers, and each partition has its primary and as many
-copies as its table should have:
+A healthy cluster has all its servers, and each partition has its primary and as
+many copies as its table should have:
 
   OK    it is so
-  WARN  servers are missing or partitions are short of copies; all rows can be read
+  WARN  servers are missing or partitions are short of copies; all rows can be
+        read
   CRIT  partitions have no primary: their rows can be neither read nor written
 
-Rates, rows and sizes are those that the servers count, every 10 s; - is not known.
---timeout is for each look, and a server that does not answer is waited for 2 s.`,
+Rates, rows and sizes are those that the servers count, every 10 s; - is not
+known. --timeout is for each look, and a server that does not answer is waited
+for 2 s.`,
 		Example: `  pegasus status
   pegasus status --wait-healthy 10m && ./next-step
   pegasus status -o json | jq .verdict`,

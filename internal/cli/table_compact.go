@@ -17,12 +17,12 @@ func newTableCompactCommand(a *app) *cobra.Command {
 	var wait, status bool
 	cmd := &cobra.Command{
 		Use:   "compact [TABLE]",
-		Short: "Remove deleted, expired and overwritten data of a table from the disks",
-		Long: `Remove deleted, expired and overwritten data of a table from the disks. It changes no
-row; while it runs the disks of the servers are busy.
+		Short: "Remove deleted and expired data of a table from the disks",
+		Long: `Remove deleted, expired and overwritten data of a table from the disks. It
+changes no row; while it runs the disks of the servers are busy.
 
-It goes on in the cluster. With --wait the command ends when it does, and says how far
-it is on standard error; --timeout is for each request.`,
+It goes on in the cluster. With --wait the command ends when it does, and says
+how far it is on standard error; --timeout is for each request.`,
 		Example: `  pegasus table compact users --wait
   pegasus table compact users --bottommost --max-running 2
   pegasus table compact users --status -o raw`,

@@ -18,15 +18,16 @@ func newTableEnvCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Show and change the environment of a table",
-		Long: `Show and change the environment of a table: variables such as default_ttl that say how
-its servers treat it. The servers of a cluster learn of a change within 30 s.`,
+		Long: `Show and change the environment of a table: variables such as default_ttl that
+say how its servers treat it. The servers of a cluster learn of a change within
+30 s.`,
 	}
 	cmd.AddCommand(newEnvListCommand(a), newEnvGetCommand(a), newEnvSetCommand(a), newEnvUnsetCommand(a), newEnvClearCommand(a))
 	return cmd
 }
 
 func newEnvListCommand(a *app) *cobra.Command {
-	return a.tableCommand("list", "List the environment of a table", "  pegasus table env list users -o json", nil,
+	return a.tableCommand("list", "List the variables", "  pegasus table env list users -o json", nil,
 		func(ctx context.Context, c *admin.Client, table string, _ []string) error {
 			envs, err := c.GetEnvs(ctx, table)
 			if err != nil {
@@ -41,7 +42,7 @@ func newEnvListCommand(a *app) *cobra.Command {
 }
 
 func newEnvGetCommand(a *app) *cobra.Command {
-	return a.tableCommand("get", "Print a variable of a table's environment; if it is not set the status is 3",
+	return a.tableCommand("get", "Print a variable; if it is not set the status is 3",
 		"  pegasus table env get users default_ttl -o raw", []string{"NAME"},
 		func(ctx context.Context, c *admin.Client, table string, args []string) error {
 			envs, err := c.GetEnvs(ctx, table)
@@ -79,8 +80,8 @@ func (a *app) envCommand(use, short, example, word string, run func(context.Cont
 }
 
 func newEnvSetCommand(a *app) *cobra.Command {
-	return a.envCommand("set", "Set variables of a table's environment: all of them, or none if one is refused",
-		"  pegasus table env set users default_ttl=86400\n  pegasus table env set users 'replica.write_throttling=2K*delay*100' business.info=shop", "NAME=VALUE",
+	return a.envCommand("set", "Set variables: all of them, or none if one is refused",
+		"  pegasus table env set users default_ttl=86400\n  pegasus table env set users 'replica.write_throttling=2K*delay*100'", "NAME=VALUE",
 		func(ctx context.Context, c *admin.Client, table string, args []string) error {
 			envs := make(map[string]string)
 			for _, arg := range args {
@@ -103,7 +104,7 @@ func newEnvSetCommand(a *app) *cobra.Command {
 }
 
 func newEnvUnsetCommand(a *app) *cobra.Command {
-	return a.envCommand("unset", "Remove variables from a table's environment; those that are not set are passed over",
+	return a.envCommand("unset", "Remove variables; those that are not set are passed over",
 		"  pegasus table env unset users default_ttl", "NAME",
 		func(ctx context.Context, c *admin.Client, table string, args []string) error {
 			before, err := c.GetEnvs(ctx, table)
@@ -121,7 +122,7 @@ func newEnvUnsetCommand(a *app) *cobra.Command {
 func newEnvClearCommand(a *app) *cobra.Command {
 	var yes bool
 	var prefix string
-	cmd := a.tableCommand("clear", "Remove all variables from a table's environment", "  pegasus table env clear users --yes\n  pegasus table env clear users --prefix manual_compact", nil,
+	cmd := a.tableCommand("clear", "Remove all variables", "  pegasus table env clear users --yes\n  pegasus table env clear users --prefix manual_compact", nil,
 		func(ctx context.Context, c *admin.Client, table string, _ []string) error {
 			before, err := c.GetEnvs(ctx, table)
 			if err != nil {

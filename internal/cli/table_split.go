@@ -16,11 +16,11 @@ func newTableSplitCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "split [TABLE]",
 		Short: "Double the number of partitions of a table",
-		Long: `Double the number of partitions of a table, while it is used. There is no way back
-once the first partition is split; until then --cancel gives it up.
+		Long: `Double the number of partitions of a table, while it is used. There is no way
+back once the first partition is split; until then --cancel gives it up.
 
-It goes on in the cluster. With --wait the command ends when it does, and says how far
-it is on standard error; --timeout is for each request.`,
+It goes on in the cluster. With --wait the command ends when it does, and says
+how far it is on standard error; --timeout is for each request.`,
 		Example: `  pegasus table split users --wait
   pegasus table split users --status -o json`,
 		Annotations: map[string]string{needsCluster: "yes"},

@@ -27,14 +27,15 @@ func newTopCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [TABLE]",
 		Short: "Watch rates and latencies of tables, nodes and partitions",
-		Long: `Watch rates and latencies of tables, nodes and partitions, or of the partitions of one
-table. Press ? for the keys, q to quit.
+		Long: `Watch rates and latencies of tables, nodes and partitions, or of the partitions
+of one table. Press ? for the keys, q to quit.
 
-Rates and times are those that the servers count, which they look at every 10 s; - is
-not known. max p99 is that of the slowest node. A row that has gone stays for 10 s.
+Rates and times are those that the servers count, which they look at every 10 s;
+- is not known. max p99 is that of the slowest node. A row that has gone stays
+for 10 s.
 
-Without a terminal, and with --plain, it prints a line for each look instead: csv and
-jsonl are forms of those. PEGASUS_TABLE is not heeded.`,
+Without a terminal, and with --plain, it prints a line for each look instead:
+csv and jsonl are forms of those. PEGASUS_TABLE is not heeded.`,
 		Example: `  pegasus top
   pegasus top users
   pegasus top --plain -n 3 -o jsonl`,
