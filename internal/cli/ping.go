@@ -181,8 +181,12 @@ func (a *app) pingPrinter(p ping) (func(rows [][]any) error, error) {
 		}, nil
 	}
 	columns := []output.Column{
-		{Name: "time", Width: 9}, {Name: "server", Width: 21}, {Name: "role", Width: 13},
-		{Name: "tcp_ms", Width: 6, Right: true}, {Name: "rtt_ms", Width: 6, Right: true}, {Name: "result"},
+		{Name: "time", Width: 9},
+		{Name: "server", Width: 21},
+		{Name: "role", Width: 13},
+		{Name: "tcp_ms", Width: 6, Right: true},
+		{Name: "rtt_ms", Width: 6, Right: true},
+		{Name: "result"},
 	}
 	live, err := a.printer().Live(columns...)
 	return func(rows [][]any) error {
