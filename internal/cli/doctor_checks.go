@@ -130,7 +130,7 @@ func checkNodes(p *patient, c *check) {
 		case !n.Alive:
 			c.found(survey.Warn, "the leader has lost %s: %v", n.Addr, n.Err)
 		case n.Err != nil:
-			c.found(survey.Warn, "%s does not answer here, and does the leader: %v", n.Addr, n.Err)
+			c.found(survey.Warn, "%s is alive to the leader and does not answer here: %v", n.Addr, n.Err)
 		}
 	}
 	if c.Verdict != survey.OK {

@@ -40,7 +40,7 @@ func (s *Survey) Verdict() Verdict {
 		case !n.Alive:
 			lost = append(lost, fmt.Sprintf("the meta server has lost node %s%s", n.Addr, because(n.Err)))
 		case n.Err != nil:
-			silent = append(silent, fmt.Sprintf("node %s does not answer here, and does the meta server: %v", n.Addr, n.Err))
+			silent = append(silent, fmt.Sprintf("node %s is alive to the meta server and does not answer here: %v", n.Addr, n.Err))
 		}
 	}
 	partitions, short, without := 0, 0, 0
