@@ -3,10 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/pegasus-go/pegasus"
@@ -163,10 +161,15 @@ func estimate(ctx context.Context, c *admin.Client, table string) (int64, error)
 		if p.Primary == "" {
 			return 0, fmt.Errorf("partition %d has no primary, so there is no estimate", p.Index)
 		}
-		name := fmt.Sprintf("rdb.estimate_num_keys@%d.", p.TableID)
+		name := fmt.Sprintf("replica*app.pegasus*rdb.estimate_num_keys@%d.", p.TableID)
 		if counters[p.Primary] == nil {
-			if counters[p.Primary], err = nodeCounters(ctx, c, p.Primary, name); err != nil {
+			told, err := c.Counters(ctx, p.Primary, name)
+			if err != nil {
 				return 0, err
+			}
+			counters[p.Primary] = make(map[string]float64)
+			for _, e := range told.Values {
+				counters[p.Primary][e.Name] = e.Value
 			}
 		}
 		n, ok := counters[p.Primary][name+strconv.Itoa(p.Index)]
@@ -176,27 +179,4 @@ func estimate(ctx context.Context, c *admin.Client, table string) (int64, error)
 		sum += n
 	}
 	return int64(sum), nil
-}
-
-// nodeCounters returns the counters of a server that have a text in their name, by what
-// is behind the last asterisk of it.
-func nodeCounters(ctx context.Context, c *admin.Client, node, text string) (map[string]float64, error) {
-	answer, err := c.RemoteCommand(ctx, node, "perf-counters-by-substr", text)
-	if err != nil {
-		return nil, err
-	}
-	var parsed struct {
-		Counters []struct {
-			Name  string
-			Value float64
-		}
-	}
-	if err := json.Unmarshal([]byte(answer), &parsed); err != nil {
-		return nil, fmt.Errorf("%s answers with counters that cannot be read: %w", node, err)
-	}
-	m := make(map[string]float64)
-	for _, c := range parsed.Counters {
-		m[c.Name[strings.LastIndexByte(c.Name, '*')+1:]] = c.Value
-	}
-	return m, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/internal/cli/coding"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
-	"github.com/pegasus-go/pegasus/internal/cli/figure"
+	"github.com/pegasus-go/pegasus/internal/cli/progress"
 	"github.com/pegasus-go/pegasus/internal/cli/tally"
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/spf13/cobra"
@@ -23,6 +23,7 @@ import (
 
 func newStatsCommand(a *app) *cobra.Command {
 	codings := coding.NewRow()
+	var t talk
 	top, sample := 20, percentFlag(100)
 	cmd := &cobra.Command{
 		Use:   "stats [TABLE]",
@@ -33,9 +34,9 @@ with the table; with --sample some partitions of it, whose hash keys are those
 of chance.
 
 Sizes are those of keys and values; percentiles are too large by an eighth at
-most. It is no snapshot. --timeout is for each request. How far it is is told on
-standard error every 30 s. If it is interrupted it prints what it has seen, and
-the status is 130; if a partition cannot be read likewise, and it is 6.`,
+most. It is no snapshot. --timeout is for each request. If it is interrupted it
+prints what it has seen, and the status is 130; if a partition cannot be read
+likewise, and it is 6.`,
 		Example: `  pegasus stats users --top 20
   pegasus stats users --sample 5% -o json`,
 		Annotations: map[string]string{needsCluster: "yes"},
@@ -50,12 +51,15 @@ the status is 130; if a partition cannot be read likewise, and it is 6.`,
 			if err := a.reportFormat(); err != nil {
 				return err
 			}
+			s := newTableStats(top, codings)
+			s.talk = t
 			return a.withWholeTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error {
-				return a.stats(ctx, t, table, newTableStats(top, codings), float64(sample)/100)
+				return a.stats(ctx, t, table, s, float64(sample)/100)
 			})
 		},
 	}
 	encodingFlag(cmd, &codings)
+	t.addFlags(cmd)
 	cmd.Flags().IntVar(&top, "top", top, "how `many` of the largest rows and hash keys to print")
 	cmd.Flags().Var(&sample, "sample", "`part` of the table to read, such as 5%: whole partitions, one at least")
 	return cmd
@@ -95,6 +99,7 @@ type tableStats struct {
 	partitions, of                int // that were read
 	end                           error
 
+	talk    talk
 	codings coding.Row
 	wrong   error // a key that is not of its coding
 	now     time.Time
@@ -194,9 +199,6 @@ func (s *tableStats) text(c coding.Coding, key []byte) string {
 	return text
 }
 
-// tellEvery is how often it is told how far a command is.
-const tellEvery = 30 * time.Second
-
 func (a *app) stats(ctx context.Context, t *pegasus.Table, name string, s *tableStats, share float64) error {
 	o := pegasus.ScanOptions{WithExpiry: true}
 	if share < 1 {
@@ -209,14 +211,13 @@ func (a *app) stats(ctx context.Context, t *pegasus.Table, name string, s *table
 	s.of = scan.Progress().Partitions
 	s.classes = s.of << splits
 	s.partitions = max(1, int(math.Ceil(share*float64(s.of))))
-	last := time.Now()
-	s.end = s.read(scan.BorrowedRows(ctx), scan.Progress, func(p pegasus.Progress) {
-		if now := time.Now(); now.Sub(last) >= tellEvery {
-			last = now
-			done := min(1, p.Done*float64(s.of)/float64(s.partitions))
-			fmt.Fprintf(a.streams.Err, "%s  stats %s  ~%.0f%%  %d rows  %s\n", stamp(now), quote(name), 100*done, p.Rows, figure.Bytes(p.Bytes))
-		}
+	enough := s.partitions
+	m := a.meter(s.talk, "stats "+name, func() progress.Sample {
+		p := scan.Progress()
+		return progress.Sample{Rows: p.Rows, Bytes: p.Bytes, Done: min(1, p.Done*float64(s.of)/float64(enough))}
 	})
+	s.end = s.read(scan.BorrowedRows(ctx), scan.Progress)
+	m.Stop()
 	if s.end != nil {
 		s.partitions = scan.Progress().Completed
 	}
@@ -235,11 +236,8 @@ func (a *app) stats(ctx context.Context, t *pegasus.Table, name string, s *table
 	return s.end
 }
 
-// tellRows is how many rows are read between two looks at the clock.
-const tellRows = 4096
-
 // read reads the rows, until enough partitions are complete.
-func (s *tableStats) read(rows iter.Seq2[pegasus.Row, error], progress func() pegasus.Progress, tell func(pegasus.Progress)) error {
+func (s *tableStats) read(rows iter.Seq2[pegasus.Row, error], progress func() pegasus.Progress) error {
 	partition := -1
 	for row, err := range rows {
 		if err != nil {
@@ -255,9 +253,6 @@ func (s *tableStats) read(rows iter.Seq2[pegasus.Row, error], progress func() pe
 		}
 		if s.add(row); s.wrong != nil {
 			return s.wrong
-		}
-		if s.rows%tellRows == 0 {
-			tell(progress())
 		}
 	}
 	for _, class := range slices.Sorted(maps.Keys(s.open)) {

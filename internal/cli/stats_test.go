@@ -31,7 +31,7 @@ func TestStatsDuringASplit(t *testing.T) {
 	for i := range 6 {
 		s.add(pegasus.Row{HashKey: keys[i%2], SortKey: []byte{byte(i)}, Value: []byte("v")})
 	}
-	if err := s.read(func(func(pegasus.Row, error) bool) {}, nil, nil); err != nil {
+	if err := s.read(func(func(pegasus.Row, error) bool) {}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if s.hashKeys != 2 || s.perHashKeyRows.Max != 3 {
