@@ -12,6 +12,7 @@ import (
 
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/figure"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
 	"github.com/pegasus-go/pegasus/internal/cli/progress"
 	"github.com/pegasus-go/pegasus/internal/cli/resume"
@@ -256,7 +257,7 @@ func (e *export) finish(cmd *cobra.Command, a *app, began time.Time) error {
 	}
 	s := e.state
 	return a.result(cmd, &e.talk, fmt.Sprintf("exported %s rows, %s, to %s (%s) in %s",
-		progress.Number(s.Rows), progress.Bytes(s.Bytes), e.file, progress.Bytes(s.Offset), progress.Duration(time.Since(began))),
+		progress.Number(s.Rows), figure.Bytes(s.Bytes), e.file, figure.Bytes(s.Offset), progress.Duration(time.Since(began))),
 		output.Field{Name: "rows", Value: s.Rows}, output.Field{Name: "bytes", Value: s.Bytes},
 		output.Field{Name: "file", Value: e.file}, output.Field{Name: "file_bytes", Value: s.Offset}, output.Field{Name: "sum", Value: fmt.Sprintf("%016x", s.Sum)})
 }

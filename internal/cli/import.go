@@ -12,6 +12,7 @@ import (
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/internal/cli/coding"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
+	"github.com/pegasus-go/pegasus/internal/cli/figure"
 	"github.com/pegasus-go/pegasus/internal/cli/load"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
 	"github.com/pegasus-go/pegasus/internal/cli/progress"
@@ -231,7 +232,7 @@ func (i *imports) source(ctx context.Context, in *rowfile.Reader, wanted func(*p
 // poured tells what has become of the rows.
 func (a *app) poured(cmd *cobra.Command, t *talk, what string, s *resume.State, began time.Time) error {
 	stored := s.Rows - s.Skipped - s.Expired
-	text := fmt.Sprintf("%s %s rows, %s, in %s", what, progress.Number(stored), progress.Bytes(s.Bytes), progress.Duration(time.Since(began)))
+	text := fmt.Sprintf("%s %s rows, %s, in %s", what, progress.Number(stored), figure.Bytes(s.Bytes), progress.Duration(time.Since(began)))
 	if s.Skipped > 0 {
 		text += fmt.Sprintf("; %s were there already", progress.Number(s.Skipped))
 	}

@@ -75,7 +75,7 @@ var allowed = map[string][]string{
 	"internal/cli/fullscreen":            {"golang.org/x/sys", "golang.org/x/term"},
 	"internal/cli/fullscreen/screentest": {"github.com/creack/pty"},
 	"internal/cli/output":                {"internal/cli/esc", "internal/cli/exit", "github.com/jedib0t/go-pretty/v6"},
-	"internal/cli/progress":              {},
+	"internal/cli/progress":              {"internal/cli/figure"},
 	"internal/cli/rowfile":               {".", "internal/cli/coding", "github.com/klauspost/compress"},
 	"internal/cli/survey":                {"admin"},
 	"internal/cli/tally":                 {},

@@ -45,7 +45,7 @@ func Bytes(n int64) string {
 	if n < 0 {
 		return Unknown
 	}
-	if n < 1000 {
+	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
 	}
 	f := float64(n)

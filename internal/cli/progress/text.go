@@ -2,7 +2,6 @@ package progress
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -14,37 +13,6 @@ func Number(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-// Bytes is a size in binary units.
-func Bytes(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return scale(float64(n), 1024, " KiB", " MiB", " GiB", " TiB", " PiB")
-}
-
-// Short is a number with three digits or so.
-func Short(n float64) string {
-	if n < 1000 {
-		return strconv.Itoa(int(n))
-	}
-	return scale(n, 1000, "k", "M", "G", "T")
-}
-
-func scale(n, base float64, units ...string) string {
-	for i, unit := range units {
-		if n /= base; n < base*0.9995 || i == len(units)-1 {
-			switch {
-			case n < 9.995:
-				return strconv.FormatFloat(n, 'f', 2, 64) + unit
-			case n < 99.95:
-				return strconv.FormatFloat(n, 'f', 1, 64) + unit
-			}
-			return strconv.FormatFloat(n, 'f', 0, 64) + unit
-		}
-	}
-	return ""
 }
 
 // object is a report for programs. What is not known is null.
