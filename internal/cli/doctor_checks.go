@@ -2,13 +2,11 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pegasus-go/pegasus"
@@ -143,34 +141,6 @@ func checkNodes(p *patient, c *check) {
 // farAway is a time in which no server of a data centre answers.
 const farAway = 50 * time.Millisecond
 
-// askAgain asks all servers that have answered once more, over the connections that there
-// are by now.
-func askAgain(ctx context.Context, c *admin.Client, s *survey.Survey) map[string]time.Duration {
-	var mu sync.Mutex
-	rtts := make(map[string]time.Duration)
-	var wg sync.WaitGroup
-	ask := func(before survey.Server) {
-		if before.Err != nil {
-			return
-		}
-		wg.Go(func() {
-			if now := survey.Ask(ctx, c, before.Addr); now.Err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				rtts[before.Addr] = now.RTT
-			}
-		})
-	}
-	for _, m := range s.Metas {
-		ask(m)
-	}
-	for _, n := range s.Nodes {
-		ask(n.Server)
-	}
-	wg.Wait()
-	return rtts
-}
-
 func checkRTT(p *patient, c *check) {
 	if len(p.rtts) == 0 {
 		c.skip("no server answers")
@@ -184,36 +154,6 @@ func checkRTT(p *patient, c *check) {
 		c.fix("pegasus ping --each-node --watch")
 	}
 	c.found(verdict, "%d servers answer within %s ms; the slowest is %s", len(addrs), figure.Millis(p.rtts[last]), last)
-}
-
-// tryRoutes reads from each server that is the primary of a partition, for each table.
-func (a *app) tryRoutes(ctx context.Context, s *survey.Survey) map[string]pegasus.Pongs {
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: a.metaServers()})
-	if err != nil {
-		return nil
-	}
-	defer cluster.Close()
-	var mu sync.Mutex
-	routes := make(map[string]pegasus.Pongs)
-	var wg sync.WaitGroup
-	turns := make(chan struct{}, pingsAtOnce)
-	for _, t := range s.Tables {
-		wg.Go(func() {
-			turns <- struct{}{}
-			defer func() { <-turns }()
-			pongs := pegasus.Pongs{{Role: pegasus.RoleReplica}}
-			if t, err := cluster.Open(ctx, t.Name); err == nil {
-				pongs = t.Ping(ctx)
-			} else {
-				pongs[0].Err = err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			routes[t.Name] = pongs
-		})
-	}
-	wg.Wait()
-	return routes
 }
 
 func checkRouting(p *patient, c *check) {
@@ -255,37 +195,6 @@ func shortList(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], " "), len(names)-few)
 }
 
-// checkPartitions finds the tables with partitions of a health, those that have what they
-// should not.
-func (p *patient) checkPartitions(c *check, h survey.Health, verdict, have, should string) {
-	total := 0
-	for i := range p.Tables {
-		t := &p.Tables[i]
-		total += len(t.Partitions)
-		var which []string
-		for _, part := range t.Partitions {
-			if part.Health == h {
-				which = append(which, fmt.Sprint(part.Index))
-			}
-		}
-		if len(which) > 0 {
-			c.found(verdict, "table %s: %d of %d partitions have %s (index %s)", t.Name, len(which), len(t.Partitions), have, shortList(which))
-			c.fix("pegasus table show " + quote(t.Name))
-		}
-	}
-	if c.Verdict == survey.OK {
-		c.found(survey.OK, "%d partitions have %s", total, should)
-	}
-}
-
-func checkPrimaries(p *patient, c *check) {
-	p.checkPartitions(c, survey.NoPrimary, survey.Crit, "no primary", "a primary")
-}
-
-func checkCopies(p *patient, c *check) {
-	p.checkPartitions(c, survey.Short, survey.Warn, "too few copies", "all their copies")
-}
-
 // Servers tell the time of their last look at their counters, which was up to ten seconds
 // ago, in whole seconds. A clock is wrong if that cannot explain it.
 const (
@@ -312,7 +221,7 @@ func checkClocks(p *patient, c *check) {
 	case told == 0:
 		c.skip("no node tells its time: %s", p.whyNoCounters())
 	case c.Verdict == survey.OK:
-		c.found(survey.OK, "the clocks of %d nodes are like the one here, within %s, which is all that can be told", told, figure.Age(clockBehind))
+		c.found(survey.OK, "the clocks of %d node%s are like the one here, within %s, which is all that can be told", told, plural(told), figure.Age(clockBehind))
 	default:
 		c.fix("pegasus node exec server-info")
 	}
@@ -378,31 +287,5 @@ func checkDisks(p *patient, c *check) {
 		c.found(survey.OK, "none of %d disks is %.0f%% full", known, 100*fullDisk)
 	default:
 		c.fix("pegasus node list")
-	}
-}
-
-// checkThrottling looks for variables of tables that hold clients up.
-func checkThrottling(p *patient, c *check) {
-	for i := range p.Tables {
-		t := &p.Tables[i]
-		for _, name := range slices.Sorted(maps.Keys(t.Envs)) {
-			value := t.Envs[name]
-			switch {
-			case strings.HasPrefix(name, "replica.deny_client_") && value != "" && value != "false":
-				c.found(survey.Warn, "table %s refuses requests: %s=%s", t.Name, name, value)
-			case strings.HasPrefix(name, "replica.") && strings.Contains(name, "throttling") && value != "":
-				now := ""
-				if held := t.Sum().Throttled; held > 0 {
-					now = fmt.Sprintf("; it holds up %s requests a second", figure.Count(held))
-				}
-				c.found(survey.Warn, "table %s is throttled: %s=%s%s", t.Name, name, value, now)
-			default:
-				continue
-			}
-			c.fix(fmt.Sprintf("pegasus table env unset %s %s", quote(t.Name), quote(name)))
-		}
-	}
-	if c.Verdict == survey.OK {
-		c.found(survey.OK, "no variable of a table holds requests up")
 	}
 }

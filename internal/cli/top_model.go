@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -143,61 +142,6 @@ func (m *topModel) see(s sight, at time.Time) {
 
 func latest[T any](s []T, n int) []T { return s[max(0, len(s)-n):] }
 
-// note adds the events between two looks.
-func (m *topModel) note(before, now *survey.Survey) {
-	add := func(format string, args ...any) {
-		m.events = latest(append(m.events, stamp(now.Time)+"  "+fmt.Sprintf(format, args...)), keptEvents)
-	}
-	type state struct{ kind, word string }
-	states := func(s *survey.Survey) map[string]state {
-		all := make(map[string]state)
-		for _, n := range s.Nodes {
-			all[n.Addr] = state{"node", strings.ToUpper(stateOf(n))}
-		}
-		for _, srv := range s.Metas {
-			word := "UP"
-			if srv.Err != nil {
-				word = "DOWN"
-			}
-			all[srv.Addr] = state{"meta server", word}
-		}
-		for i := range s.Tables {
-			word := "READY"
-			if n := s.Tables[i].Count(survey.NoPrimary); n > 0 {
-				word = fmt.Sprintf("%d partition%s without primary", n, plural(n))
-			}
-			all[s.Tables[i].Name] = state{"table", word}
-		}
-		return all
-	}
-	was, is := states(before), states(now)
-	for _, name := range sortedKeys(was, is) {
-		w, ok := is[name]
-		switch old, there := was[name]; {
-		case !there:
-			add("NEW  %s %s", w.kind, name)
-		case !ok:
-			add("GONE  %s %s", old.kind, name)
-		case w != old:
-			add("%s  %s %s", w.word, w.kind, name)
-		}
-	}
-	if before.Leader != now.Leader {
-		add("LEADS  meta server %s", now.Leader)
-	}
-}
-
-func sortedKeys[V any](maps ...map[string]V) []string {
-	var keys []string
-	for _, m := range maps {
-		for k := range m {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
-
 // rows are those of the view that there are.
 func (m *topModel) rows() []topRow {
 	if m.good == nil {
@@ -267,86 +211,4 @@ func (m *topModel) show(v topView) {
 	m.order = nil
 	clear(m.gone)
 	m.arrange(time.Now(), true)
-}
-
-// press does what a key means, and reports whether that is the end.
-func (m *topModel) press(key string) (quit bool) {
-	if m.typing && key != "interrupt" {
-		m.typeFilter(key)
-		return false
-	}
-	switch key {
-	case "q", "interrupt":
-		return true
-	case " ":
-		m.paused = !m.paused
-	case "1":
-		m.show(viewTables)
-	case "2":
-		m.show(viewNodes)
-	case "3":
-		m.showParts()
-	case "enter":
-		if m.view == viewTables {
-			m.showParts()
-		}
-	case "e":
-		m.show(viewEvents)
-	case "?", "h":
-		m.show(viewHelp)
-	case "escape":
-		m.show(viewTables)
-	case "s":
-		if m.view <= viewParts {
-			m.sortBy[m.view] = m.sortBy[m.view]%(len(viewColumns[m.view])-1) + 1
-			m.arrange(time.Now(), true)
-		}
-	case "/":
-		m.typing = m.view <= viewParts
-	case "down", "j":
-		m.move(1)
-	case "up", "k":
-		m.move(-1)
-	}
-	return false
-}
-
-// showParts shows the partitions of the table under the cursor.
-func (m *topModel) showParts() {
-	if m.view == viewTables {
-		if rows := m.shown(); m.cursor != "" {
-			m.table = m.cursor
-		} else if len(rows) > 0 {
-			m.table = rows[0]
-		}
-	}
-	if m.table != "" {
-		m.show(viewParts)
-	}
-}
-
-func (m *topModel) typeFilter(key string) {
-	switch key {
-	case "enter":
-		m.typing = false
-	case "escape":
-		m.typing, m.filter = false, ""
-	case "backspace":
-		if r := []rune(m.filter); len(r) > 0 {
-			m.filter = string(r[:len(r)-1])
-		}
-	case "up", "down":
-	default:
-		m.filter += key
-	}
-}
-
-// move takes the cursor to another row. It stays on that wherever the row goes.
-func (m *topModel) move(by int) {
-	rows := m.shown()
-	if len(rows) == 0 {
-		return
-	}
-	i := max(0, slices.Index(rows, m.cursor))
-	m.cursor = rows[min(max(0, i+by), len(rows)-1)]
 }
