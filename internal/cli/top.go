@@ -34,8 +34,9 @@ Rates and times are those that the servers count, which they look at every 10 s;
 - is not known. max p99 is that of the slowest node. A row that has gone stays
 for 10 s.
 
-Without a terminal, and with --plain, it prints a line for each look instead:
-csv and jsonl are forms of those. PEGASUS_TABLE is not heeded.`,
+Without a terminal, with --plain and with PEGASUS_ACCESSIBLE=1, it prints a line
+for each look instead: csv and jsonl are forms of those. PEGASUS_TABLE is not
+heeded.`,
 		Example: `  pegasus top
   pegasus top users
   pegasus top --plain -n 3 -o jsonl`,
@@ -68,7 +69,8 @@ csv and jsonl are forms of those. PEGASUS_TABLE is not heeded.`,
 
 func (a *app) top(ctx context.Context, o top) error {
 	// csv and jsonl are for programs; what json and raw cannot do is said by Live.
-	screen := !o.plain && a.format == output.Table && a.streams.InTerminal && a.streams.OutTerminal && a.streams.Getenv("TERM") != "dumb"
+	screen := !o.plain && a.format == output.Table && a.streams.InTerminal && a.streams.OutTerminal &&
+		a.streams.Getenv("TERM") != "dumb" && a.streams.Getenv("PEGASUS_ACCESSIBLE") == ""
 	return a.withLongAdmin(ctx, func(ctx context.Context, c *admin.Client) error {
 		if !screen {
 			return a.topLines(ctx, c, o)

@@ -130,3 +130,26 @@ func TestTopOnATerminal(t *testing.T) {
 	}
 	tty.Await(t, func(s screentest.State) bool { return !s.Alternate && s.Cursor })
 }
+
+// Where nothing on the screen may change, lines are added.
+func TestTopAccessible(t *testing.T) {
+	box := startThree(t)
+	for name, value := range map[string]string{"PEGASUS_ACCESSIBLE": "1", "TERM": "dumb"} {
+		tty := screentest.New(t, 80, 24)
+		env := func(asked string) string {
+			if asked == name {
+				return value
+			}
+			return ""
+		}
+		status := Run(t.Context(), []string{"top", "-n", "2", "--every", "100ms", "--meta", box.MetaServers()[0]},
+			ui.Streams{In: tty.File, Out: tty.File, Err: new(bytes.Buffer), InTerminal: true, OutTerminal: true, Env: env})
+		if status != int(exit.OK) {
+			t.Errorf("%s: status %d", name, status)
+		}
+		s := tty.Await(t, func(s screentest.State) bool { return len(s.Lines) >= 3 })
+		if s.Alternate || !s.Cursor || !strings.HasPrefix(s.Lines[0], "TIME       READ_PER_S  WRITE_PER_S") {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
