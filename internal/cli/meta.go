@@ -13,18 +13,16 @@ import (
 
 func newMetaCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "meta", Short: "Show and change what the meta servers do"}
-	level := &cobra.Command{
-		Use:   "level",
-		Short: "Show and change what the meta servers do by themselves",
-		Long: `Show and change what the meta servers do by themselves:
+	level := newLevelGetCommand(a, "level", "Print what the meta servers do by themselves, or change it",
+		`Print what the meta servers do by themselves, or change it:
 
   stopped  nothing
   blind    nothing, not even note which nodes are lost
   freezed  note what is lost, repair nothing
   steady   repair: make another copy the primary, make copies that are missing
   lively   the same, and move copies until all nodes have as many`,
-	}
-	level.AddCommand(newLevelGetCommand(a), newLevelSetCommand(a))
+		"  pegasus meta level\n  pegasus meta level set steady")
+	level.AddCommand(newLevelGetCommand(a, "get", "Print the level", "", "  pegasus meta level get -o raw"), newLevelSetCommand(a))
 	cmd.AddCommand(level)
 	return cmd
 }
@@ -43,8 +41,8 @@ func (a *app) clusterCommand(use, short, long, example string, args cobra.Positi
 	}
 }
 
-func newLevelGetCommand(a *app) *cobra.Command {
-	return a.clusterCommand("get", "Print the level", "", "  pegasus meta level get -o raw", cobra.NoArgs,
+func newLevelGetCommand(a *app, use, short, long, example string) *cobra.Command {
+	return a.clusterCommand(use, short, long, example, cobra.NoArgs,
 		func(ctx context.Context, c *admin.Client, _ []string) error {
 			level, err := c.MetaLevel(ctx)
 			return a.printOr(err, level.String(), []byte(level.String()), output.Field{Name: "level", Value: level.String()})
