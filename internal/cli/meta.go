@@ -104,7 +104,7 @@ asks before.`,
 	return changesWith(cmd, "run")
 }
 
-// toMove is what the leader would move, as it says it: "move_primary=1,total=1".
+// toMove is what the leader would move, as it says it: "move_pri=1,copy_pri=0,copy_sec=0,total=1".
 const toMove = "balance_operation_count"
 
 func (a *app) printBalance(ctx context.Context, c *admin.Client) error {

@@ -38,7 +38,7 @@ func (k *call) clusterInfo(_ *wire.ClusterInfoRequest, resp *wire.ClusterInfoRes
 		{"zookeeper_hosts", ""},
 		{"zookeeper_root", ""},
 		{"meta_function_level", levelName(k.Catalog.Level())},
-		{"balance_operation_count", "move_primary=0,copy_primary=0,copy_secondary=0,total=0"},
+		{"balance_operation_count", "move_pri=0,copy_pri=0,copy_sec=0,total=0"},
 		{"primary_replica_count_stddev", stddev(primaries)},
 		{"total_replica_count_stddev", stddev(replicas)},
 		{"cluster_name", k.ClusterName},
