@@ -26,6 +26,7 @@ type app struct {
 	confirm     string
 	timeout     time.Duration
 	format      output.Format
+	session     *session   // of the shell that runs the command, nil elsewhere
 	conn        connection // what the flags say together with the environment and the file
 }
 

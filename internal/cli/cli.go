@@ -22,7 +22,12 @@ import (
 // the exit status. When ctx ends a command that serves ends with success, and any other
 // one is interrupted.
 func Run(ctx context.Context, args []string, streams ui.Streams) int {
-	a := &app{streams: streams, format: output.Table}
+	return (&app{streams: streams, format: output.Table}).execute(ctx, args)
+}
+
+// execute runs a command line.
+func (a *app) execute(ctx context.Context, args []string) int {
+	streams := a.streams
 	started := false
 	root := newRoot(a)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -125,6 +130,11 @@ func newRoot(a *app) *cobra.Command {
 		newStatsCommand(a),
 		newTopCommand(a),
 	)
+	if a.session == nil {
+		root.AddCommand(newShellCommand(a))
+	} else {
+		root.AddCommand(a.shellCommands()...)
+	}
 	a.complete(root)
 	wrapUsages(root)
 	return root

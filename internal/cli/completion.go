@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,8 @@ func (a *app) complete(root *cobra.Command) {
 			continue
 		}
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
+			named := cmd.Name() != "use" && a.resolve(cmd) == nil && a.tableName() != ""
+			if len(args) > 0 || named {
 				return nil, cobra.ShellCompDirectiveNoFileComp // keys are for those who know them
 			}
 			return tables(cmd, typed)
@@ -92,19 +94,26 @@ func (a *app) tableNames(cmd *cobra.Command, typed string) []string {
 	if a.resolve(cmd) != nil {
 		return nil
 	}
+	if known, ok := a.session.seenTables(a.conn.meta.value); ok {
+		return withPrefix(known, typed)
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
 	var names []string
-	_ = a.withAdmin(ctx, func(ctx context.Context, c *admin.Client) error { // no answer, no names
+	if err := a.withAdmin(ctx, func(ctx context.Context, c *admin.Client) error {
 		tables, err := c.Tables(ctx, admin.TableAvailable)
 		for _, t := range tables {
-			if strings.HasPrefix(t.Name, typed) {
-				names = append(names, t.Name)
-			}
+			names = append(names, t.Name)
 		}
 		return err
-	})
-	return names
+	}); err == nil {
+		a.session.sawTables(a.conn.meta.value, names)
+	}
+	return withPrefix(names, typed)
+}
+
+func withPrefix(names []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, prefix) })
 }
 
 // completeEncoding completes the last of "hash=int64,value=".

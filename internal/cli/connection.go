@@ -29,55 +29,71 @@ const fromDefault = "default"
 
 // resolve finds out what the flags, the environment and the file say together.
 func (a *app) resolve(cmd *cobra.Command) error {
-	name, source, err := a.clusterName()
+	meta, named, err := a.target()
 	if err != nil {
 		return err
 	}
-	c := connection{}
-	if a.meta == "" && (name != "" || a.streams.Getenv("PEGASUS_META") == "") {
-		file, err := config.Load(a.streams.Getenv)
-		if err != nil {
+	c := connection{meta: meta}
+	if meta.value == "" {
+		if err := c.find(named, a.streams.Getenv); err != nil {
 			return exit.Errorf(exit.Usage, "%w", err)
 		}
-		if name == "" {
-			name, source = file.Default, "the default of "+file.Path
-		}
-		if name != "" {
-			if c.cluster, err = file.Find(name); err != nil {
-				return exit.Errorf(exit.Usage, "%s: %w", source, err)
-			}
-			c.name = name
-		}
 	}
-	inFile := func(value string) setting { return setting{value, fmt.Sprintf("cluster %s, %s", c.name, source)} }
-	c.meta = first(setting{a.meta, "--meta"}, inFile(strings.Join(c.cluster.Meta, ",")), setting{a.streams.Getenv("PEGASUS_META"), "PEGASUS_META"}, setting{localOnebox, fromDefault})
-	c.table = first(setting{a.table, "--table"}, setting{a.streams.Getenv("PEGASUS_TABLE"), "PEGASUS_TABLE"}, inFile(c.cluster.Table))
-	c.timeout = setting{a.timeout.String(), fromDefault}
+	c.table = first(append([]setting{{a.table, "--table"}}, append(a.session.tableInUse(), setting{a.streams.Getenv("PEGASUS_TABLE"), "PEGASUS_TABLE"}, setting{c.cluster.Table, c.meta.source})...)...)
 	switch {
 	case cmd.Flags().Changed("timeout"):
 		c.timeout.source = "--timeout"
+	case a.session != nil && a.session.timeout > 0:
+		a.timeout, c.timeout.source = a.session.timeout, "--timeout of the shell"
 	case c.cluster.Timeout > 0:
-		a.timeout = c.cluster.Timeout
-		c.timeout = inFile(a.timeout.String())
+		a.timeout, c.timeout.source = c.cluster.Timeout, c.meta.source
+	default:
+		c.timeout.source = fromDefault
 	}
+	c.timeout.value = a.timeout.String()
 	a.conn = c
 	return nil
 }
 
-// clusterName returns the cluster that a flag or the environment names, and which.
-func (a *app) clusterName() (name, source string, err error) {
-	meta, named := a.streams.Getenv("PEGASUS_META"), a.streams.Getenv("PEGASUS_CLUSTER")
-	switch {
-	case a.clusterFlag != "" && a.meta != "":
-		return "", "", &usageError{"--cluster and --meta both say which cluster is meant: leave one out"}
-	case a.clusterFlag != "":
-		return a.clusterFlag, "--cluster", nil
-	case a.meta != "":
-		return "", "", nil
-	case meta != "" && named != "":
-		return "", "", &usageError{"PEGASUS_CLUSTER and PEGASUS_META both say which cluster is meant: unset one, or use --cluster or --meta"}
+// target returns the addresses, or the name of the cluster, that is meant, from wherever
+// counts most.
+func (a *app) target() (meta, cluster setting, err error) {
+	levels := [][2]setting{{{a.meta, "--meta"}, {a.clusterFlag, "--cluster"}}}
+	if a.session != nil {
+		levels = append(levels, [2]setting{a.session.meta, a.session.cluster})
 	}
-	return named, "PEGASUS_CLUSTER", nil
+	levels = append(levels, [2]setting{{a.streams.Getenv("PEGASUS_META"), "PEGASUS_META"}, {a.streams.Getenv("PEGASUS_CLUSTER"), "PEGASUS_CLUSTER"}})
+	for _, l := range levels {
+		meta, cluster = l[0], l[1]
+		switch {
+		case meta.value != "" && cluster.value != "":
+			return meta, cluster, &usageError{fmt.Sprintf("%s and %s both say which cluster is meant: leave one out", cluster.source, meta.source)}
+		case meta.value != "" || cluster.value != "":
+			return meta, cluster, nil
+		}
+	}
+	return setting{}, setting{}, nil
+}
+
+// find looks a cluster up in the file, that of the default if none is named.
+func (c *connection) find(named setting, getenv func(string) string) error {
+	file, err := config.Load(getenv)
+	if err != nil {
+		return err
+	}
+	if named.value == "" {
+		named = setting{file.Default, "the default of " + file.Path}
+	}
+	if named.value == "" {
+		c.meta = setting{localOnebox, fromDefault}
+		return nil
+	}
+	c.name = named.value
+	if c.cluster, err = file.Find(c.name); err != nil {
+		return fmt.Errorf("%s: %w", named.source, err)
+	}
+	c.meta = setting{strings.Join(c.cluster.Meta, ","), fmt.Sprintf("cluster %s, %s", c.name, named.source)}
+	return nil
 }
 
 // first returns the first setting that has a value.

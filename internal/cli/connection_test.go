@@ -15,7 +15,7 @@ import (
 // readers are the commands that change nothing in a cluster. All others must say that
 // they do, since read_only holds them to it. (copy looks by itself where it
 // writes, and node exec what it is to do.)
-var readers = []string{"get", "exist", "ttl", "scan", "count", "table list", "table show", "cluster show", "backup", "restore", "status", "locate", "table env get", "table env list", "export", "diff", "copy", "doctor", "meta level", "meta level get", "node list", "node exec", "ping", "stats", "top"}
+var readers = []string{"get", "exist", "ttl", "scan", "count", "table list", "table show", "cluster show", "backup", "restore", "status", "locate", "table env get", "table env list", "export", "diff", "copy", "doctor", "meta level", "meta level get", "node list", "node exec", "ping", "stats", "top", "shell"}
 
 func TestEveryCommandSaysWhetherItChanges(t *testing.T) {
 	for _, cmd := range allCommands(newRoot(&app{format: "table"})) {
