@@ -178,8 +178,8 @@ func line(label string, s Sample, r *rates, width int, bar bool) string {
 		{5, barOf(s.Done)},
 		{1, percent(s.Done)},
 		{2, fmt.Sprintf("%11s rows", Number(s.Rows))},
-		{4, fmt.Sprintf("%10s", figure.Bytes(s.Bytes))},
-		{3, fmt.Sprintf("%8s", figure.Count(r.rows())+"/s")},
+		{4, fmt.Sprintf("%8s", figure.Bytes(s.Bytes))},
+		{3, fmt.Sprintf("%7s", figure.Count(r.rows())+"/s")},
 		{1, fmt.Sprintf("ETA %6s", r.eta(s.Done))},
 		{2, s.Note},
 	}
