@@ -88,6 +88,7 @@ The output json has the histograms. --html writes a report with plots, to be rea
 	f.StringVar(&o.html, "html", "", "`file` for a report")
 	f.BoolVar(&o.yes, "yes", false, "do not ask, with --table")
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
+	cmd.AddCommand(newBenchCompareCommand(a))
 	return changes(cmd)
 }
 
