@@ -76,6 +76,24 @@ func TestShell(t *testing.T) {
 	shell.typed("get u1 name -o raw\r")
 	shell.ends("-o raw\nAnn B\n" + prompt)
 
+	// What is longer than the screen stops there.
+	withTable(t, srv.MetaServers()[0], func(table client.TableConnector) {
+		for i := range 40 {
+			if err := table.Set(t.Context(), []byte("page"), recordKey(i), []byte("v")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	const more = "-- more: space, or q to stop --"
+	shell.typed("scan page\r")
+	shell.ends(more)
+	shell.typed("q")
+	shell.ends(prompt)
+	shell.typed("scan page\r")
+	shell.ends(more)
+	shell.typed(" ")
+	shell.ends("v      -\n" + prompt)
+
 	// Questions are asked here.
 	shell.typed("table drop --table other\r")
 	shell.ends("drop the table other? [y/N]")

@@ -53,6 +53,8 @@ Words are separated by spaces, and kept together by '...' or "...". A backslash 
 for what it stands for in keys and values, in quotes and outside. # begins a comment. The
 lines of a paste are run when Enter is pressed.
 
+At a terminal, output that is longer than the screen stops there until a key is pressed.
+
 The flags of the shell are those of its commands, unless these have others. Lines come
 from -c, or from standard input where that is no terminal: then the first command that
 fails ends the shell, with its status.

@@ -25,11 +25,14 @@ func (a *app) interact(ctx context.Context, s *session, noHistory bool) error {
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
 	rl := a.newEditor(ctx, s, noHistory)
+	room := &room{w: a.streams.Out, size: terminalSize}
+	rl.SyntaxHighlighter = room.display
 	fmt.Fprintln(a.streams.Err, "help lists the commands, Ctrl-D leaves")
-	out := &lineEnd{w: a.streams.Out}
+	out := &pager{w: a.streams.Out, talk: a.streams.Err, size: terminalSize, key: readKey}
 	a.streams.Out = out
 	for !s.left {
-		out.end()
+		out.prompt()
+		room.begin()
 		typed, err := rl.Readline()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -46,26 +49,6 @@ func (a *app) interact(ctx context.Context, s *session, noHistory bool) error {
 		}
 	}
 	return nil
-}
-
-// lineEnd is standard output in front of a prompt, which begins a line.
-type lineEnd struct {
-	w    io.Writer
-	open bool // the last line has no end
-}
-
-func (l *lineEnd) Write(b []byte) (int, error) {
-	if len(b) > 0 {
-		l.open = b[len(b)-1] != '\n'
-	}
-	return l.w.Write(b)
-}
-
-// end ends a line such as that of -o raw.
-func (l *lineEnd) end() {
-	if l.open {
-		_, _ = l.Write([]byte{'\n'}) // a terminal that has gone is noticed by who reads
-	}
 }
 
 // runInterruptibly runs a line, which an interrupt ends.
