@@ -57,8 +57,7 @@ func TestShell(t *testing.T) {
 	// Completion of commands, tables and flags.
 	shell.typed("us\t")
 	shell.ends("> use")
-	shell.typed("te\t")
-	shell.ends("> use temp")
+	shell.completes("te", "> use temp")
 	shell.typed("\r")
 	shell.ends(prompt)
 	shell.typed("table \t")

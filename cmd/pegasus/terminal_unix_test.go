@@ -108,6 +108,23 @@ func (t *terminal) ends(want string) {
 	t.until("the end "+want, func(screen string) bool { return strings.HasSuffix(screen, strings.TrimRight(want, " ")) })
 }
 
+// completes types something and Tab, again and again since the names of tables are not
+// waited for, until the screen ends with a text.
+func (t *terminal) completes(keys, want string) {
+	t.t.Helper()
+	t.typed(keys)
+	for deadline := time.Now().Add(waiting); !strings.HasSuffix(t.text(), want); {
+		if time.Now().After(deadline) {
+			t.t.Fatalf("no %q on the screen:\n%s", want, t.text())
+		}
+		t.typed("\t")
+		select {
+		case <-t.change:
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // shows waits until a text is on the screen.
 func (t *terminal) shows(want string) {
 	t.t.Helper()

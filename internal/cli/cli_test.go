@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/ui"
@@ -13,7 +14,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	completionTime = 5 * time.Second
+	goleak.VerifyTestMain(m)
+}
 
 // run runs a command that ends by itself.
 func run(t *testing.T, args ...string) (status int, stdout, stderr string) {

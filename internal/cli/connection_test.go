@@ -36,7 +36,9 @@ func TestCompletionOfASilentServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // the client waits longer
+	defer func(d time.Duration) { completionTime = d }(completionTime)
+	completionTime = 70 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // the client waits longer
 	defer cancel()
 	var out, talk strings.Builder
 	status := Run(ctx, []string{"__complete", "--meta", l.Addr().String(), "get", ""}, ui.Streams{Out: &out, Err: &talk})
