@@ -42,7 +42,7 @@ func (a *app) addFlags(root *cobra.Command) {
 	f.StringVar(&a.meta, "meta", "", "meta servers, `host:port,...` (default $PEGASUS_META, or else "+localOnebox+")")
 	f.StringVar(&a.clusterFlag, "cluster", "", "`name` of a cluster in the file of clusters, see pegasus help config\n(default $PEGASUS_CLUSTER)")
 	f.StringVar(&a.table, "table", "", "`name` of the table, which is then not among the arguments (default $PEGASUS_TABLE)")
-	f.StringVar(&a.confirm, "confirm", "", "`name` of the cluster that is meant, in place of --yes: it has to be that one")
+	f.StringVar(&a.confirm, "confirm", "", "`name` of the cluster, in place of --yes; refused if it is another one")
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "`time` that a command may take, such as 500ms")
 	f.VarP(&a.format, "output", "o", "form of the `output`: table, json, jsonl, csv or raw")
 }

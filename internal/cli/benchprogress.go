@@ -22,7 +22,8 @@ const plainEvery = 30 // seconds
 
 func (p *benchProgress) show(seconds []bench.Second) {
 	n := seconds[0].Second
-	if p.quiet || !p.streams.Animated() && n%plainEvery != 0 {
+	live := p.streams.Animated()
+	if p.quiet || !live && n%plainEvery != 0 {
 		return
 	}
 	var s strings.Builder
@@ -33,7 +34,7 @@ func (p *benchProgress) show(seconds []bench.Second) {
 			fmt.Fprintf(&s, " %d errors", x.Errors)
 		}
 	}
-	if !p.streams.Animated() {
+	if !live {
 		fmt.Fprintf(p.streams.Err, "%s %s\n", time.Now().UTC().Format(time.RFC3339), s.String())
 		return
 	}

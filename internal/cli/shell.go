@@ -56,7 +56,8 @@ lines of a paste are run when Enter is pressed.
 At a terminal, output that is longer than the screen stops there until a key is pressed.
 
 The flags of the shell are those of its commands, unless these have others. Lines come
-from -c, or from standard input where that is no terminal: then the first command that
+from -c, or from standard input where that is no terminal, or one that cannot move its
+cursor: then the first command that
 fails ends the shell, with its status.
 
 Lines are kept in $XDG_STATE_HOME/pegasus/history or ~/.local/state/pegasus/history,
@@ -72,7 +73,7 @@ have more than 1024 bytes. --no-history neither reads nor writes it.`,
 			switch {
 			case cmd.Flags().Changed("command"):
 				return a.runLines(cmd.Context(), s, strings.NewReader(strings.Join(commands, "\n")), "line of -c", a.streams)
-			case a.streams.InTerminal && a.streams.OutTerminal:
+			case a.streams.InTerminal && a.streams.OutTerminal && a.streams.Moves():
 				return a.interact(cmd.Context(), s, noHistory)
 			case a.streams.In == nil:
 				return nil
@@ -157,8 +158,10 @@ func (a *app) shellCommands() []*cobra.Command {
 		Use: "use [TABLE]", Short: "Make a table the one that is meant, or with no name none", Example: "  use users", Args: cobra.MaximumNArgs(1),
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("table") {
-				return exit.Errorf(exit.Usage, "--table: the table is the argument of use")
+			for _, flag := range []string{"table", "meta", "cluster"} {
+				if cmd.Flags().Changed(flag) {
+					return exit.Errorf(exit.Usage, "--%s: use has its argument, for the cluster of the shell", flag)
+				}
 			}
 			if len(args) == 0 {
 				a.session.table = setting{}

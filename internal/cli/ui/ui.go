@@ -40,6 +40,9 @@ func (s Streams) Getenv(name string) string {
 	return s.Env(name)
 }
 
+// Moves reports whether the terminal, if there is one, can move its cursor.
+func (s Streams) Moves() bool { return s.Getenv("TERM") != "dumb" }
+
 // Standard returns the streams of the process.
 func Standard() Streams {
 	return Streams{
