@@ -30,8 +30,8 @@ type app struct {
 	conn        connection // what the flags say together with the environment and the file
 }
 
-// needsCluster marks the commands that the flags of app are for, and prints those that of
-// them take --output only.
+// needsCluster marks the commands that the flags of app are for, and prints those that take
+// only --output of them.
 const (
 	needsCluster = "cluster"
 	prints       = "prints"
