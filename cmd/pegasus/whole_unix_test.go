@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -148,7 +149,7 @@ func killed(t *testing.T, meta string, random *rand.Rand, args ...string) (kills
 			t.Fatal(err)
 		}
 		// It lives longer each time, so that it gets to its end on a busy machine, too.
-		life := time.Duration(20+random.IntN(100)+20*kills) * time.Millisecond
+		life := time.Duration(float64(20+random.IntN(80)) * math.Pow(1.2, float64(kills)) * float64(time.Millisecond))
 		timer := time.AfterFunc(life, func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		timer.Stop()
