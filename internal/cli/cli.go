@@ -100,7 +100,8 @@ func newRoot(a *app) *cobra.Command {
 	a.addFlags(root)
 	root.AddCommand(
 		newGetCommand(a), newSetCommand(a), newDelCommand(a), newExistCommand(a), newTTLCommand(a), newIncrCommand(a), newCASCommand(a),
-		newScanCommand(a), newCountCommand(a),
+		newScanCommand(a),
+		newCountCommand(a),
 		newTableCommand(a),
 		newOneboxCommand(a.streams),
 		newBackupCommand(a),
@@ -129,6 +130,7 @@ func newRoot(a *app) *cobra.Command {
 		newBenchCommand(a),
 		newStatsCommand(a),
 		newTopCommand(a),
+		newConsoleCommand(a),
 	)
 	if a.session == nil {
 		root.AddCommand(newShellCommand(a))

@@ -34,6 +34,7 @@ type oneboxOptions struct {
 	allowRemote    bool
 	readOnly       bool
 	debug          bool
+	console        string
 }
 
 func newOneboxCommand(streams ui.Streams) *cobra.Command {
@@ -51,10 +52,11 @@ There is no authentication. Servers listen on this machine only unless
 		Example: `  pegasus onebox                                  # in memory, table "temp"
   pegasus onebox --dir ./data --table users:16    # durable
   pegasus onebox --table users:16,default_ttl=1d --table orders
+  pegasus onebox --console 127.0.0.1:8080         # with a page in the browser
   pegasus onebox --listen 0.0.0.0:34601 --allow-remote --advertise auto    # in a container`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := notEmpty(cmd, "dir", "from", "backup-dir", "advertise"); err != nil {
+			if err := notEmpty(cmd, "dir", "from", "backup-dir", "advertise", "console"); err != nil {
 				return err
 			}
 			return runOnebox(cmd.Context(), o, streams)
@@ -75,6 +77,7 @@ There is no authentication. Servers listen on this machine only unless
 	f.Var(&o.durability, "durability", "what an acknowledged write survives: sync, loss of power; os, the death of this process")
 	f.BoolVar(&o.allowRemote, "allow-remote", false, "allow --listen to be reachable from other machines")
 	f.BoolVar(&o.readOnly, "read-only", false, "refuse all changes of data and tables, and need a --dir that has some")
+	f.StringVar(&o.console, "console", "", "`ip:port` of this machine where a page shows the onebox in a browser, and breaks it for\nrehearsals (default no page)")
 	f.BoolVar(&o.debug, "debug", false, "log details, such as connections that break")
 	return cmd
 }
@@ -107,6 +110,11 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams ui.Streams) error {
 	if o.debug {
 		level = slog.LevelDebug
 	}
+	page, err := newOneboxConsole(o)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	srv, err := onebox.Start(onebox.Options{
 		Dir:              o.dir,
 		From:             o.from,
@@ -120,17 +128,23 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams ui.Streams) error {
 		ReplicaServers:   o.replicaServers,
 		Tables:           tables,
 		ReadOnly:         o.readOnly,
+		Clock:            page.clock(),
 		Logger:           slog.New(slog.NewTextHandler(streams.Err, &slog.HandlerOptions{Level: level})),
 	})
 	if err != nil {
 		return explain(err)
 	}
-	if err := o.announce(streams.Out, srv); err != nil {
+	url, err := page.serve(ctx, srv)
+	if err == nil {
+		err = o.announce(streams.Out, srv, url)
+	}
+	if err != nil {
 		srv.Close()
 		return err
 	}
 	<-ctx.Done()
 	fmt.Fprintln(streams.Err, "pegasus: stopping")
+	page.close()
 	return srv.Close()
 }
 
@@ -199,13 +213,16 @@ func flagOf(field string) string {
 }
 
 // announce says where the servers are, now that clients can connect.
-func (o *oneboxOptions) announce(w io.Writer, srv *onebox.Server) error {
+func (o *oneboxOptions) announce(w io.Writer, srv *onebox.Server, console string) error {
 	data := "in memory"
 	if o.dir != "" {
 		data = fmt.Sprintf("in %s, durability %s", o.dir, &o.durability)
 	}
-	_, err := fmt.Fprintf(w, "meta server      %s\nreplica servers  %s\ndata             %s\n",
-		strings.Join(srv.MetaServers(), " "), strings.Join(srv.ReplicaServers(), " "), data)
+	if console != "" {
+		console = "console          " + console + "\n"
+	}
+	_, err := fmt.Fprintf(w, "meta server      %s\nreplica servers  %s\ndata             %s\n%s",
+		strings.Join(srv.MetaServers(), " "), strings.Join(srv.ReplicaServers(), " "), data, console)
 	return err
 }
 

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,10 +47,14 @@ func runOneboxCommand(t *testing.T, args ...string) running {
 	}()
 	lines := bufio.NewScanner(out)
 	var r running
-	for len(r.output) < 3 && lines.Scan() {
+	wanted := 3
+	if slices.Contains(args, "--console") {
+		wanted++
+	}
+	for len(r.output) < wanted && lines.Scan() {
 		r.output = append(r.output, lines.Text())
 	}
-	if len(r.output) < 3 {
+	if len(r.output) < wanted {
 		t.Fatalf("status %d: %s", <-status, &stderr)
 	}
 	r.meta = strings.TrimSpace(strings.TrimPrefix(r.output[0], "meta server"))
@@ -158,4 +164,43 @@ func TestOneboxTables(t *testing.T) {
 	for _, table := range []string{"a", "a:4", "a,default_ttl=24h", "b:4"} { // b was not made when a was refused
 		runOneboxCommand(t, "--dir", dir, "--table", table).stop()
 	}
+}
+
+// The page of a onebox shows it to whoever has the token. A port that is taken is found
+// before the onebox starts.
+func TestOneboxConsole(t *testing.T) {
+	r := runOneboxCommand(t, "--console", "127.0.0.1:0")
+	base, token, ok := strings.Cut(strings.TrimSpace(strings.TrimPrefix(r.output[3], "console")), "/#token=")
+	if !ok {
+		t.Fatalf("the announcement is %q", r.output)
+	}
+	ask := func(token string) (status int, body string) {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/api/about", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Console-Token", token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(b)
+	}
+	if status, body := ask(token); status != http.StatusOK || !strings.Contains(body, `"rehearse":true`) || !strings.Contains(body, r.meta) {
+		t.Errorf("status %d, %s", status, body)
+	}
+	if status, _ := ask("another"); status != http.StatusUnauthorized {
+		t.Errorf("status %d without the token", status)
+	}
+	status, _, stderr := run(t, "onebox", "--listen", "127.0.0.1:0", "--console", strings.TrimPrefix(base, "http://"))
+	if status != int(exit.Failed) || !strings.Contains(stderr, "--console") {
+		t.Errorf("a second console on the port: status %d, %s", status, stderr)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	r.stop()
 }

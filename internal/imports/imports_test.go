@@ -85,6 +85,7 @@ var allowed = map[string][]string{
 	"internal/cli/bench":                 {"github.com/HdrHistogram/hdrhistogram-go"},
 	"internal/server/access":             {"internal/wire"},
 	"internal/sasltest":                  {".", "onebox"},
+	"internal/console":                   {".", "admin", "internal/schema"},
 	"internal/cli": {
 		".",
 		"admin",
@@ -109,6 +110,8 @@ var allowed = map[string][]string{
 		"internal/cli/survey",
 		"internal/cli/tally",
 		"internal/cli/ui",
+		"internal/console",
+		"internal/console/rehearse",
 		"internal/schema",
 		"onebox",
 	},
