@@ -284,3 +284,6 @@ func (w *window) ready(samples int) {
 	w.t.Helper()
 	w.wait(fmt.Sprintf("Number(document.body.dataset.seq) >= %d", samples))
 }
+
+// awaitPromise makes an evaluation wait for the promise that it returns.
+func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

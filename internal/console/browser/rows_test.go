@@ -1,0 +1,256 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/pegasus-go/pegasus/onebox"
+)
+
+// rowsPage opens the page of rows and shows those of a table.
+func rowsPage(t *testing.T, c *cluster, table string) *window {
+	t.Helper()
+	w := open(t, c.url, 1280, 900)
+	w.ready(1)
+	w.click("nav a", "Rows")
+	w.wait(fmt.Sprintf("[...document.querySelectorAll('select option')].some((o) => o.value === %q)", table))
+	w.fill("Table", table)
+	w.click("button", "Show")
+	return w
+}
+
+func TestRows(t *testing.T) {
+	c := start(t, settings{})
+	table := c.table(t, "orders")
+	ctx := t.Context()
+	for i := range 230 {
+		if err := table.Set(ctx, []byte("cart"), fmt.Appendf(nil, "item-%03d", i), fmt.Appendf(nil, `{"n":%d,"big":12345678901234567890}`, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := table.SetTTL(ctx, []byte{0, 0, 0, 0, 0, 0, 1, 2}, []byte("ttl"), []byte("soon"), 90*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	w := rowsPage(t, c, "orders")
+	w.waitText(".bottom .note", "100 rows shown")
+	w.click("button", "Next page")
+	w.waitText(".bottom .note", "200 rows shown")
+	w.click("button", "Next page")
+	w.waitText(".bottom .note", "231 rows shown, no more behind them.")
+
+	// A row with a time to live counts down, and its key can be read as a number.
+	w.waitText("td.ttl", "00:01:")
+	w.fill("Hash keys shown as", "int64")
+	w.waitText("button.key", "258")
+
+	// One hash key, a range of it, descending.
+	w.fill("Rows", "hash")
+	w.fill("Hash key", "cart")
+	w.fill("Sort key from", "item-010")
+	w.fill("Sort key before", "item-020")
+	w.run(chromedp.Evaluate(`[...document.querySelectorAll(".checks input")][0].click()`, nil))
+	w.click("button", "Show")
+	w.waitText(".bottom .note", "10 rows shown, no more")
+	w.wait(`document.querySelector("tbody td.clip").textContent === "item-019"`)
+	w.fill("Sort key begins with", "nothing")
+	w.click("button", "Show")
+	w.waitText(".bottom .note", "No rows.")
+	w.fill("Sort key begins with", "")
+	w.fill("Sort key from", `\x`)
+	w.click("button", "Show")
+	w.waitText(".error", "Sort key from:")
+	w.fill("Sort key from", "item-005")
+	w.fill("Sort key before", "item-006")
+	w.click("button", "Show")
+	w.waitText(".bottom .note", "1 row shown")
+
+	// Edit: JSON is laid out, and its large number is not rounded.
+	w.click("button.key", "")
+	w.waitText("dialog", "primary")
+	var text string
+	w.run(chromedp.Value("dialog textarea", &text))
+	if want := "{\n  \"n\": 5,\n  \"big\": 12345678901234567890\n}"; text != want {
+		t.Errorf("the value is shown as %q, want %q", text, want)
+	}
+	w.fill("Value as", "esc")
+	w.fill("Value", "changed")
+	w.fill("Value", "changed here")
+	w.run(chromedp.Evaluate(`document.querySelector("dialog textarea").value = "changed here"`, nil))
+	w.click("dialog button", "Save")
+	w.waitText(".toast", "Saved.")
+	if v, err := table.Get(ctx, []byte("cart"), []byte("item-005")); err != nil || string(v) != "changed here" {
+		t.Errorf("the row has %q, %v", v, err)
+	}
+
+	// Somebody else is faster.
+	w.click("button.key", "")
+	w.waitText("dialog", "primary")
+	if err := table.Set(ctx, []byte("cart"), []byte("item-005"), []byte("by another")); err != nil {
+		t.Fatal(err)
+	}
+	w.allow("the server responded with a status of 409")
+	w.run(chromedp.Evaluate(`document.querySelector("dialog textarea").value = "mine"`, nil))
+	w.click("dialog button", "Save")
+	w.waitText("dialog .error", "was changed meanwhile")
+	w.waitText(".conflict", "by another")
+	w.click("dialog button", "Save") // now knowing it
+	w.wait(`!document.querySelector("dialog")`)
+	if v, err := table.Get(ctx, []byte("cart"), []byte("item-005")); err != nil || string(v) != "mine" {
+		t.Errorf("the row has %q, %v", v, err)
+	}
+
+	// Delete, and insert.
+	w.click("button.key", "")
+	w.waitText("dialog", "primary")
+	w.click("dialog button", "Delete")
+	w.waitText("dialog", "Delete this row?")
+	w.click("dialog button", "Delete")
+	w.waitText(".toast", "Deleted.")
+	if found, err := table.Exist(ctx, []byte("cart"), []byte("item-005")); err != nil || found {
+		t.Errorf("the row is still there: %v, %v", found, err)
+	}
+	w.click("button", "Insert a row")
+	w.run(chromedp.Evaluate(`(() => { const i = document.querySelectorAll("dialog input"); i[0].value = "k\\x00"; i[1].value = "s"; document.querySelector("dialog textarea").value = "new"; })()`, nil))
+	w.click("dialog button", "Insert")
+	w.waitText(".toast", "Inserted.")
+	if v, err := table.Get(ctx, []byte("k\x00"), []byte("s")); err != nil || string(v) != "new" {
+		t.Errorf("the row has %q, %v", v, err)
+	}
+	w.click("button", "Where is this key?")
+	w.waitText("dialog", "-> partition 1.")
+}
+
+// hostile are keys and values that have done harm to other consoles.
+var hostile = [][]byte{
+	[]byte(`<script>window.harm = 1</script>`),
+	[]byte(`<img src=x onerror="window.harm = 1">`),
+	[]byte(`"><svg onload=window.harm=1>`),
+	[]byte(`javascript:window.harm=1`),
+	[]byte("\x1b]52;c;aGFybQ==\x07"),
+	[]byte("\u202egnp.exe\u2066"),
+	[]byte("a\x00b\u200b\ufeff\u00a0c"),
+	[]byte("\xff\xfe\x80"),
+	[]byte("{{constructor.constructor('window.harm=1')()}}"),
+	[]byte("../../etc/passwd?a=b#c&d,e/f"),
+	[]byte(strings.Repeat("L", 60<<10)),
+	[]byte("\U0001F600 emoji, \u4e2d\u6587, \u05d0\u05d1\u05d2"),
+	[]byte(`\`),
+}
+
+func TestHostileKeys(t *testing.T) {
+	c := start(t, settings{})
+	table := c.table(t, "orders")
+	for i, b := range hostile {
+		if err := table.Set(t.Context(), b, fmt.Appendf(nil, "%02d", i), b); err != nil {
+			t.Fatal(err)
+		}
+		if err := table.Set(t.Context(), []byte("one"), b, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := rowsPage(t, c, "orders")
+	w.waitText(".bottom .note", "26 rows shown, no more")
+	unsafe := `/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/.test(document.body.innerText.replaceAll("\t", " "))`
+	var markup, bad bool
+	w.run(
+		chromedp.Evaluate(`window.harm !== undefined || document.querySelectorAll("main img, main script, main svg:not(figure svg)").length > 0`, &markup),
+		chromedp.Evaluate(unsafe, &bad),
+	)
+	if markup || bad {
+		t.Errorf("markup %v, unsafe characters %v", markup, bad)
+	}
+	var keys []string
+	w.run(chromedp.Evaluate(`[...document.querySelectorAll("button.key")].map((b) => b.textContent)`, &keys))
+	all := strings.Join(keys, "\n")
+	for _, want := range []string{`<script>window.harm = 1</script>`, `\x1b]52;c;aGFybQ==\x07`, `\xe2\x80\xaegnp.exe\xe2\x81\xa6`, `a\x00b\xe2\x80\x8b\xef\xbb\xbf\xc2\xa0c`, `\xff\xfe\x80`, `\\`} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no key is shown as %s:\n%.2000s", want, all)
+		}
+	}
+	// Each can be opened, shown, written back as it is, and deleted.
+	w.fill("Rows", "hash")
+	for i, b := range hostile {
+		if len(b) > 10000 {
+			continue
+		}
+		w.fill("Hash key", escaped(t, w, b))
+		w.click("button", "Show")
+		w.waitText(".bottom .note", "1 row shown")
+		w.click("button.key", "")
+		w.waitText("dialog", "primary")
+		w.fill("Time to live", "86400")
+		w.click("dialog button", "Save")
+		w.wait(`!document.querySelector("dialog")`)
+		row, found, err := table.GetRow(t.Context(), b, fmt.Appendf(nil, "%02d", i))
+		if err != nil || !found || string(row.Value) != string(b) || row.Expires.IsZero() {
+			t.Errorf("%q was saved as %q, found %v, expires %v, %v", b, row.Value, found, row.Expires, err)
+		}
+	}
+	w.run(chromedp.Evaluate(`window.harm !== undefined`, &markup))
+	if markup {
+		t.Error("a key has run")
+	}
+}
+
+// escaped returns the form that the page has for bytes, by its own function.
+func escaped(t *testing.T, w *window, b []byte) string {
+	t.Helper()
+	numbers := make([]int, len(b))
+	for i, c := range b {
+		numbers[i] = int(c)
+	}
+	list, err := json.Marshal(numbers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text string
+	w.run(chromedp.Evaluate(fmt.Sprintf(`import("/bytes.js").then((m) => m.esc(Uint8Array.from(%s)))`, list), &text, chromedp.EvalAsValue, awaitPromise))
+	return text
+}
+
+// A read-only console shows rows and has no button that changes one.
+func TestRowsReadOnly(t *testing.T) {
+	c := start(t, settings{readOnly: true, plain: true})
+	if err := c.table(t, "orders").Set(t.Context(), []byte("k"), []byte("s"), []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	w := rowsPage(t, c, "orders")
+	w.waitText("#mode", "read-only")
+	w.wait(`![...document.querySelectorAll("nav a")].some((a) => a.textContent === "Rehearse")`)
+	w.waitText(".bottom .note", "1 row shown")
+	w.click("button.key", "")
+	w.waitText("dialog", "primary")
+	w.wait(`![...document.querySelectorAll("button")].some((b) => ["Save", "Delete", "Insert a row"].includes(b.textContent))`)
+}
+
+// The page stays small however many rows there are.
+func TestManyRows(t *testing.T) {
+	c := start(t, settings{tables: []onebox.Table{{Name: "many", Partitions: 4}}})
+	table := c.table(t, "many")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var sortKeys, values [][]byte
+	for i := range 1000 {
+		sortKeys, values = append(sortKeys, fmt.Appendf(nil, "%04d", i)), append(values, []byte("v"))
+	}
+	for i := range 30 {
+		if err := table.MultiSet(ctx, fmt.Appendf(nil, "h%d", i), sortKeys, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := rowsPage(t, c, "many")
+	for i := range 21 {
+		shown := 100 * (i + 1)
+		if shown > 2000 {
+			shown -= 2000
+		}
+		w.waitText(".bottom .note", fmt.Sprint(shown, " rows shown"))
+		w.click("button", "Next page")
+	}
+	w.wait(`document.querySelectorAll("tbody tr[data-row]").length <= 2000`)
+}
