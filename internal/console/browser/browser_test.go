@@ -51,7 +51,7 @@ func run(m *testing.M) int {
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	defer stop()
-	ctx, end := chromedp.NewContext(allocator)
+	ctx, end := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // events that it does not know
 	defer end()
 	if err := chromedp.Run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "SETUP FAILED: %s does not start: %v\n", path, err)
