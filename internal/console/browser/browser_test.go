@@ -221,12 +221,12 @@ func (w *window) run(actions ...chromedp.Action) {
 	}
 }
 
-// wait waits until an expression of JavaScript is true.
+// wait waits until an expression of JavaScript is true. What is not there yet makes it false.
 func (w *window) wait(expression string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
-	if err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(patience))); err != nil {
+	if err := chromedp.Run(ctx, chromedp.Poll("(() => { try { return "+expression+" } catch { return false } })()", nil, chromedp.WithPollingTimeout(patience))); err != nil {
 		picture := filepath.Join(os.TempDir(), "console-"+strings.ReplaceAll(w.t.Name(), "/", "-")+".png")
 		w.picture(picture)
 		w.t.Fatalf("waiting for %s: %v; see %s; the page says:\n%s", expression, err, picture, w.text("body"))

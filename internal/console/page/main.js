@@ -1,6 +1,6 @@
 // The frame of the page: tabs, polling, keys.
 
-import { call, takeToken } from "./api.js";
+import { CallError, call, takeToken } from "./api.js";
 import { ask, fill, h, setText } from "./dom.js";
 import { safeText } from "./bytes.js";
 import { store, take } from "./store.js";
@@ -56,6 +56,7 @@ async function poll() {
     if (current && store.snapshot) current.update();
     document.body.dataset.seq = store.seq;
   } catch (err) {
+    if (!(err instanceof CallError)) setTimeout(() => { throw err; }); // a mistake of the page is for its console
     failures++;
     pause = Math.min(30000, 1000 * 2 ** failures);
     trouble(safeText(err.message));

@@ -1,7 +1,7 @@
 // Tables: make, drop, recall and rename them, change their environment, split and compact
 // them.
 
-import { call } from "./api.js";
+import { CallError, call } from "./api.js";
 import { Grid, ask, field, fill, h, setText, toast } from "./dom.js";
 import { safeText } from "./bytes.js";
 import { bytes, count, date, number, rate } from "./format.js";
@@ -78,7 +78,9 @@ export const tables = {
         t.button = store.about.allow_writes && this.recalls.get(t.id);
       }
       this.dropped.update(all);
-    } catch { /* the frame of the page says what is wrong */ }
+    } catch (err) {
+      if (!(err instanceof CallError)) throw err; // of those the frame of the page tells
+    }
   },
 
   choose(name) {

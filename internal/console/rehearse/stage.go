@@ -158,7 +158,7 @@ func (s *Stage) state(_ context.Context, in struct {
 	out := map[string]any{
 		"now":       time.Now().UnixMilli(),
 		"nodes":     slices.Clone(s.nodes),
-		"log":       slices.Clone(s.log),
+		"log":       append([]Entry{}, s.log...),
 		"faults":    s.countFaults(),
 		"errors":    s.faults.errorShare(),
 		"throttled": s.throttledTables(),
