@@ -44,7 +44,7 @@ func TestOverview(t *testing.T) {
 	w.wait(`document.querySelectorAll(".map .cell").length === 24`)
 
 	// Rates and times appear.
-	w.wait(`[...document.querySelectorAll(".key.read output")].every((o) => Number(o.textContent) > 0)`)
+	w.wait(`[...document.querySelectorAll(".series.read output")].every((o) => Number(o.textContent) > 0)`)
 	w.waitText("section td", "put")
 	w.wait(`document.querySelector("path.read").getAttribute("d").includes("L")`)
 

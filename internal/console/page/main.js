@@ -27,6 +27,7 @@ function open(name) {
   page.element ||= page.show(go);
   fill($("main"), page.element);
   document.title = page.title + " - " + (store.about ? safeText(store.about.name) : "Pegasus");
+  scrollTo(0, 0);
   if (page.opened) page.opened();
   if (store.snapshot) page.update();
 }
@@ -100,7 +101,7 @@ document.addEventListener("keydown", (e) => {
   if (leader) {
     leader = false;
     const page = pages.find((p) => p.key === e.key);
-    if (page) { go(page.name); $("main").focus(); }
+    if (page) { go(page.name); $("main").focus({ preventScroll: true }); }
     return;
   }
   if (e.key === "g") leader = true;

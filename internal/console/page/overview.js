@@ -87,6 +87,7 @@ export const overview = {
   },
 
   update() {
+    if (!store.snapshot) return;
     const snap = store.snapshot;
     this.last = store.samples.findLast((s) => s.ops);
     const [level, texts] = verdict(snap);

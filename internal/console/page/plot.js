@@ -20,7 +20,7 @@ export class Plot {
     this.legend = series.map((x) => {
       const value = document.createElement("output");
       const item = document.createElement("span");
-      item.className = "key " + x.class;
+      item.className = "series " + x.class;
       item.append(x.name + " ", value);
       return { item, value };
     });
@@ -85,7 +85,8 @@ export class Plot {
     let high = this.floor;
     for (const p of this.points) for (let i = 1; i < p.length; i++) if (p[i] > high) high = p[i];
     this.max = this.log ? 10 ** Math.ceil(Math.log10(high) - 1e-9) : nice(high);
-    this.min = this.max / 10 ** Math.max(2, Math.ceil(Math.log10(this.max / 0.1)));
+    const decades = Math.max(2, Math.round(Math.log10(this.max / 0.1)));
+    this.min = this.max / 10 ** (decades > 3 ? decades + (decades % 2) : decades);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${height}`);
     this.drawGrid();
     this.marks.replaceChildren(...this.markList.filter((m) => m.at >= this.from).map((m) => s("line", { class: m.class, x1: this.x(m.at), x2: this.x(m.at), y1: top, y2: height - bottom })));

@@ -74,6 +74,7 @@ export const rehearse = {
   opened() { this.watching = true; this.watch(); },
   hide() { this.watching = false; clearTimeout(this.wait); },
   update() {
+    if (!store.snapshot) return;
     const names = ["console_load", ...store.snapshot.tables.map((t) => t.name).filter((n) => n !== "console_load")];
     if ([...this.table.options].map((o) => o.value).join("\n") !== names.join("\n")) {
       const value = this.table.value;
@@ -173,7 +174,7 @@ export const rehearse = {
       ["Acknowledged writes that were not found", t ? number(t.lost) : "-", t && t.lost > 0],
       ["Reads of what was never written", t ? number(t.made_up) : "-", t && t.made_up > 0],
       ["Writes in doubt", t ? number(t.in_doubt) : "-"],
-      ["Longest time without a success", t ? t.outage.toFixed(1) + " s" : "-"],
+      ["Longest time from a failure to a success", t ? t.outage.toFixed(1) + " s" : "-"],
       ["Under way", load ? number(load.in_flight) : "-"],
       ["Due and not begun", t ? number(t.skipped) : "-"],
     ];

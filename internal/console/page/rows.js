@@ -16,8 +16,9 @@ function keyInput(label, placeholder = "") {
   const input = h("input", { class: "mono", autocomplete: "off", spellcheck: "false", placeholder, "aria-label": label });
   const coding = select(keyCodings, "esc");
   coding.setAttribute("aria-label", label + ": how it is written");
+  const title = h("span", { class: "label" }, label);
   return {
-    element: h("div", { class: "field" }, h("span", { class: "label" }, label), h("span", { class: "joined" }, input, coding)),
+    element: h("div", { class: "field" }, title, h("span", { class: "joined" }, input, coding)),
     input, coding,
     get() {
       try {
@@ -27,8 +28,7 @@ function keyInput(label, placeholder = "") {
         throw new Error(label + ": " + err.message);
       }
     },
-    set(b) { const c = codings[coding.value].show(b) === null ? "esc" : coding.value; coding.value = c; input.value = codings[c].show(b); },
-    disable(on) { input.disabled = coding.disabled = on; },
+    name(text) { setText(title, text); input.setAttribute("aria-label", text); },
   };
 }
 
@@ -90,7 +90,7 @@ export const rows = {
 
   modeChanged() {
     const one = this.byHash.value === "hash";
-    setText(this.hash.element.firstElementChild, one ? "Hash key" : "Hash key begins with");
+    this.hash.name(one ? "Hash key" : "Hash key begins with");
     this.from.element.hidden = this.to.element.hidden = this.reverseField.hidden = !one;
   },
 

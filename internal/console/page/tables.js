@@ -50,6 +50,7 @@ export const tables = {
   hide() { clearTimeout(this.wait); this.wait = null; this.watching = null; },
 
   update() {
+    if (!store.snapshot) return;
     this.last = store.samples.findLast((s) => s.ops);
     const list = store.snapshot.tables.filter((t) => t.name.includes(this.filter.value));
     for (const t of list) {
