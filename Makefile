@@ -43,6 +43,14 @@ kerberos: ## authentication with a KDC of MIT Kerberos, which has to be installe
 quickstart: ## the main example: every method on the Go standard library
 	.ci/run quickstart
 
+.PHONY: browser
+browser: ## the console in a real browser, Chromium
+	.ci/run browser
+
+.PHONY: screenshots
+screenshots: ## the pictures of the console in docs/console
+	go -C internal/console/browser test -count=1 -timeout 10m -run '^TestScreenshots$$' . -args -pictures $(CURDIR)/docs/console
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for T=30s
 	T=$(or $(T),30s) .ci/run fuzz

@@ -1,9 +1,18 @@
 package browser
 
 import (
+	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,16 +51,14 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	w := open(t, c.url, 1280, 860)
-	shoot := func(name string) {
+	shoot := func(name string, dark bool) {
 		t.Helper()
-		for _, dark := range []bool{false, true} {
-			suffix := ""
-			if dark {
-				suffix = "-dark"
-			}
-			w.theme(dark)
-			w.run(chromedp.Evaluate(`document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 400))))`, nil, awaitPromise))
-			w.picture(filepath.Join(*pictures, name+suffix+".png"))
+		w.theme(dark)
+		w.run(chromedp.Evaluate(`document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))`, nil, awaitPromise))
+		path := filepath.Join(*pictures, name+".png")
+		w.picture(path)
+		if err := shrink(path); err != nil {
+			t.Fatal(err)
 		}
 	}
 	w.fill("Time", "2")
@@ -67,7 +74,9 @@ func TestScreenshots(t *testing.T) {
 	seq := 0
 	w.run(chromedp.Evaluate(`Number(document.body.dataset.seq)`, &seq))
 	w.ready(seq + 4)
-	shoot("overview")
+	shoot("overview", false)
+	shoot("overview-dark", true)
+	w.theme(false)
 	if err := c.box.Replica(1).Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +88,7 @@ func TestScreenshots(t *testing.T) {
 	w.waitText(".bottom .note", "40 rows shown")
 	w.click("button.key", "")
 	w.waitText("dialog", "primary")
-	shoot("rows")
+	shoot("rows", false)
 	w.click("dialog button", "Cancel")
 
 	w.key("gt")
@@ -90,7 +99,7 @@ func TestScreenshots(t *testing.T) {
 	w.click("dialog button", "Split")
 	w.waitText(".going", "split to 64 partitions")
 	w.wait(`!document.querySelector(".toast")`)
-	shoot("tables")
+	shoot("tables", false)
 	c.box.HoldSplits(false)
 
 	w.key("gh")
@@ -105,7 +114,42 @@ func TestScreenshots(t *testing.T) {
 	w.click(".node:nth-child(3) button", "Slow down")
 	w.click(".step button", "Answer errors")
 	calls(14000)
-	shoot("rehearse")
+	shoot("rehearse", false)
+}
+
+// shrink writes a picture anew with the 256 colours that it has most of, which makes it
+// less than half as large.
+func shrink(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	full, err := png.Decode(f)
+	if err != nil {
+		return err
+	}
+	counts := make(map[color.RGBA]int)
+	box := full.Bounds()
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			counts[color.RGBAModel.Convert(full.At(x, y)).(color.RGBA)]++
+		}
+	}
+	colours := slices.SortedFunc(maps.Keys(counts), func(a, b color.RGBA) int {
+		return cmp.Or(counts[b]-counts[a], cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
+	})
+	var palette color.Palette
+	for _, c := range colours[:min(256, len(colours))] {
+		palette = append(palette, c)
+	}
+	small := image.NewPaletted(box, palette)
+	draw.Draw(small, box, full, box.Min, draw.Src)
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, small); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o666)
 }
 
 // TestSizes looks at every page at the smallest and the largest size: nothing is wider

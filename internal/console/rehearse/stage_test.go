@@ -184,10 +184,23 @@ func TestNotice(t *testing.T) {
 func TestStepsThatMakeNoSense(t *testing.T) {
 	s := stage(t)
 	for _, st := range []Step{
-		{}, {Do: "explode"}, {Do: "kill", Node: 3}, {Do: "kill", Node: -1}, {Do: "revive", Node: 0}, {Do: "resume", Node: 0},
-		{Do: "slow", Node: 0, Ms: -1}, {Do: "slow", Node: 0, Ms: maxSlow + 1}, {Do: "errors", Percent: 101, Code: "ERR_BUSY"},
-		{Do: "errors", Percent: 10, Code: "busy"}, {Do: "errors", Percent: 10, Code: "ERR_"}, {Do: "move", Node: 0}, {Do: "split"},
-		{Do: "throttle", Rate: 1}, {Do: "throttle", Table: "temp", Rate: -1}, {Do: "advance"}, {Do: "advance", Seconds: maxAdvance + 1},
+		{},
+		{Do: "explode"},
+		{Do: "kill", Node: 3},
+		{Do: "kill", Node: -1},
+		{Do: "revive", Node: 0},
+		{Do: "resume", Node: 0},
+		{Do: "slow", Node: 0, Ms: -1},
+		{Do: "slow", Node: 0, Ms: maxSlow + 1},
+		{Do: "errors", Percent: 101, Code: "ERR_BUSY"},
+		{Do: "errors", Percent: 10, Code: "busy"},
+		{Do: "errors", Percent: 10, Code: "ERR_"},
+		{Do: "move", Node: 0},
+		{Do: "split"},
+		{Do: "throttle", Rate: 1},
+		{Do: "throttle", Table: "temp", Rate: -1},
+		{Do: "advance"},
+		{Do: "advance", Seconds: maxAdvance + 1},
 	} {
 		_, err := call(t, s, "rehearse-do", st)
 		var r *console.Refusal
