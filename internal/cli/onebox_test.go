@@ -166,6 +166,27 @@ func TestOneboxTables(t *testing.T) {
 	}
 }
 
+// askConsole asks the console with that address what it is.
+func askConsole(t *testing.T, base, token string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/api/about", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Console-Token", token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
 // The page of a onebox shows it to whoever has the token. A port that is taken is found
 // before the onebox starts.
 func TestOneboxConsole(t *testing.T) {
@@ -174,33 +195,55 @@ func TestOneboxConsole(t *testing.T) {
 	if !ok {
 		t.Fatalf("the announcement is %q", r.output)
 	}
-	ask := func(token string) (status int, body string) {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/api/about", strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("X-Console-Token", token)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		b, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(b)
-	}
-	if status, body := ask(token); status != http.StatusOK || !strings.Contains(body, `"rehearse":true`) || !strings.Contains(body, r.meta) {
+	if status, body := askConsole(t, base, token); status != http.StatusOK || !strings.Contains(body, `"rehearse":true`) || !strings.Contains(body, r.meta) {
 		t.Errorf("status %d, %s", status, body)
 	}
-	if status, _ := ask("another"); status != http.StatusUnauthorized {
+	if status, _ := askConsole(t, base, "another"); status != http.StatusUnauthorized {
 		t.Errorf("status %d without the token", status)
 	}
 	status, _, stderr := run(t, "onebox", "--listen", "127.0.0.1:0", "--console", strings.TrimPrefix(base, "http://"))
 	if status != int(exit.Failed) || !strings.Contains(stderr, "--console") {
 		t.Errorf("a second console on the port: status %d, %s", status, stderr)
 	}
-	http.DefaultClient.CloseIdleConnections()
 	r.stop()
+}
+
+// The console of a cluster is read-only unless it is told otherwise, and cannot break it.
+func TestConsole(t *testing.T) {
+	r := runOneboxCommand(t)
+	defer r.stop()
+	file := t.TempDir() + "/token"
+	if err := os.WriteFile(file, []byte("0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		args  []string
+		token string // "" if it is printed
+		want  string
+	}{
+		{nil, "", `"allow_writes":false,"rehearse":false`},
+		{[]string{"--allow-writes", "--token-file", file}, "0123456789abcdef", `"allow_writes":true,"rehearse":false`},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		out, in := io.Pipe()
+		var stderr bytes.Buffer
+		status := make(chan int, 1)
+		go func() {
+			status <- Run(ctx, append([]string{"console", "--meta", r.meta, "--listen", "127.0.0.1:0"}, tc.args...), ui.Streams{Out: in, Err: &stderr})
+			in.Close()
+		}()
+		lines := bufio.NewScanner(out)
+		lines.Scan()
+		base, token, printed := strings.Cut(strings.TrimSpace(strings.TrimPrefix(lines.Text(), "console")), "/#token=")
+		if printed != (tc.token == "") {
+			t.Fatalf("%q: the announcement is %q, %s", tc.args, lines.Text(), &stderr)
+		}
+		if status, body := askConsole(t, strings.TrimSuffix(base, "/"), token+tc.token); status != http.StatusOK || !strings.Contains(body, tc.want) {
+			t.Errorf("%q: status %d, %s", tc.args, status, body)
+		}
+		cancel()
+		if s := <-status; s != int(exit.OK) {
+			t.Errorf("%q: status %d, %s", tc.args, s, &stderr)
+		}
+	}
 }

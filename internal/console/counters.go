@@ -53,11 +53,11 @@ func (s *sampler) askCounters(ctx context.Context, nodes []admin.Node) {
 	var all sync.WaitGroup
 	next := make(map[string]nodeCounters)
 	for _, n := range nodes {
+		if !n.Alive {
+			continue // others have its partitions now
+		}
 		if old, ok := s.counters[n.Address]; ok && time.Since(old.at) < countersStale {
 			next[n.Address] = old
-		}
-		if !n.Alive {
-			continue
 		}
 		all.Go(func() {
 			text, err := s.admin.RemoteCommand(ctx, n.Address, "perf-counters-by-prefix", wantedCounters...)

@@ -144,11 +144,9 @@ func (c *Console) pageOfTable(ctx context.Context, t *pegasus.Table, q *rowsQuer
 	o := pegasus.ScanOptions{KeysOnly: q.KeysOnly, WithExpiry: true, Parallel: 1, BatchSize: chunkRows, Limit: pageRows, Resume: pegasus.Cursor(q.Cursor)}
 	if len(q.Hash) > 0 {
 		o.HashKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchPrefix, Pattern: q.Hash}
-		o.BatchSize = 0 // most of what a batch looks at does not match
 	}
 	if len(q.Prefix) > 0 {
 		o.SortKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchPrefix, Pattern: q.Prefix}
-		o.BatchSize = 0
 	}
 	scan, err := t.Scan(ctx, o)
 	if err != nil {

@@ -48,6 +48,17 @@ func TestOverview(t *testing.T) {
 	w.waitText("section td", "put")
 	w.wait(`document.querySelector("path.read").getAttribute("d").includes("L")`)
 
+	// The plots as numbers, and what throttling turns away.
+	w.click("summary", "As a table")
+	w.wait(`document.querySelectorAll(".numbers tbody tr").length >= 2`)
+	if err := c.admin.SetEnvs(t.Context(), "orders", map[string]string{"replica.write_throttling": "1*reject*0"}); err != nil {
+		t.Fatal(err)
+	}
+	w.waitText("td", "throttled write reject")
+	if err := c.admin.DelEnvs(t.Context(), "orders", "replica.write_throttling"); err != nil {
+		t.Fatal(err)
+	}
+
 	// A dead node, before and after the meta server has noticed.
 	c.box.Replica(1).Stop()
 	w.waitText(".verdict", "CRIT")

@@ -22,6 +22,9 @@ export function verdict(snapshot) {
   return [n.dead ? "crit" : lost || n.short ? "warn" : "ok", texts];
 }
 
+// refused returns how many requests a second were turned away, null if that is not known.
+const refused = (sample) => (sample.refused ? Object.values(sample.refused).reduce((a, b) => a + b, 0) : null);
+
 export const overview = {
   name: "overview", title: "Overview", key: "o", table: "", minutes: 5,
 
@@ -64,15 +67,31 @@ export const overview = {
       { title: "p99 ms", class: "num", cell: (o) => ms(o.p99) },
     ], { key: (o) => o.op, empty: "No requests at present." });
 
+    this.reasons = new Grid([
+      { title: "Turned away", cell: (r) => r[0] },
+      { title: "Per second", class: "num", cell: (r) => rate(r[1]) },
+    ], { key: (r) => r[0], empty: "" });
+
+    // The plots as numbers, for those who cannot see them: drawn while it is open.
+    this.numbers = new Grid([
+      { title: "Time", class: "mono", cell: (s) => clock(s.at) },
+      { title: "Reads/s", class: "num", cell: (s) => rate(rates(s, this.table, false)) },
+      { title: "Writes/s", class: "num", cell: (s) => rate(rates(s, this.table, true)) },
+      { title: "Reads' p99 ms", class: "num", cell: (s) => ms(1000 * worst(s, false)) },
+      { title: "Writes' p99 ms", class: "num", cell: (s) => ms(1000 * worst(s, true)) },
+      { title: "Turned away/s", class: "num", cell: (s) => rate(refused(s)) },
+    ], { key: (s) => s.seq, empty: "No samples yet." });
+    this.asTable = h("details", { class: "numbers", on: { toggle: () => this.update() } }, h("summary", null, "As a table"), h("div", { class: "tall" }, this.numbers.element));
+
     this.events = h("ol", { class: "events" });
     this.noEvents = h("p", { class: "empty" }, "Nothing has changed since the console looks.");
     return h("div", { class: "overview" }, this.verdict,
-      h("section", { class: "plots", "aria-label": "Plots" }, h("div", { class: "tools" }, h("label", null, "Operations of ", this.tableSelect), h("label", null, "Time ", span)), h("div", { class: "three" }, this.ops.element, this.p99.element, this.refused.element), this.note),
+      h("section", { class: "plots", "aria-label": "Plots" }, h("div", { class: "tools" }, h("label", null, "Operations of ", this.tableSelect), h("label", null, "Time ", span)), h("div", { class: "three" }, this.ops.element, this.p99.element, this.refused.element), this.note, this.asTable),
       h("section", { "aria-label": "Partition map" }, this.map.element),
       h("div", { class: "two" },
         h("section", null, h("h2", null, "Tables"), this.tables.element),
         h("section", null, h("h2", null, "Nodes"), this.nodes.element),
-        h("section", null, h("h2", null, "Operations now"), this.operations.element),
+        h("section", null, h("h2", null, "Operations now"), this.operations.element, this.reasons.element),
         h("section", null, h("h2", null, "Events"), this.noEvents, this.events)));
   },
 
@@ -98,6 +117,10 @@ export const overview = {
     this.tables.update(snap.tables);
     this.nodes.update(snap.nodes);
     this.operations.update(this.byOperation());
+    const reasons = Object.entries(this.last?.refused || {}).sort((a, b) => b[1] - a[1]);
+    this.reasons.update(reasons);
+    this.reasons.element.hidden = !reasons.length;
+    if (this.asTable.open) this.numbers.update(store.samples.slice(-60).reverse());
     this.noEvents.hidden = store.events.length > 0;
     fill(this.events, store.events.slice(-30).reverse().map((e) => h("li", { class: e.kind }, h("time", null, clock(e.at)), " ", safeText(e.text))));
   },
@@ -116,7 +139,7 @@ export const overview = {
     const time = { from, to, marks, every: store.every };
     this.ops.update(shown.map((s) => [s.at, rates(s, this.table, false), rates(s, this.table, true)]), time);
     this.p99.update(shown.map((s) => [s.at, worst(s, false), worst(s, true)]), time);
-    this.refused.update(shown.map((s) => [s.at, s.refused ? Object.values(s.refused).reduce((a, b) => a + b, 0) : null]), time);
+    this.refused.update(shown.map((s) => [s.at, refused(s)]), time);
     this.note.hidden = snap.rates === "metrics";
     setText(this.note, snap.rates === "counters" ? "Rates are those of the servers' last ten seconds; they do not tell what they turn away." : "These servers do not tell their rates in a way that the console knows.");
   },

@@ -87,12 +87,12 @@ export const rehearse = {
     clearTimeout(this.wait);
     if (!this.watching) return;
     try {
-      await this.refresh();
+      if (!document.hidden) await this.refresh();
     } catch (err) {
       if (!(err instanceof CallError)) throw err; // of those the frame of the page tells
     }
     clearTimeout(this.wait);
-    if (this.watching) this.wait = setTimeout(() => this.watch(), document.hidden ? 5000 : 1000);
+    if (this.watching) this.wait = setTimeout(() => this.watch(), 1000);
   },
 
   async refresh() {
@@ -178,7 +178,12 @@ export const rehearse = {
       ["Under way", load ? number(load.in_flight) : "-"],
       ["Due and not begun", t ? number(t.skipped) : "-"],
     ];
-    fill(this.promises, facts.map(([k, v, bad]) => [h("dt", null, k), h("dd", { class: bad ? "num bad" : "num" }, v)]));
+    if (!this.promises.childElementCount) fill(this.promises, facts.map(([k]) => [h("dt", null, k), h("dd")]));
+    facts.forEach(([, v, bad], i) => {
+      const e = this.promises.children[2 * i + 1];
+      setText(e, v);
+      setClass(e, bad ? "num bad" : "num");
+    });
     this.causes.update(Object.entries(t?.errors || {}).sort((a, b) => b[1] - a[1]));
     this.causes.element.hidden = !t;
   },

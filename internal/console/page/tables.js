@@ -99,13 +99,13 @@ export const tables = {
     clearTimeout(this.wait);
     while (this.chosen === name && this.watching === name) {
       try {
-        this.draw(await call("table", { table: name }), name);
+        if (!document.hidden) this.draw(await call("table", { table: name }), name);
       } catch (err) {
         if (this.chosen !== name) return;
         this.shape = null;
         fill(this.detail, h("h2", null, safeText(name)), h("p", { class: "error" }, safeText(err.message)));
       }
-      await new Promise((done) => { this.wait = setTimeout(done, document.hidden ? 10000 : 1500); });
+      await new Promise((done) => { this.wait = setTimeout(done, 1500); });
     }
   },
 
