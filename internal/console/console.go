@@ -96,7 +96,7 @@ func New(o Options) (*Console, error) {
 	}
 	c := &Console{
 		opts: o, token: o.Token, client: client, admin: manager,
-		rows: make(chan struct{}, 4), tables: make(map[string]*pegasus.Table),
+		rows: make(chan struct{}, readers), tables: make(map[string]*pegasus.Table),
 	}
 	c.sampler = newSampler(manager, o.MetaServers)
 	c.calls = map[string]Call{

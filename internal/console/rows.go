@@ -14,7 +14,11 @@ import (
 
 const (
 	pageRows     = 100
-	chunkRows    = 10      // are in memory with their values at once
+	batchRows    = 10 // of a table that are in memory with their values at once, about
+	minChunk     = 4  // rows of a hash key likewise: as many as are small enough
+	maxChunk     = 50
+	chunkBytes   = 512 << 10
+	readers      = 2       // pages of rows that are read at a time
 	previewBytes = 4 << 10 // of a value, in a list
 	pageTime     = 2 * time.Second
 	maxTables    = 256 // that are kept open
@@ -124,13 +128,19 @@ func (c *Console) pageOfHashKey(ctx context.Context, t *pegasus.Table, q *rowsQu
 	sel := pegasus.Select{From: q.From, To: q.To, Prefix: q.Prefix, Reverse: q.Reverse, KeysOnly: q.KeysOnly, WithExpiry: true}
 	page := rowsPage{Rows: []*Row{}, Cursor: q.Cursor}
 	end := time.Now().Add(pageTime)
+	size := minChunk
 	for len(page.Rows) < pageRows {
-		chunk, err := t.Page(ctx, q.Hash, sel, pegasus.Cursor(page.Cursor), chunkRows)
+		chunk, err := t.Page(ctx, q.Hash, sel, pegasus.Cursor(page.Cursor), min(size, pageRows-len(page.Rows)))
 		if err != nil {
 			return nil, err
 		}
+		bytes := 0
 		for i := range chunk.Rows {
+			bytes += len(chunk.Rows[i].Value)
 			page.Rows = append(page.Rows, c.row(&chunk.Rows[i], previewBytes))
+		}
+		if size = min(2*size, maxChunk); bytes > chunkBytes {
+			size = 1
 		}
 		page.Cursor = string(chunk.Next)
 		if page.Cursor == "" || time.Now().After(end) {
@@ -141,7 +151,7 @@ func (c *Console) pageOfHashKey(ctx context.Context, t *pegasus.Table, q *rowsQu
 }
 
 func (c *Console) pageOfTable(ctx context.Context, t *pegasus.Table, q *rowsQuery) (any, error) {
-	o := pegasus.ScanOptions{KeysOnly: q.KeysOnly, WithExpiry: true, Parallel: 1, BatchSize: chunkRows, Limit: pageRows, Resume: pegasus.Cursor(q.Cursor)}
+	o := pegasus.ScanOptions{KeysOnly: q.KeysOnly, WithExpiry: true, Parallel: 1, BatchSize: batchRows, Limit: pageRows, Resume: pegasus.Cursor(q.Cursor)}
 	if len(q.Hash) > 0 {
 		o.HashKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchPrefix, Pattern: q.Hash}
 	}
