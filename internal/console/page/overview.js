@@ -3,11 +3,9 @@
 import { Grid, fill, h, select, setClass, setText } from "./dom.js";
 import { bytes, clock, count, ms, number, rate } from "./format.js";
 import { safeText } from "./bytes.js";
-import { Plot, link } from "./plot.js";
+import { Plot, begin, link } from "./plot.js";
 import { PartitionMap } from "./map.js";
 import { health, isWrite, rates, store, worst } from "./store.js";
-
-const range = 15 * 60 * 1000;
 
 // verdict says in a few words how the cluster is: [level, texts].
 export function verdict(snapshot) {
@@ -133,7 +131,7 @@ export const overview = {
       fill(this.tableSelect, names.map((n) => h("option", { value: n }, n || "all tables")));
       this.tableSelect.value = this.table;
     }
-    const to = store.samples.at(-1)?.at || Date.now(), from = to - Math.min(range, this.minutes * 60000);
+    const to = store.samples.at(-1)?.at || Date.now(), from = begin(to, this.minutes * 60000, store.samples[0]?.at);
     const shown = store.samples.filter((s) => s.at >= from);
     const marks = store.events.filter((e) => e.kind !== "served").map((e) => ({ at: e.at, class: e.kind }));
     const time = { from, to, marks, every: store.every };

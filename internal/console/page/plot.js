@@ -116,7 +116,7 @@ export class Plot {
       text.textContent = this.format(v);
       parts.push(text);
     }
-    const span = this.to - this.from, step = span > 400000 ? 300000 : span > 100000 ? 60000 : 15000;
+    const span = this.to - this.from, step = span > 400000 ? 300000 : span > 150000 ? 60000 : span > 70000 ? 30000 : 15000;
     for (let at = this.to - step; at > this.from + step / 4; at -= step) {
       const text = s("text", { x: this.x(at), y: height - 5, "text-anchor": "middle" });
       const ago = Math.round((this.to - at) / 1000);
@@ -137,6 +137,10 @@ function powers(min, max) {
   for (let v = max; v >= min * 0.99; v /= 10) all.push(v);
   return all.length > 4 ? all.filter((_, i) => i % 2 === 0) : all;
 }
+
+// begin is where plots begin that end now: a range before, or with the first point if that
+// was later, so that they are not empty for long, but a minute before at least.
+export const begin = (now, range, first = now) => Math.max(now - range, Math.min(first, now - 60000));
 
 // link makes plots share their cursor.
 export function link(plots) {

@@ -4,7 +4,7 @@ import { CallError, call } from "./api.js";
 import { Grid, ask, fill, h, select, setClass, setText, toast } from "./dom.js";
 import { clock, count, number, rate } from "./format.js";
 import { safeText } from "./bytes.js";
-import { Plot, link } from "./plot.js";
+import { Plot, begin, link } from "./plot.js";
 import { health, store } from "./store.js";
 
 const loads = [["0", "off"], ["50", "light, 50/s"], ["500", "steady, 500/s"], ["3000", "heavy, 3000/s"]];
@@ -119,7 +119,7 @@ export const rehearse = {
     if (document.activeElement !== this.load) this.load.value = String(s.load ? s.load.rate : 0);
     if (this.load.value === "") this.load.value = "0";
     const marks = s.log.filter((e) => e.kind !== "note").map((e) => ({ at: e.at, class: e.kind }));
-    const time = { from: s.now - range, to: s.now, marks, every: 1000 };
+    const time = { from: begin(s.now, range, this.points[0]?.at), to: s.now, marks, every: 1000 };
     const failed = (p) => Object.values(p.errors || {}).reduce((a, b) => a + b, 0);
     this.ok.update(this.points.map((p) => [p.at, p.ok]), time);
     this.errors.update(this.points.map((p) => [p.at, failed(p)]), time);

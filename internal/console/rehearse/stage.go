@@ -37,6 +37,7 @@ type Stage struct {
 	client *pegasus.Cluster
 	admin  *admin.Client
 	faults faults
+	lapse  time.Duration
 
 	// steps are made one after the other.
 	steps sync.Mutex
@@ -85,7 +86,7 @@ func New(box *onebox.Server, clock *Clock) (*Stage, error) {
 		client.Close()
 		return nil, err
 	}
-	s := &Stage{box: box, clock: clock, client: client, admin: manager, throttled: make(map[string]bool)}
+	s := &Stage{box: box, clock: clock, client: client, admin: manager, lapse: lapse, throttled: make(map[string]bool)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, addr := range box.ReplicaServers() {
 		s.nodes = append(s.nodes, nodeState{Address: addr})

@@ -181,6 +181,14 @@ func TestNotice(t *testing.T) {
 	}
 }
 
+// What somebody has broken and left does not stay so.
+func TestFaultsLapse(t *testing.T) {
+	s := stage(t)
+	s.lapse = 10 * time.Millisecond
+	must(t, s, "rehearse-do", Step{Do: "hang", Node: 1})
+	eventually(t, "healed", func() bool { return faultsOf(t, s) == 0 })
+}
+
 func TestStepsThatMakeNoSense(t *testing.T) {
 	s := stage(t)
 	for _, st := range []Step{

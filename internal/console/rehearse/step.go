@@ -276,8 +276,14 @@ func (s *Stage) carryOut(ctx context.Context, st Step, k kind) error {
 		s.lapses.Stop()
 	}
 	if s.countFaults() > 0 && !s.closed {
-		s.lapses = time.AfterFunc(lapse, func() {
-			_ = s.do(s.ctx, Step{Do: "heal"}) // nobody is there to be told
+		s.lapses = time.AfterFunc(s.lapse, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if !s.closed {
+				s.pending.Go(func() {
+					_ = s.do(s.ctx, Step{Do: "heal"}) // nobody is there to be told
+				})
+			}
 		})
 	}
 	return nil
