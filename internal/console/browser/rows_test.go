@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/chromedp/chromedp"
+	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/onebox"
 )
 
@@ -251,4 +254,50 @@ func TestManyRows(t *testing.T) {
 		w.click("button", "Next page")
 	}
 	w.wait(`document.querySelectorAll("tbody tr[data-row]").length <= 2000`)
+}
+
+// The page writes bytes as the pegasus command does, so that what is copied from one is
+// understood by the other, and reads what it writes.
+func TestEscapes(t *testing.T) {
+	c := start(t, settings{})
+	w := open(t, c.url, 1280, 900)
+	w.ready(1)
+	all := append([][]byte{nil}, hostile...)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		b := make([]byte, random.IntN(12))
+		for i := range b {
+			b[i] = byte(random.Uint32())
+		}
+		all = append(all, b)
+		// What Unicode did not have when Go's tables were made, a browser may know.
+		if r := rune(random.IntN(0x30000)); unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.Cc, unicode.Cf, unicode.Co) {
+			all = append(all, []byte("x"+string(r)))
+		}
+	}
+	var numbers [][]int
+	for _, b := range all {
+		list := []int{}
+		for _, c := range b {
+			list = append(list, int(c))
+		}
+		numbers = append(numbers, list)
+	}
+	arg, err := json.Marshal(numbers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []struct {
+		Text string `json:"text"`
+		Back bool   `json:"back"`
+	}
+	w.run(chromedp.Evaluate(fmt.Sprintf(`import("/bytes.js").then(({ codings, toBase64url, fromBase64url }) => %s.map((list) => {
+		const b = Uint8Array.from(list), same = (x) => x.length === b.length && x.every((n, i) => n === b[i]);
+		return { text: codings.esc.show(b), back: ["esc", "hex", "base64"].every((n) => same(codings[n].parse(codings[n].show(b)))) && same(fromBase64url(toBase64url(b))) };
+	}))`, arg), &got, chromedp.EvalAsValue, awaitPromise))
+	for i, b := range all {
+		if want := esc.Format(b); got[i].Text != want || !got[i].Back {
+			t.Errorf("%x: shown as %q, want %q; read back %v", b, got[i].Text, want, got[i].Back)
+		}
+	}
 }
