@@ -164,6 +164,7 @@ type window struct {
 
 	mu      sync.Mutex
 	allowed []string
+	heard   []string // complaints that were allowed
 }
 
 func open(t *testing.T, url string, width, height int64) *window {
@@ -204,6 +205,7 @@ func (w *window) complaint(text string) {
 	defer w.mu.Unlock()
 	for _, a := range w.allowed {
 		if strings.Contains(text, a) {
+			w.heard = append(w.heard, text)
 			return
 		}
 	}
@@ -287,3 +289,19 @@ func (w *window) ready(samples int) {
 
 // awaitPromise makes an evaluation wait for the promise that it returns.
 func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+// eventually waits until something that goes on by itself has come about.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("not " + what)
+		}
+	}
+}
