@@ -15,7 +15,7 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 // utf8 returns text, or null if the bytes are none.
-export function utf8(bytes) {
+function utf8(bytes) {
   try {
     return strict.decode(bytes);
   } catch {

@@ -31,7 +31,7 @@ export function fill(e, ...children) {
 // Grid is a table whose rows keep their elements, so that focus and selection survive an
 // update. columns: [{title, class, cell(row) -> text or node}].
 export class Grid {
-  constructor(columns, { empty = "none", caption, key, onRow } = {}) {
+  constructor(columns, { empty = "none", key, onRow } = {}) {
     this.columns = columns;
     this.key = key;
     this.onRow = onRow;
@@ -39,8 +39,7 @@ export class Grid {
     this.body = h("tbody");
     this.empty = h("p", { class: "empty" }, empty);
     this.element = h("div", { class: "scroll" },
-      h("table", null, caption && h("caption", null, caption),
-        h("thead", null, h("tr", null, columns.map((c) => h("th", { scope: "col", class: c.class }, c.title)))), this.body), this.empty);
+      h("table", null, h("thead", null, h("tr", null, columns.map((c) => h("th", { scope: "col", class: c.class }, c.title)))), this.body), this.empty);
   }
 
   update(list) {

@@ -33,7 +33,7 @@ function open(name) {
 }
 
 // go opens a page; arg is what it is to show.
-export function go(name, arg) {
+function go(name, arg) {
   if (location.hash !== "#" + name) history.pushState(null, "", "#" + name);
   open(name);
   if (current.with && arg) current.with(arg);

@@ -8,7 +8,7 @@ import { PartitionMap } from "./map.js";
 import { health, isWrite, rates, store, worst } from "./store.js";
 
 // verdict says in a few words how the cluster is: [level, texts].
-export function verdict(snapshot) {
+function verdict(snapshot) {
   const lost = snapshot.nodes.filter((n) => !n.alive).length;
   const n = health(snapshot.tables, snapshot.nodes);
   const texts = [];

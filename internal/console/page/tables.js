@@ -8,7 +8,7 @@ import { bytes, count, date, number, rate } from "./format.js";
 import { health, rates, store } from "./store.js";
 
 // word quotes an argument for a shell.
-export const word = (text) => (/^[\w.:@%+,=/-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
+const word = (text) => (/^[\w.:@%+,=/-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
 
 export const tables = {
   name: "tables", title: "Tables", key: "t",
