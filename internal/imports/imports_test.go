@@ -86,6 +86,7 @@ var allowed = map[string][]string{
 	"internal/server/access":             {"internal/wire"},
 	"internal/sasltest":                  {".", "onebox"},
 	"internal/console":                   {".", "admin", "internal/schema"},
+	"internal/console/rehearse":          {".", "admin", "internal/console", "onebox"},
 	"internal/cli": {
 		".",
 		"admin",
