@@ -29,7 +29,8 @@ func TestBenchProgress(t *testing.T) {
 		{true, "xterm", true, 0, false},
 	} {
 		var out bytes.Buffer
-		p := benchProgress{streams: ui.Streams{Err: &out, ErrTerminal: tc.terminal, Env: func(string) string { return tc.term }}, quiet: tc.quiet, of: time.Minute}
+		env := func(name string) string { return map[string]string{"TERM": tc.term}[name] }
+		p := benchProgress{streams: ui.Streams{Err: &out, ErrTerminal: tc.terminal, Env: env}, quiet: tc.quiet, of: time.Minute}
 		for n := range 30 {
 			p.show(second(n + 1))
 		}

@@ -60,7 +60,7 @@ the page shows is sent as it is.`,
 	f.StringVar(&o.tokenFile, "token-file", "", "`file` with the token that browsers have to show: 16 or more letters, digits, _ and -. The page\nis then at http://ip:port/#token=TOKEN (default a random one, which is printed)")
 	f.StringSliceVar(&o.hosts, "host", nil, "`name` by which browsers may ask for the page, beside the address; can be repeated")
 	f.BoolVar(&o.allowWrites, "allow-writes", false, "let the page change rows and tables")
-	return cmd
+	return changesWith(cmd, "allow-writes")
 }
 
 func (a *app) serveConsole(ctx context.Context, o consoleFlags) error {

@@ -65,7 +65,7 @@ func errWidth() int {
 // Animated reports whether a line on Err may change: whether it is a terminal that can move
 // its cursor, and nobody wants plain lines.
 func (s Streams) Animated() bool {
-	return s.ErrTerminal && s.Getenv("TERM") != "dumb" && s.Getenv("CI") == "" && s.Getenv("PEGASUS_ACCESSIBLE") == ""
+	return s.ErrTerminal && s.Moves() && s.Getenv("CI") == "" && s.Getenv("PEGASUS_ACCESSIBLE") == ""
 }
 
 // Confirm asks whether to do what cannot be undone, unless yes says so already, or
