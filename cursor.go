@@ -91,7 +91,7 @@ type batch struct {
 
 	completed     bool      // nothing is left: said by a feed
 	failed        time.Time // when it has failed: likewise
-	before, after []part // what was left, if the cursor tracks that
+	before, after []part    // what was left, if the cursor tracks that
 }
 
 // release gives the memory of the batch back, as nobody needs the rows any more. What

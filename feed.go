@@ -18,7 +18,7 @@ type feed struct {
 	closing chan struct{}
 	down    chan struct{} // closed when the client is closed
 	over    sync.Once     // closes down
-	until   time.Time // by which all has to end, if there is such a time
+	until   time.Time     // by which all has to end, if there is such a time
 	running atomic.Int32
 }
 

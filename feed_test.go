@@ -2,6 +2,7 @@ package pegasus
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -295,7 +296,7 @@ func TestParallelHuge(t *testing.T) {
 				t.Error(r)
 			}
 		}()
-		for _, err := range scanTable(t, tb, ScanOptions{Parallel: 1 << 62}).Rows(t.Context()) {
+		for _, err := range scanTable(t, tb, ScanOptions{Parallel: math.MaxInt}).Rows(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
