@@ -134,7 +134,7 @@ func TestShell(t *testing.T) {
 		t.Fatalf("no request: %s", shell.text())
 	}
 	shell.typed("\x03")
-	shell.shows("context canceled")
+	shell.shows("pegasus: interrupted")
 	shell.ends(prompt)
 	srv.Intercept(nil)
 	shell.typed("get u1 name # again\r")
