@@ -24,7 +24,7 @@ type Coding struct {
 // All are the codings that there are, the default first.
 var All = []Coding{
 	{"esc", `text, with \\ \n \t \r and \xNN for what it cannot show`, esc.Parse, func(b []byte) (string, error) { return esc.Format(b), nil }},
-	{"utf8", "text as it is; other bytes are an error", func(s string) ([]byte, error) { return []byte(s), validUTF8([]byte(s)) }, func(b []byte) (string, error) { return esc.Format(b), validUTF8(b) }},
+	{"utf8", "text as it is; other bytes, and what a screen cannot show, are an error", func(s string) ([]byte, error) { return []byte(s), validUTF8([]byte(s)) }, formatUTF8},
 	{"hex", "two hexadecimal digits a byte", hex.DecodeString, func(b []byte) (string, error) { return hex.EncodeToString(b), nil }},
 	{"base64", "standard base64, padded", base64.StdEncoding.DecodeString, func(b []byte) (string, error) { return base64.StdEncoding.EncodeToString(b), nil }},
 	{"int32", "a decimal number, stored in 4 bytes, big-endian, as Java clients do", parseInt32, formatInt32},
@@ -84,6 +84,17 @@ func validUTF8(b []byte) error {
 		return fmt.Errorf("%s is not UTF-8", esc.Format(b))
 	}
 	return nil
+}
+
+// formatUTF8 changes nothing, so that the text can be typed again.
+func formatUTF8(b []byte) (string, error) {
+	if err := validUTF8(b); err != nil {
+		return "", err
+	}
+	if shown := esc.Format(b); strings.ReplaceAll(shown, `\\`, `\`) != string(b) {
+		return "", fmt.Errorf("%s has characters that a screen cannot show as they are: use esc", shown)
+	}
+	return string(b), nil
 }
 
 // Integers are big-endian, as Java clients write them.
