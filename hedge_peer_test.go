@@ -2,7 +2,6 @@ package pegasus
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,27 +10,44 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
+// twoCopies makes the first node the primary of the table and the second one its secondary.
+// What it returns changes that.
+func twoCopies(c *peer.Cluster) (set func(ballot int64, primary, secondary string)) {
+	set = func(ballot int64, primary, secondary string) {
+		c.On(wire.TaskQueryConfig, func(r *peer.Request) {
+			resp := wire.QueryConfigResponse{AppID: 2, PartitionCount: 1, IsStateful: true, Partitions: []wire.PartitionConfiguration{{
+				PID: wire.GPID{AppID: 2}, Ballot: ballot, Primary: peer.Address(primary), Secondaries: []wire.Address{peer.Address(secondary)},
+			}}}
+			r.Reply(wire.Of(&resp))
+		})
+	}
+	set(3, c.Nodes[0].Addr(), c.Nodes[1].Addr())
+	return set
+}
+
+// openOf opens the table by a client with that configuration.
+func openOf(t *testing.T, cfg Config) *Table {
+	t.Helper()
+	cfg.MetaServers = []string{peer.MetaAddr}
+	cl := NewClient(cfg)
+	t.Cleanup(func() { cl.Close() })
+	tb, err := cl.OpenTable(t.Context(), "temp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tb.(*Table)
+}
+
 // A hedged read has the time of one operation.
 func TestHedgedDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 2, 1)
 		c.On(wire.TaskGet, peer.Silence)
-		c.On(wire.TaskQueryConfig, func(r *peer.Request) {
-			resp := wire.QueryConfigResponse{AppID: 2, PartitionCount: 1, IsStateful: true, Partitions: []wire.PartitionConfiguration{{
-				PID: wire.GPID{AppID: 2}, Ballot: 3, Primary: peer.Address(c.Nodes[0].Addr()), Secondaries: []wire.Address{peer.Address(c.Nodes[1].Addr())},
-			}}}
-			r.Reply(wire.Of(&resp))
-		})
-		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 200 * time.Millisecond})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table).With(TableOptions{Hedge: &Hedge{Delay: 180 * time.Millisecond}})
+		twoCopies(c)
+		tb := openOf(t, Config{Dial: c.Net.Dial, OperationTimeout: 200 * time.Millisecond}).With(TableOptions{Hedge: &Hedge{Delay: 180 * time.Millisecond}})
 		for range 3 {
 			began := time.Now()
-			_, err = tb.Get(t.Context(), []byte("h"), []byte("s"))
+			_, err := tb.Get(t.Context(), []byte("h"), []byte("s"))
 			took := time.Since(began)
 			if took > 220*time.Millisecond {
 				t.Errorf("%v after %v", err, took)
@@ -44,27 +60,11 @@ func TestHedgedDeadline(t *testing.T) {
 func TestHedgeWithoutPrimary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 2, 1)
-		var mu sync.Mutex
-		primary := c.Nodes[0].Addr()
-		ballot := int64(3)
-		c.On(wire.TaskQueryConfig, func(r *peer.Request) {
-			mu.Lock()
-			defer mu.Unlock()
-			resp := wire.QueryConfigResponse{AppID: 2, PartitionCount: 1, IsStateful: true, Partitions: []wire.PartitionConfiguration{{
-				PID: wire.GPID{AppID: 2}, Ballot: ballot, Primary: peer.Address(primary), Secondaries: []wire.Address{peer.Address(c.Nodes[1].Addr())},
-			}}}
-			r.Reply(wire.Of(&resp))
-		})
-		cl := NewClient(Config{
-			MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: time.Second,
+		copies := twoCopies(c)
+		tb := openOf(t, Config{
+			Dial: c.Net.Dial, OperationTimeout: time.Second,
 			Observers: []Observer{{AttemptStarted: func(context.Context, AttemptStarted) {}}},
-		})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table).With(TableOptions{Hedge: &Hedge{Delay: 20 * time.Millisecond}})
+		}).With(TableOptions{Hedge: &Hedge{Delay: 20 * time.Millisecond}})
 		// connect to the secondary
 		c.On(wire.TaskGet, func(r *peer.Request) {
 			if r.Server == c.Nodes[0].Addr() {
@@ -78,9 +78,7 @@ func TestHedgeWithoutPrimary(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		mu.Lock()
-		primary, ballot = "", 4
-		mu.Unlock()
+		copies(4, "", c.Nodes[1].Addr())
 		c.Nodes[0].Stop()
 		for range 5 { // which the budget is for
 			if v, err := tb.Get(t.Context(), []byte("h"), []byte("s")); string(v) != "v" || err != nil {
@@ -95,20 +93,9 @@ func TestHedgeWithoutPrimary(t *testing.T) {
 func TestHedgeIsRecalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 2, 1)
-		c.On(wire.TaskQueryConfig, func(r *peer.Request) {
-			resp := wire.QueryConfigResponse{AppID: 2, PartitionCount: 1, IsStateful: true, Partitions: []wire.PartitionConfiguration{{
-				PID: wire.GPID{AppID: 2}, Ballot: 3, Primary: peer.Address(c.Nodes[0].Addr()), Secondaries: []wire.Address{peer.Address(c.Nodes[1].Addr())},
-			}}}
-			r.Reply(wire.Of(&resp))
-		})
+		twoCopies(c)
 		c.On(wire.TaskGet, peer.Result(wire.ReadResponse{Value: []byte("v")}))
-		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 5 * time.Second})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table).With(TableOptions{Hedge: &Hedge{Delay: 50 * time.Millisecond}})
+		tb := openOf(t, Config{Dial: c.Net.Dial, OperationTimeout: 5 * time.Second}).With(TableOptions{Hedge: &Hedge{Delay: 50 * time.Millisecond}})
 		c.On(wire.TaskGet, func(r *peer.Request) {
 			d := 400 * time.Millisecond
 			if r.Server == c.Nodes[0].Addr() {
@@ -121,7 +108,7 @@ func TestHedgeIsRecalled(t *testing.T) {
 		cancel()
 		time.Sleep(time.Minute)
 		began := time.Now()
-		_, err = tb.Get(t.Context(), []byte("h"), []byte("s"))
+		_, err := tb.Get(t.Context(), []byte("h"), []byte("s"))
 		if took := time.Since(began); took > 500*time.Millisecond || err != nil {
 			t.Errorf("%v after %v", err, took)
 		}
@@ -133,26 +120,10 @@ func TestSecondariesChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 3, 1)
 		c.On(wire.TaskGet, peer.Result(wire.ReadResponse{Value: []byte("v")}))
-		var mu sync.Mutex
-		second := c.Nodes[1].Addr()
-		c.On(wire.TaskQueryConfig, func(r *peer.Request) {
-			mu.Lock()
-			defer mu.Unlock()
-			resp := wire.QueryConfigResponse{AppID: 2, PartitionCount: 1, IsStateful: true, Partitions: []wire.PartitionConfiguration{{
-				PID: wire.GPID{AppID: 2}, Ballot: 3, Primary: peer.Address(c.Nodes[0].Addr()), Secondaries: []wire.Address{peer.Address(second)},
-			}}}
-			r.Reply(wire.Of(&resp))
-		})
-		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table)
-		mu.Lock()
-		second = c.Nodes[2].Addr()
-		mu.Unlock()
+		copies := twoCopies(c)
+		tb := openOf(t, Config{Dial: c.Net.Dial})
+		second := c.Nodes[2].Addr()
+		copies(3, c.Nodes[0].Addr(), second)
 		if err := tb.route.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -167,12 +138,7 @@ func TestSecondariesChange(t *testing.T) {
 func TestHedgedBulk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 2, 1)
-		c.On(wire.TaskQueryConfig, func(r *peer.Request) {
-			resp := wire.QueryConfigResponse{AppID: 2, PartitionCount: 1, IsStateful: true, Partitions: []wire.PartitionConfiguration{{
-				PID: wire.GPID{AppID: 2}, Ballot: 3, Primary: peer.Address(c.Nodes[0].Addr()), Secondaries: []wire.Address{peer.Address(c.Nodes[1].Addr())},
-			}}}
-			r.Reply(wire.Of(&resp))
-		})
+		twoCopies(c)
 		c.On(wire.TaskMultiGet, func(r *peer.Request) {
 			if r.Server == c.Nodes[0].Addr() {
 				time.Sleep(200 * time.Millisecond)
@@ -180,20 +146,14 @@ func TestHedgedBulk(t *testing.T) {
 			r.Reply(wire.MultiGetResponse{})
 		})
 		hedged := 0
-		cl := NewClient(Config{
-			MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 3 * time.Second,
+		tb := openOf(t, Config{
+			Dial: c.Net.Dial, OperationTimeout: 3 * time.Second,
 			Observers: []Observer{{OperationEnded: func(_ context.Context, e OperationEnded) {
 				if e.Hedged {
 					hedged++
 				}
 			}}},
-		})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table).With(TableOptions{Hedge: &Hedge{Delay: 10 * time.Millisecond}})
+		}).With(TableOptions{Hedge: &Hedge{Delay: 10 * time.Millisecond}})
 		for range 8 {
 			if _, _, err := tb.MultiGetOpt(t.Context(), []byte("h"), nil, &MultiGetOptions{}); err != nil {
 				t.Fatal(err)

@@ -10,18 +10,18 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
+// putTable opens a table of servers that answer puts.
+func putTable(t *testing.T, c *peer.Cluster, timeout time.Duration) *Table {
+	t.Helper()
+	c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
+	return openOf(t, Config{Dial: c.Net.Dial, OperationTimeout: timeout})
+}
+
 // Items whose server is well do not wait for those whose server hangs.
 func TestBatchBesideHungServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 2, 2)
-		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
-		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 3 * time.Second})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table)
+		tb := putTable(t, c, 3*time.Second)
 		puts := []Put{{HashKey: key(2, 0), Value: []byte("v")}, {HashKey: key(2, 1), Value: []byte("v")}}
 		if out, err := tb.SetMany(t.Context(), puts[:1]); err != nil || out.Err() != nil {
 			t.Fatal(err, out)
@@ -39,14 +39,7 @@ func TestBatchBesideHungServer(t *testing.T) {
 func TestBatchBusyBesideHungServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 2, 2)
-		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
-		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 3 * time.Second})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table)
+		tb := putTable(t, c, 3*time.Second)
 		puts := []Put{{HashKey: key(2, 0), Value: []byte("v")}, {HashKey: key(2, 1), Value: []byte("v")}}
 		if out, err := tb.SetMany(t.Context(), puts); err != nil || out.Err() != nil {
 			t.Fatal(err, out)
@@ -64,15 +57,9 @@ func TestBatchBusyBesideHungServer(t *testing.T) {
 func TestNotAttempted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 1, 1)
-		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
-		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: 3 * time.Second})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
+		tb := putTable(t, c, 3*time.Second)
 		c.Nodes[0].Stop()
-		out, err := tbc.(*Table).SetMany(t.Context(), []Put{{HashKey: []byte("h"), Value: []byte("v")}})
+		out, err := tb.SetMany(t.Context(), []Put{{HashKey: []byte("h"), Value: []byte("v")}})
 		if err != nil || !errors.Is(out[0], ErrNotAttempted) || len(c.Requests(wire.TaskPut)) != 0 {
 			t.Error(err, out[0], len(c.Requests(wire.TaskPut)))
 		}
@@ -83,14 +70,7 @@ func TestNotAttempted(t *testing.T) {
 func TestBatchBesideHungPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := peer.Start(t, 1, 2)
-		c.On(wire.TaskPut, peer.Result(wire.UpdateResponse{Decree: 1}))
-		cl := NewClient(Config{MetaServers: []string{peer.MetaAddr}, Dial: c.Net.Dial, OperationTimeout: time.Second})
-		defer cl.Close()
-		tbc, err := cl.OpenTable(t.Context(), "temp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		tb := tbc.(*Table)
+		tb := putTable(t, c, time.Second)
 		puts := []Put{{HashKey: key(2, 0), Value: []byte("v")}}
 		for range 200 {
 			puts = append(puts, Put{HashKey: key(2, 1), Value: []byte("v")})
