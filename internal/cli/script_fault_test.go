@@ -102,7 +102,11 @@ func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action
 		defer closeIt()
 		err = t.Set(context.Background(), []byte(action[2]), []byte(action[3]), []byte(action[4]))
 	case "break":
-		fail(ts, false, []string{r.Task})
+		tasks := []string{r.Task}
+		if strings.HasSuffix(r.Task, "_SCAN") {
+			tasks = append(tasks, "GET_SCANNER") // by which it would go on
+		}
+		fail(ts, false, tasks)
 	case "interrupt":
 		ts.Value(interrupts).(*interruption).now()
 	default:
@@ -113,10 +117,10 @@ func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action
 	}
 }
 
-// fail TASK refuses all requests of a kind.
+// fail TASK... refuses all requests of some kinds.
 func fail(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value("onebox").(*onebox.Server).Intercept(func(r onebox.Request) onebox.Action {
-		if strings.HasSuffix("_"+r.Task, "_"+args[0]) {
+		if slices.ContainsFunc(args, func(task string) bool { return strings.HasSuffix("_"+r.Task, "_"+task) }) {
 			return onebox.Action{Error: "ERR_INVALID_DATA"}
 		}
 		return onebox.Action{}

@@ -279,10 +279,10 @@ func TestCodingThatLoses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Write(&pegasus.Row{HashKey: b("h"), Value: b("plain é")}); err != nil {
+		if err := w.Write(&pegasus.Row{HashKey: b("h"), Value: b(`plain é \`)}); err != nil {
 			t.Error(err)
 		}
-		for _, v := range []string{"\xff", "a\nb", `a\b`} {
+		for _, v := range []string{"\xff", "a\nb"} {
 			if err := w.Write(&pegasus.Row{HashKey: b("h"), Value: b(v)}); err == nil || !strings.Contains(err.Error(), "row 2: value: ") {
 				t.Errorf("%s: %q: %v", f, v, err)
 			}
