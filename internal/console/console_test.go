@@ -23,7 +23,9 @@ import (
 
 // A server of net/http gives connections that it has refused half a second more, in which it
 // sleeps.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait")) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 const testToken = "0123456789abcdef"
 
