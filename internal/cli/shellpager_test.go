@@ -29,8 +29,10 @@ func TestPager(t *testing.T) {
 	for _, tc := range []struct{ text, answers, want string }{
 		{"1\n2\n3\n", "", "1\n2\n3\n"},
 		{"1\n2\n3\n4", " ", "1\n2\n3\n4"},
-		{"1\n2\n3\n4\n5\n6\n7\n", " \r", "\n1\n2\n3\n4\n5\n6\n7\n"},                                       // behind a line without an end
-		{"123456789012345\n12345678901234567890\n3\n", " ", "123456789012345\n12345678901234567890\n3\n"}, // lines of two rows
+		// Behind a line without an end.
+		{"1\n2\n3\n4\n5\n6\n7\n", " \r", "\n1\n2\n3\n4\n5\n6\n7\n"},
+		// Lines of two rows.
+		{"123456789012345\n12345678901234567890\n3\n", " ", "123456789012345\n12345678901234567890\n3\n"},
 		{"1\n2\n3\n4\n5\n", "q", "1\n2\n3\n"},
 		{"1\n2\n3\n4\n5\n", "\x03", "1\n2\n3\n"},
 		{"after that\n", "", "after that\n"},
