@@ -160,7 +160,8 @@ func TestBatchGetAfterUpgrade(t *testing.T) {
 // others, in as many steps as that takes.
 func TestBatchGetOfOneThatIsSilent(t *testing.T) {
 	const partitions = 4
-	scripted(t, 2, partitions, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+	// Each has a server of its own: what is learned of one says nothing of the silent one.
+	scripted(t, partitions, partitions, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
 		c.On(wire.TaskBatchGet, func(r *peer.Request) {
 			if r.PartitionIndex != 0 {
 				r.Fail(wire.ErrHandlerNotFound)
