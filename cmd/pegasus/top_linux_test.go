@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/pegasus-go/pegasus/internal/cli/fullscreen/screentest"
+	"golang.org/x/sys/unix"
 )
 
 // top gives the terminal back when it is stopped, takes it when it goes on, and leaves it as
@@ -52,18 +50,14 @@ func TestTopIsStopped(t *testing.T) {
 	tty.Await(t, hidden)
 }
 
-// awaitStopped waits until the system says that a process is stopped, which it tells nobody
-// but its parent.
+// awaitStopped waits until the system says that a process, a child of this one, is stopped.
 func awaitStopped(t *testing.T, pid int) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, rest, _ := strings.Cut(string(b), ") "); strings.HasPrefix(rest, "T") {
-			return
-		}
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		err = unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED, nil)
 	}
-	t.Fatal("the process is not stopped")
+	if err != nil {
+		t.Fatal(err)
+	}
 }

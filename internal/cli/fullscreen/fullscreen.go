@@ -50,11 +50,14 @@ func Open(in io.Reader, out io.Writer) (*Screen, error) {
 		return nil, ErrNoTerminal
 	}
 	s := &Screen{in: inFile, out: outFile, stop: make(chan struct{}), keys: make(chan string, 16), redraw: make(chan struct{}, 1)}
+	watch := s.signals() // as soon as the terminal is ours a signal must not find it so
 	if err := s.take(); err != nil {
+		close(s.stop)
+		watch()
 		return nil, err
 	}
 	s.wg.Go(s.readKeys)
-	s.wg.Go(s.watchSignals)
+	s.wg.Go(watch)
 	return s, nil
 }
 

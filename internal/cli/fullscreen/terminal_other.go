@@ -5,5 +5,5 @@ package fullscreen
 // supported is false where keys cannot be waited for.
 const supported = false
 
-func (s *Screen) readKeys()     {}
-func (s *Screen) watchSignals() {}
+func (s *Screen) readKeys()       {}
+func (s *Screen) signals() func() { return func() {} }

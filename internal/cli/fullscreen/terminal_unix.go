@@ -46,22 +46,24 @@ func (s *Screen) readKeys() {
 	}
 }
 
-// watchSignals gives the terminal back before the program is stopped, and takes it when it
-// goes on.
-func (s *Screen) watchSignals() {
+// signals asks for signals, and returns what gives the terminal back before the program is
+// stopped, and takes it when it goes on, until the screen is closed.
+func (s *Screen) signals() (watch func()) {
 	stops, resized := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTSTP)
 	signal.Notify(resized, syscall.SIGWINCH)
-	defer signal.Stop(stops)
-	defer signal.Stop(resized)
-	for {
-		select {
-		case <-s.stop:
-			return
-		case <-stops:
-			s.suspend()
-		case <-resized:
-			s.again()
+	return func() {
+		defer signal.Stop(stops)
+		defer signal.Stop(resized)
+		for {
+			select {
+			case <-s.stop:
+				return
+			case <-stops:
+				s.suspend()
+			case <-resized:
+				s.again()
+			}
 		}
 	}
 }
