@@ -182,10 +182,15 @@ func TestDecodeFailureIsCounted(t *testing.T) {
 	if _, err := tb.Get(ctx, b("h"), b("s")); err == nil {
 		t.Fatal("no error")
 	}
+	res, err := tb.MultiGetMany(ctx, []pegasus.HashKeyRows{{HashKey: b("h")}})
+	var pe *pegasus.PError
+	if err != nil || !errors.As(res[0].Err, &pe) || pe.Op != "MultiGetMany" || res[0].Rows != nil || res[0].Complete {
+		t.Fatalf("%+v, %v", res, err)
+	}
 	for _, ts := range c.Client.Stats().Tables {
 		for _, o := range ts.Operations {
-			if o.Operation == "Get" && (o.Latency.Count != 0 || len(o.Failed) == 0) {
-				t.Errorf("Get has failed: %d succeeded, failed %v", o.Latency.Count, o.Failed)
+			if (o.Operation == "Get" || o.Operation == "MultiGetMany") && (o.Latency.Count != 0 || len(o.Failed) == 0) {
+				t.Errorf("%s has failed: %d succeeded, failed %v", o.Operation, o.Latency.Count, o.Failed)
 			}
 		}
 	}

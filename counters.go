@@ -54,6 +54,7 @@ func (l *nameList) all() []string {
 type counters struct {
 	operations [mostOperations]atomic.Pointer[operationCounters]
 	retries    [len(retryReasons)]atomic.Int64
+	hedges     atomic.Int64
 }
 
 // operationCounters are those of the operations of one name.

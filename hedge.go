@@ -212,6 +212,7 @@ func (t *Table) askSecondary(ctx context.Context, x *exchange, encode rpc.Encode
 	if snap == nil || conn == nil {
 		return errNoSecondary
 	}
+	t.counters.hedges.Add(1)
 	deadline, own := t.client.limit(ctx, time.Now())
 	x.begin(0)
 	return t.attempt(ctx, x, conn, snap.Locate(x.hash), time.Until(deadline), own, encode)

@@ -86,6 +86,9 @@ func TestHedge(t *testing.T) {
 	if hedges.Load() == 0 || ended.Load() != gets || hedgedEnds.Load() == 0 || hedgedEnds.Load() > gets {
 		t.Errorf("%d hedges, %d of %d operations ended, %d hedged", hedges.Load(), ended.Load(), gets, hedgedEnds.Load())
 	}
+	if n := c.Client.Stats().Tables[0].Hedges; n != hedges.Load() {
+		t.Errorf("%d hedges by Stats, %d attempts", n, hedges.Load())
+	}
 	try(func(ctx context.Context) error { // also here a secondary may not be connected to yet
 		got, found, err := tb.AppendGet(ctx, b("a "), b("h"), b("s"))
 		if err == nil && (string(got) != "a v" || !found) {

@@ -28,6 +28,7 @@ type many struct {
 	size   func(i int) int // bytes of keys and values
 	encode func(i int, dst []byte) []byte
 	decode func(i int, r *wire.Reader) wire.Status // nil if op.take does it
+	check  func(i int) error                       // why what decode has found is no value, if there is that
 	bulk   bool
 
 	deadline, own time.Time
@@ -88,6 +89,13 @@ func (b *many) run(ctx context.Context) []error {
 		b.sendAll(limited, shares[0])
 	}
 	b.wg.Wait()
+	for i, err := range b.errs {
+		if err == nil && b.check != nil {
+			if err = b.check(i); err != nil {
+				b.errs[i] = t.failure(&exchange{op: b.op}, err)
+			}
+		}
+	}
 	return b.errs
 }
 

@@ -91,11 +91,9 @@ func (t *Table) MultiGetMany(ctx context.Context, items []HashKeyRows) (RowsResu
 			}
 			return resp.Error
 		},
+		check: func(i int) error { return results[i].Err },
 	}
 	for i, err := range b.run(ctx) {
-		if err == nil && results[i].Err != nil { // what is stored cannot be decoded
-			err = &PError{Op: opMultiGetMany.name, Table: t.name, Err: results[i].Err}
-		}
 		if results[i].Err = err; err != nil {
 			results[i].Rows, results[i].Complete = nil, false
 		}

@@ -32,6 +32,7 @@ type TableStats struct {
 
 	Operations []OperationStats      `json:"operations,omitempty"`
 	Retries    map[RetryReason]int64 `json:"retries,omitempty"` // requests that were sent again
+	Hedges     int64                 `json:"hedges,omitempty"`  // reads that were sent to a secondary, too
 }
 
 // PartitionStats is the place of a partition.
@@ -107,7 +108,7 @@ func (c *Cluster) Stats() Stats {
 	c.mu.Unlock()
 	s := Stats{Operations: c.counters.operationStats()}
 	for _, name := range slices.Sorted(maps.Keys(tables)) {
-		t := TableStats{Table: name, Operations: tables[name].operationStats(), Retries: tables[name].retryStats()}
+		t := TableStats{Table: name, Operations: tables[name].operationStats(), Retries: tables[name].retryStats(), Hedges: tables[name].hedges.Load()}
 		if r := routes[name]; r != nil {
 			known := r.Stats()
 			t.ID, t.Refreshes, t.FailedRefreshes = known.AppID, known.Refreshes, known.Failures

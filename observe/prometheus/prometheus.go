@@ -71,6 +71,7 @@ const (
 	operations family = iota
 	duration
 	retries
+	hedges
 	refreshes
 	failedRefreshes
 	partitions
@@ -95,6 +96,7 @@ var families = [familyCount]struct {
 	operations:      {"pegasus_client_operations_total", "Operations that have ended.", []string{"table", "operation", "outcome"}},
 	duration:        {"pegasus_client_operation_duration_seconds", "How long the operations took that succeeded.", []string{"table", "operation"}},
 	retries:         {"pegasus_client_retries_total", "Requests that were sent again, by reason.", []string{"table", "reason"}},
+	hedges:          {"pegasus_client_hedges_total", "Reads that were sent to a secondary, too.", []string{"table"}},
 	refreshes:       {"pegasus_client_route_refreshes_total", "Questions to the meta servers that were answered.", []string{"table"}},
 	failedRefreshes: {"pegasus_client_route_refreshes_failed_total", "Questions to the meta servers that were not answered.", []string{"table"}},
 	partitions:      {"pegasus_client_partitions", "Partitions of the table.", []string{"table"}},
@@ -166,6 +168,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for _, reason := range pegasus.RetryReasons() {
 			count(retries, t.Retries[reason], t.Table, string(reason))
 		}
+		count(hedges, t.Hedges, t.Table)
 		without := 0
 		for _, p := range t.Partitions {
 			if p.Primary == "" {
