@@ -26,7 +26,8 @@
 // are made one at a time, of all levels of the store whatever target_level and
 // bottommost_level_compaction ask for, and carry out default_ttl and
 // user_specified_compaction, which nothing else does: a Pegasus server does so
-// whenever it compacts. Rules that do not make sense are refused.
+// whenever it compacts. Rules that do not make sense are refused, and so are
+// other values of an environment, as by the meta servers after 2.5.
 //
 // # Backups
 //

@@ -43,7 +43,7 @@ func TestManualCompaction(t *testing.T) {
 			t.Errorf("%s: %+v", name, resp)
 		}
 	}
-	mustSetEnv(m, "manual_compact.disabled", "true")
+	mustSetEnv(m, "manual_compact.disabled", "True")
 	if resp := compact(wire.StartManualCompactRequest{AppName: testTable}); resp.Err != wire.ErrOperationDisabled {
 		t.Errorf("disabled: %+v", resp)
 	}

@@ -46,7 +46,17 @@ func TestEnvRules(t *testing.T) {
 		{"replica.deny_client_request", []string{"timeout*all", "reconfig*read"}, []string{"", "timeout", "*all", "timeout*none", "deny*all", "timeout*all*read"}},
 		{"rocksdb.write_buffer_size", []string{"16777216", "536870912"}, []string{"16777215", "536870913", "x"}},
 		{"rocksdb.num_levels", []string{"1", "10"}, []string{"0", "11", "5i"}},
-		{"default_ttl", []string{"0", "10", "x", "-5", ""}, nil},
+		{"default_ttl", []string{"0", "10", "0x10", "2147483647"}, []string{"soon", "-5", "", "1h", "2147483648"}},
+		{"rocksdb.usage_scenario", []string{"normal", "prefer_write", "bulk_load"}, []string{"fast", "NORMAL", ""}},
+		{"rocksdb.checkpoint.reserve_min_count", []string{"1", "2147483647"}, []string{"0", "x", "2147483648"}},
+		{"rocksdb.checkpoint.reserve_time_seconds", []string{"0", "3600"}, []string{"-1", "x", "2147483648"}},
+		{"manual_compact.disabled", []string{"true", "False"}, []string{"1", "no", ""}},
+		{"manual_compact.max_concurrent_running_count", []string{"0", "8"}, []string{"-1", "many"}},
+		{"manual_compact.once.trigger_time", []string{"0", "1700000000"}, []string{"-1", "now", ""}},
+		{"manual_compact.once.target_level", []string{"-1", "1", "6"}, []string{"0", "-2", "x"}},
+		{"manual_compact.periodic.target_level", []string{"-1", "1"}, []string{"0", "x"}},
+		{"manual_compact.once.bottommost_level_compaction", []string{"force", "skip"}, []string{"true", ""}},
+		{"manual_compact.periodic.bottommost_level_compaction", []string{"force", "skip"}, []string{"true", ""}},
 		{"business.info", []string{"any thing", ""}, nil},
 		{"no.such.env", nil, []string{"1"}},
 	} {
@@ -59,6 +69,14 @@ func TestEnvRules(t *testing.T) {
 			if resp := setEnv(m, tc.name, value); resp.Err != wire.ErrInvalidParameters || resp.Hint == "" {
 				t.Errorf("%s = %q: %+v", tc.name, value, resp)
 			}
+		}
+	}
+	for value, hint := range map[string]string{
+		"soon": "invalid value 'soon', should be an 32 bits integer",
+		"-1":   "invalid value '-1', should be '>= 0'",
+	} {
+		if resp := setEnv(m, "default_ttl", value); resp.Hint != hint {
+			t.Errorf("hint %q, want %q", resp.Hint, hint)
 		}
 	}
 	if resp := setEnv(m, "x", "1"); resp.Hint != `app_env "x" is not supported` {
@@ -92,8 +110,10 @@ func TestDefaultTTL(t *testing.T) {
 	if resp, _ := ttl("after"); resp.Error != wire.StatusNotFound {
 		t.Errorf("ttl after the end: %+v", resp)
 	}
-	for _, nonsense := range []string{"x", "-1", "4294967296"} { // ignored: 100 stays
-		mustSetEnv(m, "default_ttl", nonsense)
+	for _, nonsense := range []string{"x", "-1", "4294967296"} { // refused: 100 stays
+		if resp := setEnv(m, "default_ttl", nonsense); resp.Err != wire.ErrInvalidParameters {
+			t.Errorf("%s: %+v", nonsense, resp)
+		}
 		c.mustPut("k", "v")
 		want("k", 100)
 	}

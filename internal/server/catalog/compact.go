@@ -101,7 +101,7 @@ func (c *Catalog) compactionOf(t *Table) (storage.Compaction, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v := t.View()
-	if !v.available() || v.Info.Envs[EnvCompactDisabled] == "true" {
+	if !v.available() || CompactDisabled(v.Info.Envs) {
 		return storage.Compaction{}, errNotNow
 	}
 	t.compaction.again = false

@@ -59,9 +59,9 @@ func TestCompactWhen(t *testing.T) {
 		"never":       {nil, nil},
 		"once":        {map[string]string{"manual_compact.once.trigger_time": "1000"}, []time.Duration{0}},
 		"once, later": {map[string]string{"manual_compact.once.trigger_time": fmt.Sprint(midnight + 7201)}, []time.Duration{0, 2 * time.Hour}},
-		"once, wrong": {map[string]string{"manual_compact.once.trigger_time": "x"}, nil},
+		"once, unset": {map[string]string{"manual_compact.once.trigger_time": "0"}, nil},
 		"disabled": {map[string]string{
-			"manual_compact.once.trigger_time": "1000", "manual_compact.periodic.trigger_time": "3:00", "manual_compact.disabled": "true",
+			"manual_compact.once.trigger_time": "1000", "manual_compact.periodic.trigger_time": "3:00", "manual_compact.disabled": "True",
 		}, nil},
 		"none at a time": {map[string]string{"manual_compact.once.trigger_time": "1000", "manual_compact.max_concurrent_running_count": "0"}, nil},
 		"one at a time":  {map[string]string{"manual_compact.once.trigger_time": "1000", "manual_compact.max_concurrent_running_count": "1"}, []time.Duration{0}},
@@ -177,7 +177,7 @@ func TestStartCompact(t *testing.T) {
 			if err := c.StartCompact("t", nothing); err != nil {
 				t.Error(err)
 			}
-			setEnvs(t, c, "t", map[string]string{EnvCompactDisabled: "true"})
+			setEnvs(t, c, "t", map[string]string{envCompactDisabled: "true"})
 			mark(t, table, "k")
 			return storage.Compaction{}, nil
 		})

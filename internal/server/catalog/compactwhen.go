@@ -10,6 +10,12 @@ import (
 // The environment of a table says when it is compacted: once, at a moment that
 // has not been followed by a compaction, and every day at some times.
 
+// CompactDisabled reports whether the environment of a table forbids manual
+// compactions.
+func CompactDisabled(envs map[string]string) bool {
+	return strings.EqualFold(envs[envCompactDisabled], "true")
+}
+
 // compactDue begins the manual compactions that tables ask for, and sees to it
 // that later ones are begun in time.
 func (c *Catalog) compactDue() {
@@ -44,7 +50,7 @@ func (c *Catalog) scheduleCompacts() {
 func (t *Table) compactWhen(now time.Time) (due bool, next time.Time) {
 	v := t.View()
 	envs := v.Info.Envs
-	if envs[EnvCompactDisabled] == "true" {
+	if CompactDisabled(envs) {
 		return false, next
 	}
 	if n, ok := schema.ParseInt([]byte(envs[envCompactRunning])); ok && n <= 0 {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
@@ -23,7 +24,7 @@ const (
 	envValidateHash          = "replica.split.validate_partition_hash"
 	envWriteBufferSize       = "rocksdb.write_buffer_size"
 	envNumLevels             = "rocksdb.num_levels"
-	EnvCompactDisabled       = "manual_compact.disabled"
+	envCompactDisabled       = "manual_compact.disabled"
 	EnvCompactOnce           = "manual_compact.once." // prefix
 	envCompactPeriodic       = "manual_compact.periodic.trigger_time"
 	envCompactRunning        = "manual_compact.max_concurrent_running_count"
@@ -31,7 +32,8 @@ const (
 )
 
 // envRules are the names that update_app_env takes. A rule returns why a value
-// is not acceptable, or "".
+// is not acceptable, or "". The meta servers of 2.5 look at fewer values, and
+// their replicas ignore those that make no sense; later ones refuse them.
 var envRules = map[string]func(value string) string{
 	envWriteThrottling:       throttlingRule,
 	envWriteThrottlingBySize: throttlingRule,
@@ -48,20 +50,20 @@ var envRules = map[string]func(value string) string{
 	"replica.rocksdb_block_cache_enabled": boolRule,
 	"rocksdb.allow_ingest_behind":         boolRule,
 
-	envDefaultTTL:                                         anyRule,
+	envDefaultTTL:                                         numberRule(32, ">= 0", 0),
 	"business.info":                                       anyRule,
-	"rocksdb.usage_scenario":                              anyRule,
-	"rocksdb.checkpoint.reserve_min_count":                anyRule,
-	"rocksdb.checkpoint.reserve_time_seconds":             anyRule,
+	"rocksdb.usage_scenario":                              oneOfRule("normal", "prefer_write", "bulk_load"),
+	"rocksdb.checkpoint.reserve_min_count":                numberRule(32, "> 0", 1),
+	"rocksdb.checkpoint.reserve_time_seconds":             numberRule(32, ">= 0", 0),
 	envCompactOperations:                                  operationsRule,
-	EnvCompactDisabled:                                    anyRule,
-	envCompactRunning:                                     anyRule,
-	EnvCompactOnce + "trigger_time":                       anyRule,
-	EnvCompactOnce + "target_level":                       anyRule,
-	EnvCompactOnce + "bottommost_level_compaction":        anyRule,
+	envCompactDisabled:                                    boolRule,
+	envCompactRunning:                                     numberRule(32, ">= 0", 0),
+	EnvCompactOnce + "trigger_time":                       numberRule(64, ">= 0", 0),
+	EnvCompactOnce + "target_level":                       levelRule,
+	EnvCompactOnce + "bottommost_level_compaction":        oneOfRule("force", "skip"),
 	envCompactPeriodic:                                    periodicRule,
-	"manual_compact.periodic.target_level":                anyRule,
-	"manual_compact.periodic.bottommost_level_compaction": anyRule,
+	"manual_compact.periodic.target_level":                levelRule,
+	"manual_compact.periodic.bottommost_level_compaction": oneOfRule("force", "skip"),
 	envAllowedUsers:                                       anyRule,
 	"replica_access_controller.ranger_policies":           anyRule,
 }
@@ -111,6 +113,36 @@ func integerRule(hint string, low, high int64) func(string) string {
 			return hint
 		}
 		return ""
+	}
+}
+
+// numberRule is the rule for an integer of so many bits that is not below low,
+// in the words of the meta servers after 2.5, which look at these names.
+func numberRule(bits int, limit string, low int64) func(string) string {
+	return func(value string) string {
+		switch n, ok := schema.ParseInt([]byte(value)); {
+		case !ok, n != n<<(64-bits)>>(64-bits):
+			return fmt.Sprintf("invalid value '%s', should be an %d bits integer", value, bits)
+		case n < low:
+			return fmt.Sprintf("invalid value '%s', should be '%s'", value, limit)
+		}
+		return ""
+	}
+}
+
+func levelRule(value string) string {
+	if n, ok := schema.ParseInt([]byte(value)); ok && (n == -1 || n >= 1) {
+		return ""
+	}
+	return fmt.Sprintf("invalid value '%s', should be '-1 or >= 1'", value)
+}
+
+func oneOfRule(values ...string) func(string) string {
+	return func(value string) string {
+		if slices.Contains(values, value) {
+			return ""
+		}
+		return fmt.Sprintf("invalid value '%s', should be one of %s", value, strings.Join(values, " | "))
 	}
 }
 

@@ -14,7 +14,7 @@ func (m *Role) startCompact(req *wire.StartManualCompactRequest, resp *wire.Hint
 	err := checkCompact(m.Catalog.Named(req.AppName), req)
 	if err == nil {
 		err = m.Catalog.StartCompact(req.AppName, func(envs map[string]string) error {
-			if envs[catalog.EnvCompactDisabled] == "true" {
+			if catalog.CompactDisabled(envs) {
 				return catalog.Refuse(wire.ErrOperationDisabled, "app %s disable manual compaction", req.AppName)
 			}
 			m.setCompact(envs, req)
