@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 
@@ -196,37 +195,28 @@ func TestSplitUnderLoad(t *testing.T) {
 	m := dial(t, s.Metas()[0])
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	const writers = 4
-	acknowledged := make([][]string, writers)
-	for w := range writers {
-		c := dial(t, s.Replicas()[0])
-		wg.Go(func() {
-			count := testPartitions
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				k := fmt.Sprint("w", w, "-", i)
-				switch _, code := c.putAt(homeOf(k, count), k, k, 0); code {
-				case wire.ErrOK:
-					acknowledged[w] = append(acknowledged[w], k)
-				case wire.ErrSplitting:
-				case wire.ErrParentMisused:
-					count *= 2
-				default:
-					t.Errorf("put: %v", code)
-					return
-				}
-			}
-		})
+	writers := make([]splitWriter, 4)
+	for i := range writers {
+		w := &writers[i]
+		*w = splitWriter{c: dial(t, s.Replicas()[0]), name: fmt.Sprint("w", i), wrote: make(chan struct{})}
+		wg.Go(func() { w.write(stop) })
 	}
+	// Splits of a small table are faster than a writer that waits for a CPU: so
+	// each of them finds every writer at work.
+	atWork := func() {
+		for i := range writers {
+			for range 10 {
+				<-writers[i].wrote
+			}
+		}
+	}
+	atWork()
 	for count := int32(8); count <= 32; count *= 2 {
 		if code := startSplit(m, testTable, count); code != wire.ErrOK {
 			t.Error(code)
 		}
 		awaitSplit(m)
+		atWork()
 	}
 	close(stop)
 	list := ask[wire.ListAppsRequest, wire.ListAppsResponse](m, wire.TaskListApps, wire.ListAppsRequest{Status: wire.AppAvailable})
@@ -235,14 +225,47 @@ func TestSplitUnderLoad(t *testing.T) {
 	}
 	wg.Wait()
 	c := dial(t, s.Replicas()[0])
-	all := slices.Concat(acknowledged...)
-	for _, k := range all {
-		if resp, code := c.getAt(homeOf(k, 32), k); code != wire.ErrOK || string(resp.Value) != k {
-			t.Fatalf("%s of %d: %v, status %d", k, len(all), code, resp.Error)
+	for i := range writers {
+		for _, k := range writers[i].acknowledged {
+			if resp, code := c.getAt(homeOf(k, 32), k); code != wire.ErrOK || string(resp.Value) != k {
+				t.Fatalf("%s of %d: %v, status %d", k, len(writers[i].acknowledged), code, resp.Error)
+			}
 		}
 	}
-	if len(all) == 0 {
-		t.Error("nothing was written")
+}
+
+// splitWriter writes to a table that is being split.
+type splitWriter struct {
+	c            *client
+	name         string
+	acknowledged []string
+	wrote        chan struct{} // takes one for a write, if somebody waits; closed at the end
+}
+
+func (w *splitWriter) write(stop <-chan struct{}) {
+	defer close(w.wrote)
+	count := testPartitions
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		k := fmt.Sprint(w.name, "-", i)
+		switch _, code := w.c.putAt(homeOf(k, count), k, k, 0); code {
+		case wire.ErrOK:
+			w.acknowledged = append(w.acknowledged, k)
+			select {
+			case w.wrote <- struct{}{}:
+			default:
+			}
+		case wire.ErrSplitting:
+		case wire.ErrParentMisused:
+			count *= 2
+		default:
+			w.c.t.Errorf("put: %v", code)
+			return
+		}
 	}
 }
 
