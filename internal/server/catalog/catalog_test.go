@@ -187,9 +187,9 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 			}
 		}
 	}
-	table.moving.Store(true)
+	before.moving = true
 	check("while records move", wire.ErrSplitting)
-	table.moving.Store(false)
+	before.moving = false
 	broken.Store(true)
 	check("on a broken disk", wire.ErrReplicationFailure)
 	for name, err := range map[string]error{
@@ -202,6 +202,20 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 		if err == nil || table.View() != before {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Whoever learns that a split has ended finds its partitions serving.
+func TestSplitEndsAtOnce(t *testing.T) {
+	c := open(t, openStore(t, storage.Options{}), 1, time.Now)
+	table := create(t, c, "t", 2)
+	moving := make(chan bool, 1)
+	c.opts.Ended = func(int32, int32) { moving <- table.Moving() }
+	if err := c.StartSplit("t", 4); err != nil {
+		t.Fatal(err)
+	}
+	if <-moving {
+		t.Errorf("the table has %d partitions, and refuses requests", table.View().Count())
 	}
 }
 

@@ -57,7 +57,7 @@ func (c *Catalog) change(t *Table, f func(*record) error) error {
 	if c.byID[t.ID] != t {
 		return errNoTable(t.View().Info.AppName)
 	}
-	if t.moving.Load() {
+	if t.Moving() {
 		return Refuse(wire.ErrSplitting, "the table is being split")
 	}
 	rec := t.View().record.clone()

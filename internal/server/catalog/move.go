@@ -44,7 +44,7 @@ func (c *Catalog) move(id int32, primaries map[int32]int) (<-chan struct{}, erro
 			c.log.Info("primary moved", "table", t.View().Info.AppName, "partition", i, "to", c.addressOf(server))
 		}
 	}
-	if t.moving.Load() {
+	if t.Moving() {
 		return t.moved, err
 	}
 	return nil, err
@@ -82,7 +82,7 @@ func (c *Catalog) replaceUnlessMoving(from int, to func() int) (<-chan struct{},
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.byName {
-		if t.moving.Load() {
+		if t.Moving() {
 			busy = t.moved
 			continue
 		}

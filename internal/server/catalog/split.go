@@ -55,6 +55,13 @@ func (t *Table) setSplit(s Split) {
 	t.view.Store(&next)
 }
 
+// setMoving begins the second phase of a split, or ends it without one. The catalog is locked.
+func (t *Table) setMoving(on bool) {
+	next := *t.View()
+	next.moving = on
+	t.view.Store(&next)
+}
+
 // errHeld says that a split is not to go on for now.
 var errHeld = errors.New("paused, cancelled or held")
 
@@ -120,19 +127,21 @@ func (c *Catalog) moveRecords(t *Table, commit func(map[string][]byte) error) er
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil {
-		next, err := c.prepare(t, rec)
-		if err == nil {
-			next.Split = nil
-			c.force(t, next)
-			t.stopCopy = func() {} // what is left does not end with another split
-		} else {
-			c.log.Error("partitions not opened after a split", "table", rec.Info.AppName, "error", oneLine(err))
-		}
+	defer close(t.moved)
+	if err != nil {
+		t.setMoving(false)
+		return err
 	}
-	t.moving.Store(false)
-	close(t.moved)
-	return err
+	next, err := c.prepare(t, rec)
+	if err != nil {
+		c.log.Error("partitions not opened after a split", "table", rec.Info.AppName, "error", oneLine(err))
+		t.setMoving(false)
+		return nil
+	}
+	next.Split = nil
+	c.force(t, next)
+	t.stopCopy = func() {} // what is left does not end with another split
+	return nil
 }
 
 // beginMove enters the second phase and returns the table's record after it.
@@ -142,7 +151,7 @@ func (c *Catalog) beginMove(t *Table) (*record, bool) {
 	if !c.goesOn(t) {
 		return nil, false
 	}
-	t.moving.Store(true)
+	t.setMoving(true)
 	t.moved = make(chan struct{})
 	rec := t.View().record.clone()
 	if rec.Info.InitPartitionCount <= 0 {

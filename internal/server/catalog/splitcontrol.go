@@ -47,7 +47,7 @@ func (c *Catalog) underWay(table string, f func(*Table) error) error {
 // splitting.
 func (c *Catalog) PauseSplit(table string, parent int) error {
 	return c.underWay(table, func(t *Table) error {
-		if t.moving.Load() && parent >= 0 {
+		if t.Moving() && parent >= 0 {
 			return Refuse(wire.ErrChildRegistered, "partition[%d] is not splitting", parent)
 		}
 		err := t.changeSplit(parent, wire.Splitting, wire.Paused)
@@ -73,7 +73,7 @@ func (c *Catalog) CancelSplit(table string, oldCount int) error {
 		switch n := t.View().Count(); {
 		case oldCount != n:
 			return Refuse(wire.ErrInvalidParameters, "wrong partition_count, should be %d", n)
-		case t.moving.Load():
+		case t.Moving():
 			return Refuse(wire.ErrChildRegistered, "some partitions have already finished split")
 		}
 		t.setSplit(nil)
@@ -85,7 +85,7 @@ func (c *Catalog) CancelSplit(table string, oldCount int) error {
 // endCopy ends the first phase of a split that is not to go on. When the records
 // have moved it is too late. The catalog is locked.
 func (t *Table) endCopy() {
-	if t.stopCopy != nil && !t.moving.Load() {
+	if t.stopCopy != nil && !t.Moving() {
 		t.stopCopy()
 	}
 }
@@ -102,7 +102,7 @@ func (t *Table) changeSplit(parent int, from, to wire.SplitStatus) error {
 		return Refuse(wire.ErrInvalidState, "partition[%d] wrong split_status(%d)", parent, s[parent])
 	}
 	for i := range s {
-		if (parent < 0 || i == parent) && s[i] == from && !t.moving.Load() {
+		if (parent < 0 || i == parent) && s[i] == from && !t.Moving() {
 			s[i] = to
 		}
 	}

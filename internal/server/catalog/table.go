@@ -16,8 +16,6 @@ type Table struct {
 	ID   int32
 	view atomic.Pointer[View]
 
-	moving atomic.Bool // a split is in its second phase
-
 	// Under Catalog.mu.
 	moved      chan struct{} // closed when moving ends
 	stopCopy   func()        // not nil while a split is carried out: ends its first phase
@@ -28,7 +26,7 @@ type Table struct {
 func (t *Table) View() *View { return t.view.Load() }
 
 // Moving reports whether a split is in its second phase.
-func (t *Table) Moving() bool { return t.moving.Load() }
+func (t *Table) Moving() bool { return t.View().Moving() }
 
 // View is a table at one moment. It does not change.
 type View struct {
@@ -36,9 +34,13 @@ type View struct {
 	Policy  *Policy
 	Split   Split // nil when there is none
 
+	moving  bool // a split is in its second phase
 	parts   []*Partition
 	servers int // of the cluster
 }
+
+// Moving reports whether a split is in its second phase.
+func (v *View) Moving() bool { return v.moving }
 
 // Count returns the number of partitions that hold records.
 func (v *View) Count() int { return len(v.Partitions) }

@@ -178,10 +178,10 @@ func (k *call) count(c *throttle.Counter, rate *throttle.Rate, units int64) (v r
 // that were sent by the old partition count. Tables do not look at the hash
 // before their first split. The partition is in use.
 func (k *call) checkHash() wire.ErrorCode {
-	if k.p.Table.Moving() {
+	table := k.p.Table.View()
+	if table.Moving() {
 		return wire.ErrSplitting
 	}
-	table := k.p.Table.View()
 	if !table.Policy.ValidateHash || k.h.ownsContext {
 		return ""
 	}
