@@ -28,7 +28,7 @@ func TestAllocations(t *testing.T) {
 			if err := r.Parse(frame); err != nil {
 				t.Fatal(err)
 			}
-			if v := call.Admit(&r); v != (request.Verdict{Joins: v.Joins}) {
+			if v := call.Admit(&r); v != (request.Verdict{Joins: v.Joins, OnlyAnswers: v.OnlyAnswers}) {
 				t.Fatalf("not admitted: %+v", v)
 			}
 			r.Quick = true

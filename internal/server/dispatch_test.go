@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pegasus-go/pegasus/internal/server/request"
 	"github.com/pegasus-go/pegasus/internal/wire"
 	"github.com/pegasus-go/pegasus/onebox/limits"
 )
@@ -74,6 +75,25 @@ func TestAdmission(t *testing.T) {
 }
 
 // The limit is on the body, not on the value. Reads have none.
+// Reads may be given up when nobody waits for them, and what has an effect may
+// not.
+func TestWhatOnlyAnswers(t *testing.T) {
+	call := start(t, Options{}).Replicas()[0].replica.NewCall()
+	for task, want := range map[string]bool{
+		wire.TaskGet: true, wire.TaskMultiGet: true, wire.TaskBatchGet: true, wire.TaskSortKeyCount: true,
+		wire.TaskGetScanner: true, wire.TaskScan: true, wire.TaskClearScanner: false,
+		wire.TaskPut: false, wire.TaskMultiPut: false, wire.TaskCheckAndMutate: false, wire.TaskIncr: false,
+	} {
+		var r request.Request
+		if err := r.Parse(wire.AppendRequest(nil, at(0), task, 1, wire.Blob("k"))); err != nil {
+			t.Fatal(err)
+		}
+		if v := call.Admit(&r); v.Code != "" || v.OnlyAnswers != want {
+			t.Errorf("%s: %+v", task, v)
+		}
+	}
+}
+
 func TestWriteSize(t *testing.T) {
 	const limit = 1000
 	s := start(t, Options{Limits: limits.Limits{WriteSize: limit}})

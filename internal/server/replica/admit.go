@@ -74,6 +74,7 @@ func (k *call) estimate(v *request.Verdict) {
 		v.Memory = n * elementMemory
 	}
 	v.Slow = k.h.slow != nil && k.h.slow(k.r.Arg, n)
+	v.OnlyAnswers = k.h.kind == readRPC && k.h.op != stats.None // clear_scanner has none
 	v.Joins = k.h.joins && v.Delay == 0
 }
 

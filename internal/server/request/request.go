@@ -53,6 +53,9 @@ type Verdict struct {
 	Delay time.Duration  // first
 	// Slow says that it may take long.
 	Slow bool
+	// OnlyAnswers says that nothing comes of it but the answer: if it is slow, it
+	// ends when the client has stopped waiting.
+	OnlyAnswers bool
 	// Joins says that it may be carried out together with requests that are staged.
 	Joins bool
 	// Memory is about how many bytes it takes decoded, beside its frame.

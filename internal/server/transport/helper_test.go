@@ -97,9 +97,15 @@ type client struct {
 // send sends requests with a task code.
 func (c *client) send(task string, seqs ...int32) {
 	c.t.Helper()
+	c.sendFor(0, task, seqs...)
+}
+
+// sendFor is send for a client that says how long it waits.
+func (c *client) sendFor(wait time.Duration, task string, seqs ...int32) {
+	c.t.Helper()
 	var out []byte
 	for _, seq := range seqs {
-		out = wire.AppendRequest(out, wire.RequestHeader{}, task, seq, wire.Blob(""))
+		out = wire.AppendRequest(out, wire.RequestHeader{TimeoutMs: int32(wait.Milliseconds())}, task, seq, wire.Blob(""))
 	}
 	if _, err := c.nc.Write(out); err != nil {
 		c.t.Fatal(err)

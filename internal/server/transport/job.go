@@ -26,6 +26,7 @@ type job struct {
 	lose, close bool
 
 	arrived time.Time
+	queued  time.Time // arrived, or when it had been through its last detour
 }
 
 const (
@@ -56,7 +57,7 @@ func (c *conn) putOff(j *job, frame []byte) bool {
 		<-c.places
 		return false
 	}
-	j.c, j.frame, j.arrived = c, bytes.Clone(frame), c.arrived
+	j.c, j.frame, j.arrived, j.queued = c, bytes.Clone(frame), c.arrived, c.arrived
 	c.jobs.Add(1)
 	j.enqueue()
 	return true
@@ -82,7 +83,7 @@ func (j *job) enqueue() {
 			j.finish()
 			return
 		}
-		j.delay, j.until = 0, nil
+		j.delay, j.until, j.queued = 0, nil, time.Now()
 		j.c.n.slow.add(&j.c.share, j)
 	}()
 }
@@ -158,9 +159,13 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	r.Waited, r.Reached, r.Client = j.waited, c.req.Reached, c.req.Client
 	r.Now = c.hub.now()
 	code := j.code
+	var wait time.Duration // for its answer; 0: as long as it takes
 	if code == "" {
 		v := k.call.Admit(r) // the partition may have moved
-		if v.Drop {
+		if v.OnlyAnswers {
+			wait = time.Duration(max(0, r.TimeoutMs)) * time.Millisecond
+		}
+		if v.Drop || j.late(wait) {
 			return done
 		}
 		if code = v.Code; v.Delay > 0 {
@@ -182,7 +187,7 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 		r.Room = memory.room
 		r.Pace = func() bool {
 			t.pace()
-			return !c.closing.Load()
+			return !c.closing.Load() && !j.late(wait)
 		}
 		out = k.call.Answer(r, out)
 	}
@@ -215,6 +220,10 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	keepBuffer(buf)
 	return done
 }
+
+// late reports whether a client that waits so long, if not 0, has stopped
+// waiting. Detours do not count: what tests arrange is carried out.
+func (j *job) late(wait time.Duration) bool { return wait > 0 && time.Since(j.queued) > wait }
 
 // jobBuffers are the buffers of the answers of jobs.
 var jobBuffers = sync.Pool{New: func() any { return new([]byte) }}

@@ -138,6 +138,66 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// What only has an answer is not begun, and not gone on with, when its client
+// has stopped waiting for that. What changes something is carried out all the
+// same, and so is what comes from a client that does not say how long it waits.
+func TestClientsThatHaveStoppedWaiting(t *testing.T) {
+	only := request.Verdict{Slow: true, OnlyAnswers: true}
+	var begun atomic.Int32
+	second := func(*request.Request) {
+		begun.Add(1)
+		time.Sleep(time.Second)
+	}
+	r := role{
+		"READ":  {verdict: only, do: second},
+		"WRITE": {verdict: slow, do: second},
+		"LONG": {verdict: only, do: func(r *request.Request) {
+			for r.Pace() {
+				time.Sleep(time.Millisecond)
+			}
+		}},
+	}
+	const many, wait = 500, 3500 * time.Millisecond
+	for name, tc := range map[string]struct {
+		task        string
+		wait        time.Duration
+		least, most int32
+	}{
+		"reads":                  {"READ", wait, maxInShare, 5 * maxInShare},
+		"reads without a time":   {"READ", 0, many, many},
+		"writes":                 {"WRITE", wait, many, many},
+		"writes without a time ": {"WRITE", 0, many, many},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, h *Hub, dial func() *client) {
+				begun.Store(0)
+				c := dial()
+				go func() { // accepts what comes
+					for c.next() > 0 {
+					}
+				}()
+				c.sendFor(tc.wait, tc.task, until(many, 1)...)
+				time.Sleep(time.Hour)
+				if n := begun.Load(); n < tc.least || n > tc.most {
+					t.Errorf("%d of %d were carried out, want %d to %d", n, many, tc.least, tc.most)
+				}
+				if u := h.Usage(); u.RequestBytes != 0 {
+					t.Errorf("%d bytes of requests are still counted", u.RequestBytes)
+				}
+			})
+		})
+	}
+	bubble(t, r, limits.Limits{}, func(t *testing.T, _ *Node, _ *Hub, dial func() *client) {
+		c := dial()
+		began := time.Now()
+		c.sendFor(wait, "LONG", 1)
+		c.want(1)
+		if d := time.Since(began); d < wait || d > wait+10*time.Millisecond {
+			t.Errorf("a read went on for %v, while its client waits %v", d, wait)
+		}
+	})
+}
+
 // A connection of a client that does not accept its answers has only so many of
 // them made, whether they are large or not.
 func TestAnswersThatAreNotAccepted(t *testing.T) {
