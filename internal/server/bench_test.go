@@ -72,6 +72,9 @@ func BenchmarkServer(b *testing.B) {
 		b.Run(name("multi_get_100_unbounded"), func(b *testing.B) {
 			benchTask(b, s, depth, home("m"), wire.TaskMultiGet, wire.MultiGetRequest{HashKey: []byte("m")})
 		})
+		b.Run(name("sortkey_count_100"), func(b *testing.B) { // waits for its turn
+			benchTask(b, s, depth, home("m"), wire.TaskSortKeyCount, wire.Blob("m"))
+		})
 		b.Run(name("multi_put_100"), func(b *testing.B) {
 			benchTask(b, s, depth, home("m"), wire.TaskMultiPut, wire.MultiPutRequest{HashKey: []byte("m"), KVs: kvs})
 		})

@@ -48,8 +48,8 @@ type Limits struct {
 	Connections int
 	// BufferedBytes bounds the memory of requests that have not arrived
 	// completely, that wait, or that are being handled, beyond 64 KiB for each
-	// connection. A connection that would need more is closed; a request that
-	// takes more decoded is refused with ERR_BUSY. Default: 1 GiB.
+	// connection. Beyond it the connection that has the most is closed; a request
+	// of that one that takes more decoded is refused with ERR_BUSY. Default: 1 GiB.
 	BufferedBytes int64
 	// AnswerBytes bounds the memory of answers that clients have not accepted
 	// yet, beyond 512 KiB for each connection. Beyond it the connections that

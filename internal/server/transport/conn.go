@@ -35,17 +35,18 @@ type conn struct {
 	staged  int    // where the answers of staged requests begin in ready, -1 if there are none
 
 	// What is shared.
-	outbox  outbox
-	held    holder
-	share   share          // of the queue
-	jobs    sync.WaitGroup // goroutines beside serve
-	places  chan struct{}  // of jobs
-	ended   bool           // unregistered; under Node.mu
-	outside bool           // in code of the program around, see Node.outside; under Node.mu
-	closing atomic.Bool    // no more requests are read, and delayed ones are dropped
-	closeBy atomic.Int64   // Unix time in ns until when a client may take its last answers
-	broken  atomic.Bool    // the network connection is closed already
-	halt    chan struct{}  // closed with closing
+	requests requestMemory // under Hub.requests.mu
+	outbox   outbox
+	held     holder
+	share    share          // of the queue
+	jobs     sync.WaitGroup // goroutines beside serve
+	places   chan struct{}  // of jobs
+	ended    bool           // unregistered; under Node.mu
+	outside  bool           // in code of the program around, see Node.outside; under Node.mu
+	closing  atomic.Bool    // no more requests are read, and delayed ones are dropped
+	closeBy  atomic.Int64   // Unix time in ns until when a client may take its last answers
+	broken   atomic.Bool    // the network connection is closed already
+	halt     chan struct{}  // closed with closing
 }
 
 // carrier carries out requests one after another.
@@ -295,16 +296,6 @@ func (c *conn) linger() {
 	for err := error(nil); err == nil; {
 		_, err = c.nc.Read(b)
 	}
-}
-
-// charge accounts for n more bytes of requests, or -n less. It returns false if
-// they are too many; they count all the same.
-func (c *conn) charge(n int64) bool {
-	if n == 0 || c.hub.buffered.Add(n) <= c.hub.opts.Limits.BufferedBytes || n < 0 {
-		return true
-	}
-	c.hub.log.Warn("connection closed: too much memory in requests", "client", c.nc.RemoteAddr())
-	return false
 }
 
 // refused tells why a client could not be authenticated: it is not told itself.

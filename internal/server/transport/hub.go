@@ -29,8 +29,8 @@ type Hub struct {
 	log  *slog.Logger
 
 	connections atomic.Int64
-	full        atomic.Bool  // connections are being refused
-	buffered    atomic.Int64 // bytes of requests, see Limits.BufferedBytes
+	full        atomic.Bool // connections are being refused
+	requests    requests
 	answers     answers
 	// disturbed counts the paused nodes and the interceptor: while it is 0
 	// requests need not ask for either.
@@ -45,7 +45,7 @@ var errClosed = errors.New("server: closed")
 // NewHub returns a Hub without nodes.
 func NewHub(o Options) *Hub {
 	h := &Hub{opts: o, log: o.Logger}
-	h.answers.limit = o.Limits.AnswerBytes
+	h.requests.limit, h.answers.limit = o.Limits.BufferedBytes, o.Limits.AnswerBytes
 	return h
 }
 
@@ -68,9 +68,11 @@ type Usage struct {
 func (h *Hub) Usage() Usage {
 	u := Usage{
 		Connections:  int(h.connections.Load()),
-		RequestBytes: h.buffered.Load(),
 		Disturbances: int(h.disturbed.Load()),
 	}
+	h.requests.mu.Lock()
+	u.RequestBytes = h.requests.bytes
+	h.requests.mu.Unlock()
 	h.answers.mu.Lock()
 	defer h.answers.mu.Unlock()
 	u.AnswerBytes, u.AnswersUnsent = h.answers.bytes, h.answers.waiting.Len()

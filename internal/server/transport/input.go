@@ -19,7 +19,7 @@ type input struct {
 	c       *conn
 	buf     []byte // buf[r:w] is what was read
 	r, w    int
-	charged int64 // of Hub.buffered
+	charged int64 // of Hub.requests
 
 	began    bool // the rest of a request is awaited
 	deadline bool // reads have one
@@ -32,7 +32,7 @@ func (in *input) init(c *conn) {
 
 // free gives the memory back.
 func (in *input) free() {
-	in.c.charge(-in.charged)
+	in.c.discharge(in.charged)
 	in.buf, in.charged = nil, 0
 }
 
@@ -126,11 +126,12 @@ func (in *input) await() bool {
 // had.
 func (in *input) resize(size int) bool {
 	charge := int64(max(0, size-roundBuffer))
-	ok := in.c.charge(charge - in.charged)
-	in.charged = charge
-	if !ok {
+	if more := charge - in.charged; more < 0 {
+		in.c.discharge(-more)
+	} else if more > 0 && !in.c.charge(more) {
 		return false
 	}
+	in.charged = charge
 	buf := make([]byte, size)
 	in.w = copy(buf, in.rest())
 	in.buf, in.r = buf, 0

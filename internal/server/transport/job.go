@@ -53,7 +53,6 @@ func (c *conn) putOff(j *job, frame []byte) bool {
 		c.places <- struct{}{}
 	}
 	if !c.charge(int64(len(frame) + jobCost)) {
-		c.charge(-int64(len(frame) + jobCost))
 		<-c.places
 		return false
 	}
@@ -66,7 +65,7 @@ func (c *conn) putOff(j *job, frame []byte) bool {
 // finish gives back what a job has taken.
 func (j *job) finish() {
 	c := j.c
-	c.charge(-int64(len(j.frame) + jobCost))
+	c.discharge(int64(len(j.frame) + jobCost))
 	<-c.places
 	c.jobs.Done()
 }
@@ -173,10 +172,11 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 			return done
 		}
 		if code == "" && v.Memory > 0 {
-			if c.hub.buffered.Add(int64(v.Memory)) > c.hub.opts.Limits.BufferedBytes {
+			if memory := int64(v.Memory); c.chargeDecoded(memory) {
+				defer c.discharge(memory)
+			} else {
 				code = wire.ErrBusy
 			}
-			defer c.hub.buffered.Add(-int64(v.Memory))
 		}
 	}
 	buf := jobBuffers.Get().(*[]byte)

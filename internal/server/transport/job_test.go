@@ -1,12 +1,14 @@
 package transport
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/server/request"
+	"github.com/pegasus-go/pegasus/internal/wire"
 	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
@@ -248,6 +250,59 @@ func TestDecodedMemory(t *testing.T) {
 		c.send("SMALL", 3)
 		c.want(3)
 	})
+}
+
+// The connection whose requests take the most memory is closed when there is none
+// left, and none of those that need little.
+func TestRequestMemoryIsShared(t *testing.T) {
+	var release chan struct{}
+	r := role{
+		"SLOW":    {verdict: slow, do: func(*request.Request) { <-release }},
+		"DECODED": {verdict: request.Verdict{Slow: true, Memory: 100 << 10}},
+		"QUICK":   {},
+	}
+	const limit = 4 << 20
+	for name, greedy := range map[string]func(c *client){
+		"jobs": func(c *client) { c.send("SLOW", until(900, 1)...) },
+		"a request that goes on": func(c *client) {
+			go func() {
+				b := wire.AppendRequest(nil, wire.RequestHeader{}, "QUICK", 1, wire.Blob(make([]byte, 3<<20)))
+				_, _ = c.nc.Write(b[:len(b)-1])
+			}()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, r, limits.Limits{BufferedBytes: limit, RequestTime: time.Hour}, func(t *testing.T, _ *Node, h *Hub, dial func() *client) {
+				release = make(chan struct{})
+				end := sync.OnceFunc(func() { close(release) })
+				defer end()
+				c := dial()
+				greedy(c)
+				synctest.Wait()
+				if n := h.Usage().RequestBytes; n < limit/2 || n > limit {
+					t.Fatalf("%d bytes are counted", n)
+				}
+				var others []*client
+				for range 12 {
+					c := dial()
+					c.send("SLOW", until(50, 1)...)
+					c.send("DECODED", 51)
+					c.send("QUICK", 52)
+					c.want(52)
+					others = append(others, c)
+				}
+				c.want(-1)
+				end()
+				for _, c := range others {
+					for range 51 {
+						if c.next() < 0 {
+							t.Fatal("a connection that needs little was closed, or its request refused")
+						}
+					}
+				}
+			})
+		})
+	}
 }
 
 // A quick request that turns out to take long becomes a job.
