@@ -206,6 +206,35 @@ func TestDecodedRequestsCount(t *testing.T) {
 	c.wantValue("k", "v")
 }
 
+// Requests to meta servers and remote commands count likewise.
+func TestDecodedAdministrationCounts(t *testing.T) {
+	s := start(t, Options{Limits: limits.Limits{BufferedBytes: 16 << 20}})
+	meta, replica := dial(t, s.Metas()[0]), dial(t, s.Replicas()[0])
+	command := func(c *client, n int) wire.ErrorCode {
+		return do(c, wire.RequestHeader{}, wire.TaskRemoteCommand, wire.Of(&wire.Command{Cmd: "help", Arguments: make([]string, n)}), func(r *wire.Reader) { r.Blob() })
+	}
+	setEnvs := func(c *client, n int) wire.ErrorCode {
+		names := make([]string, n)
+		var resp wire.HintResponse
+		return do(c, wire.RequestHeader{}, wire.TaskUpdateAppEnv, wire.Of(&wire.UpdateAppEnvRequest{
+			AppName: testTable, Op: wire.AppEnvSet, Keys: &names, Values: &names,
+		}), wire.Of(&resp).Read)
+	}
+	const many, few = 500_000, 1000 // 2 MB and more
+	for name, f := range map[string]func(n int) wire.ErrorCode{
+		"command to a meta server":    func(n int) wire.ErrorCode { return command(meta, n) },
+		"command to a replica server": func(n int) wire.ErrorCode { return command(replica, n) },
+		"environment":                 func(n int) wire.ErrorCode { return setEnvs(meta, n) },
+	} {
+		if code := f(many); code != wire.ErrBusy {
+			t.Errorf("%s, of %d texts: %v", name, many, code)
+		}
+		if code := f(few); code != wire.ErrOK {
+			t.Errorf("%s, of %d texts: %v", name, few, code)
+		}
+	}
+}
+
 func TestConnectionLimit(t *testing.T) {
 	s := start(t, Options{Limits: limits.Limits{Connections: 2}})
 	node := s.Replicas()[0]

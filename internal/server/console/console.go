@@ -43,6 +43,14 @@ func (c *Console) Answers(r *request.Request) bool {
 	return task == wire.TaskRemoteCommand || task == wire.TaskNegotiation
 }
 
+// Admit is that of a request to the console.
+func (c *Console) Admit(r *request.Request) request.Verdict {
+	if string(r.Task) == wire.TaskNegotiation { // bytes
+		return request.Verdict{}
+	}
+	return request.Verdict{Memory: r.DecodedMemory()}
+}
+
 // Answer carries out a request to the console and appends the answer.
 func (c *Console) Answer(r *request.Request, dst []byte) []byte {
 	if string(r.Task) == wire.TaskNegotiation {

@@ -86,10 +86,13 @@ func (k *call) Admit(r *request.Request) request.Verdict {
 	if !r.Client.Heard(r.Task) {
 		return request.Verdict{Drop: true}
 	}
-	if k.h == nil && !k.Console.Answers(r) {
-		return request.Verdict{Code: wire.ErrHandlerNotFound}
+	switch {
+	case k.h != nil:
+		return request.Verdict{Slow: k.h.slow, Memory: r.DecodedMemory()}
+	case k.Console.Answers(r):
+		return k.Console.Admit(r)
 	}
-	return request.Verdict{Slow: k.h != nil && k.h.slow}
+	return request.Verdict{Code: wire.ErrHandlerNotFound}
 }
 
 // Commit implements request.Call. Nothing is staged.

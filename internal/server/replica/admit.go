@@ -36,11 +36,11 @@ func (k *call) Admit(r *request.Request) request.Verdict {
 	k.h = handlers[string(r.Task)]
 	switch {
 	case k.h == nil && k.Console.Answers(r):
-		return request.Verdict{}
+		return k.Console.Admit(r)
 	case k.h == nil, k.h.kind != noPartition && r.AppID <= 0:
 		return request.Verdict{Code: wire.ErrHandlerNotFound}
 	case k.h.kind == noPartition:
-		return request.Verdict{Slow: true}
+		return request.Verdict{Slow: true, Memory: r.DecodedMemory()}
 	}
 	p, table := k.Catalog.Partition(r.GPID)
 	if p == nil {

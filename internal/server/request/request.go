@@ -4,6 +4,7 @@
 package request
 
 import (
+	"math"
 	"net/netip"
 	"net/url"
 	"time"
@@ -110,6 +111,16 @@ func (r *Request) Parse(frame []byte) error {
 	r.Waited, r.Quick, r.Long, r.Malformed, r.Staged = false, false, false, false, false
 	r.Refused, r.Op = nil, stats.None
 	return r.Request.Parse(frame)
+}
+
+// decodedShare is how much larger lists, texts and maps get when they are decoded,
+// at most.
+const decodedShare = 32
+
+// DecodedMemory is about how many bytes the request takes decoded at most, if it
+// is about the administration.
+func (r *Request) DecodedMemory() int {
+	return int(min(int64(r.BodySize)*decodedShare, math.MaxInt32))
 }
 
 // Undecodable reports, and notes, that the body could not be decoded.
