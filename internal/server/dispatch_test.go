@@ -94,6 +94,38 @@ func TestWhatOnlyAnswers(t *testing.T) {
 	}
 }
 
+// A table may be dropped at any moment of a request to it.
+func TestDropBetweenAdmissionAndAnswer(t *testing.T) {
+	s := start(t, Options{})
+	for task, arg := range map[string]wire.Message{
+		wire.TaskGet:          key("k", ""),
+		wire.TaskMultiGet:     wire.MultiGetRequest{HashKey: []byte("k")},
+		wire.TaskSortKeyCount: wire.Blob("k"),
+		wire.TaskGetScanner:   wire.GetScannerRequest{StartKey: key("k", ""), StopKey: key("l", "")},
+		wire.TaskPut:          wire.UpdateRequest{Key: key("k", "")},
+		wire.TaskIncr:         wire.IncrRequest{Key: key("k", "")},
+	} {
+		ensure(t, s, "gone", 1)
+		h := wire.RequestHeader{GPID: wire.GPID{AppID: s.catalog.Named("gone").ID}}
+		call := s.Replicas()[0].replica.NewCall()
+		var r request.Request
+		if err := r.Parse(wire.AppendRequest(nil, h, task, 1, arg)); err != nil {
+			t.Fatal(err)
+		}
+		if v := call.Admit(&r); v.Code != "" {
+			t.Fatalf("%s: %+v", task, v)
+		}
+		if err := s.catalog.Drop("gone", 0); err != nil {
+			t.Fatal(err)
+		}
+		out := call.Answer(&r, nil)
+		var rep wire.Reply
+		if err := rep.Parse(out[4:]); err != nil || rep.Err != wire.ErrObjectNotFound {
+			t.Errorf("%s: %v, %v", task, rep.Err, err)
+		}
+	}
+}
+
 func TestWriteSize(t *testing.T) {
 	const limit = 1000
 	s := start(t, Options{Limits: limits.Limits{WriteSize: limit}})

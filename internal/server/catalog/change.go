@@ -136,7 +136,7 @@ func (c *Catalog) force(t *Table, next *View) {
 // prepare makes the view of a table by a record, with partitions of the store.
 // The catalog is locked, or not shared yet.
 func (c *Catalog) prepare(t *Table, rec *record) (*View, error) {
-	v := &View{record: rec, servers: len(c.opts.Members.Replicas)}
+	v := &View{record: rec, Policy: newPolicy(rec.Info.Envs, len(rec.Partitions)), servers: len(c.opts.Members.Replicas)}
 	old := t.view.Load()
 	if old != nil {
 		v.parts, v.Split = old.parts, old.Split
@@ -158,7 +158,6 @@ func (c *Catalog) prepare(t *Table, rec *record) (*View, error) {
 			})
 		}
 	}
-	v.Policy = newPolicy(rec.Info.Envs, len(rec.Partitions))
 	return v, nil
 }
 

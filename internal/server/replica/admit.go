@@ -175,12 +175,16 @@ func (k *call) count(c *throttle.Counter, rate *throttle.Rate, units int64) (v r
 	return v, delay > 0 || reject
 }
 
-// checkHash refuses requests while a split moves records, and afterwards those
+// checkView refuses requests while a split moves records, and afterwards those
 // that were sent by the old partition count. Tables do not look at the hash
-// before their first split. The partition is in use.
-func (k *call) checkHash() wire.ErrorCode {
+// before their first split. It also refuses those to a table that was dropped
+// since they were admitted. The partition is in use.
+func (k *call) checkView() wire.ErrorCode {
 	table := k.p.Table.View()
-	if table.Moving() {
+	switch {
+	case !table.Available():
+		return wire.ErrObjectNotFound
+	case table.Moving():
 		return wire.ErrSplitting
 	}
 	if !table.Policy.ValidateHash || k.h.ownsContext {

@@ -133,8 +133,10 @@ func (k *call) Answer(r *request.Request, dst []byte) []byte {
 			return k.fail(dst, wire.ErrSplitting)
 		}
 		defer k.leave()
-		if code := k.checkHash(); code != "" {
-			k.countOne(stats.ReadSplitRejected, stats.WriteSplitRejected)
+		if code := k.checkView(); code != "" {
+			if code != wire.ErrObjectNotFound {
+				k.countOne(stats.ReadSplitRejected, stats.WriteSplitRejected)
+			}
 			return k.fail(dst, code)
 		}
 	}
