@@ -22,7 +22,8 @@ type Partition struct {
 	durable       atomic.Int64 // highest reserved decree that is known to be on disk
 	expired       atomic.Int64 // records that reads have passed over because of that,
 	filtered      atomic.Int64 // and because of a filter
-	garbage       atomic.Bool  // records were deleted, and the reclaimer has not looked at it since
+	unflushed     unflushed
+	garbage       atomic.Bool // records were deleted, and the reclaimer has not looked at it since
 
 	// mu orders the writes.
 	mu struct {

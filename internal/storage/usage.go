@@ -4,14 +4,35 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"sync/atomic"
 )
 
 // usageSample is how many records are looked at to tell how many there are.
 const usageSample = 100
 
+// unflushed counts the bytes that were written to a partition and are in no table yet. They are
+// those since the last flush of a memtable, nearly: what is written during one counts as flushed.
+type unflushed struct{ flushes, bytes atomic.Int64 }
+
+func (u *unflushed) add(n int, flushes int64) {
+	if u.flushes.Load() != flushes {
+		u.flushes.Store(flushes)
+		u.bytes.Store(0)
+	}
+	u.bytes.Add(int64(n))
+}
+
+func (u *unflushed) since(flushes int64) int64 {
+	if u.flushes.Load() != flushes {
+		return 0
+	}
+	return u.bytes.Load()
+}
+
 // Usage returns about how much a partition takes: the bytes of its tables, whose number Pebble
-// knows, and its records. Few records are counted; of more it is worked out from the bytes and the
-// size of the first ones, which leaves out what is in no table yet.
+// knows, and what was written since the last flush; and its records. Few records are counted; of
+// more it is worked out from the bytes and the size of the first ones, and one that was overwritten
+// since the last flush is several.
 func (p *Partition) Usage() (bytes uint64, records int64, err error) {
 	if err := p.db.enter(); err != nil {
 		return 0, 0, err
@@ -26,6 +47,7 @@ func (p *Partition) Usage() (bytes uint64, records int64, err error) {
 	if bytes, err = p.db.pebble.EstimateDiskUsage(lower, upper); err != nil {
 		return 0, 0, err
 	}
+	bytes += uint64(p.unflushed.since(p.db.flushes.Load()))
 	it, err := p.newIter(p.db.pebble, nil, nil)
 	if err != nil {
 		return 0, 0, err

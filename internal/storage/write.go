@@ -14,6 +14,7 @@ func (p *Partition) addPut(b *pebble.Batch, key rawKey, value []byte, expire uin
 	binary.BigEndian.PutUint32(op.Value, expire)
 	copy(op.Value[expireLen:], value)
 	_ = op.Finish() // only an indexed batch can fail
+	p.unflushed.add(len(op.Key)+len(op.Value), p.db.flushes.Load())
 }
 
 func (p *Partition) addRemove(b *pebble.Batch, key rawKey) {
