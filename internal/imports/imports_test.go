@@ -48,6 +48,7 @@ var allowed = map[string][]string{
 		"internal/wire", "internal/schema", "internal/storage",
 	},
 	"internal/server": {
+		"internal/histogram",
 		"internal/server/access",
 		"internal/server/catalog",
 		"internal/server/console",

@@ -2,12 +2,15 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/histogram"
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/storage"
@@ -18,8 +21,10 @@ import (
 func (s *Server) metrics(db *storage.DB) func(url.Values) (int, string) {
 	return func(url.Values) (int, string) {
 		var m metricsPage
-		s.tableMetrics(&m)
-		s.latencyMetrics(&m)
+		tables := s.tableTotals()
+		tableMetrics(&m, tables)
+		s.timeMetrics(&m, tables)
+		s.errorMetrics(&m, tables)
 		s.clusterMetrics(&m, db)
 		return http.StatusOK, m.String()
 	}
@@ -53,6 +58,7 @@ var labelEscapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 // tableTotals are sums over the partitions of a table.
 type tableTotals struct {
 	name                    string
+	table                   *stats.Table
 	counts                  stats.Counts
 	bytes                   uint64
 	records                 int64
@@ -62,7 +68,7 @@ type tableTotals struct {
 func (s *Server) tableTotals() (all []*tableTotals) {
 	s.partitions(func(v *catalog.View, p *catalog.Partition) {
 		if p.GPID.PartitionIndex == 0 {
-			all = append(all, &tableTotals{name: v.Info.AppName})
+			all = append(all, &tableTotals{name: v.Info.AppName, table: p.Table.Stats()})
 		}
 		t := all[len(all)-1]
 		c := p.Counts()
@@ -79,8 +85,7 @@ func (s *Server) tableTotals() (all []*tableTotals) {
 	return all
 }
 
-func (s *Server) tableMetrics(m *metricsPage) {
-	tables := s.tableTotals()
+func tableMetrics(m *metricsPage, tables []*tableTotals) {
 	byOp := func(name, help string, of func(stats.Op) stats.Counter) {
 		m.family(name, "counter", help)
 		for _, t := range tables {
@@ -142,24 +147,50 @@ var latencyBounds = []time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second,
 }
 
-func (s *Server) latencyMetrics(m *metricsPage) {
-	const name = "pegasus_server_request_duration_seconds"
-	m.family(name, "histogram", "Time from the arrival of a request until its answer is sent, of one of those that arrive together.")
+// timeMetrics are how long requests take, by server and by table.
+func (s *Server) timeMetrics(m *metricsPage, tables []*tableTotals) {
+	histogram := func(name string, h *histogram.Snapshot, labels ...string) {
+		for _, b := range latencyBounds {
+			le := strconv.FormatFloat(b.Seconds(), 'g', -1, 64)
+			m.sample(name+"_bucket", float64(h.AtMost(b)), append(labels[:4:4], "le", le)...)
+		}
+		m.sample(name+"_bucket", float64(h.Count), append(labels[:4:4], "le", "+Inf")...)
+		m.sample(name+"_sum", h.Sum.Seconds(), labels...)
+		m.sample(name+"_count", float64(h.Count), labels...)
+	}
+	const byServer, byTable = "pegasus_server_request_duration_seconds", "pegasus_server_table_request_duration_seconds"
+	m.family(byServer, "histogram", "Time from the arrival of a request until its answer is sent, of one of those that arrive together.")
 	for i, n := range s.replicas {
 		stats.Ops(func(o stats.Op) {
-			h := n.replica.Stats.Latency(o)
-			if h == nil {
-				return
+			if h := n.replica.Stats.Times(o); h != nil {
+				histogram(byServer, h, "server", strconv.Itoa(i), "op", o.String())
 			}
-			labels := []string{"server", strconv.Itoa(i), "op", o.String()}
-			for _, b := range latencyBounds {
-				le := strconv.FormatFloat(b.Seconds(), 'g', -1, 64)
-				m.sample(name+"_bucket", float64(h.AtMost(b)), append(labels[:4:4], "le", le)...)
-			}
-			m.sample(name+"_bucket", float64(h.Count), append(labels[:4:4], "le", "+Inf")...)
-			m.sample(name+"_sum", h.Sum.Seconds(), labels...)
-			m.sample(name+"_count", float64(h.Count), labels...)
 		})
+	}
+	m.family(byTable, "histogram", "The same by table.")
+	for _, t := range tables {
+		stats.Ops(func(o stats.Op) {
+			if h := t.table.Times(o); h != nil {
+				histogram(byTable, h, "table", t.name, "op", o.String())
+			}
+		})
+	}
+}
+
+// errorMetrics are the errors that clients were answered. Those of requests for a table that
+// does not exist have none.
+func (s *Server) errorMetrics(m *metricsPage, tables []*tableTotals) {
+	const name = "pegasus_server_errors_total"
+	m.family(name, "counter", "Requests that were answered with an error, by its code.")
+	nowhere := make(map[string]int64)
+	for _, n := range s.replicas {
+		n.replica.Stats.Errors.AddTo(nowhere)
+	}
+	for _, code := range slices.Sorted(maps.Keys(nowhere)) {
+		m.sample(name, float64(nowhere[code]), "table", "", "code", code)
+	}
+	for _, t := range tables {
+		t.table.Errors.Each(func(code string, n int64) { m.sample(name, float64(n), "table", t.name, "code", code) })
 	}
 }
 

@@ -19,8 +19,8 @@ type statistics struct {
 }
 
 func (s *Server) startStatistics() {
-	sources := stats.Sources{Partitions: func(f func(stats.ID, stats.Counts)) {
-		s.partitions(func(_ *catalog.View, p *catalog.Partition) { f(statsID(p), p.Counts()) })
+	sources := stats.Sources{Partitions: func(f func(stats.ID, *stats.Partition, stats.Counts)) {
+		s.partitions(func(_ *catalog.View, p *catalog.Partition) { f(statsID(p), p.Stats(), p.Counts()) })
 	}}
 	for _, n := range s.replicas {
 		sources.Nodes = append(sources.Nodes, &n.replica.Stats)
@@ -118,6 +118,12 @@ func (s *Server) replicaCounters(node int) []console.Counter {
 	add("replica*eon.replica_stub*replica(Count)", number, float64(replicas))
 	add("replica*eon.replica_stub*opening.replica(Count)", number, 0)
 	add("replica*eon.replica_stub*closing.replica(Count)", number, 0)
+	for _, e := range []struct {
+		name    string
+		failure stats.Failure
+	}{{"read.fail", stats.ReadFailed}, {"read.busy", stats.ReadBusy}, {"write.fail", stats.WriteFailed}, {"write.busy", stats.WriteBusy}} {
+		add("replica*eon.replica_stub*recent."+e.name+".count", volatile, float64(recent.Failures(node, e.failure)))
+	}
 	stats.Ops(func(o stats.Op) {
 		task, ok := profiled[o]
 		if !ok {
@@ -126,7 +132,7 @@ func (s *Server) replicaCounters(node int) []console.Counter {
 		name := "zion*profiler*" + task
 		add(name+".qps", rate, recent.PerSecond(sum[stats.Requests(o)]))
 		var p99, p999 time.Duration
-		if h := recent.Latency(node, o); h != nil {
+		if h := recent.Times(node, o); h != nil {
 			p99, p999 = h.Quantile(0.99), h.Quantile(0.999)
 		}
 		add(name+".latency.server", quantile, float64(p99))
@@ -176,6 +182,14 @@ func partitionCounters(add func(name, kind string, value float64), p *catalog.Pa
 		{replica + "recent.write.splitting.reject.count", stats.WriteSplitRejected},
 	} {
 		add(e.name+gpid, volatile, float64(c[e.counter]))
+	}
+	for _, t := range recent.PartitionTimes(statsID(p)) {
+		if _, ok := profiled[t.Op]; !ok {
+			continue
+		}
+		name := app + t.Op.String() + "_latency" + gpid
+		add(name, quantile, float64(t.P99))
+		add(name+".p999", quantile, float64(t.P999))
 	}
 	bytes, records, err := p.Store.Usage()
 	if err != nil {

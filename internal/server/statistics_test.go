@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
+	"github.com/pegasus-go/pegasus/onebox/limits"
 )
 
 // counters returns the counters of a server whose names have a text, as the tools ask
@@ -127,6 +129,15 @@ func TestStatistics(t *testing.T) {
 	if node["replica*eon.replica_stub*replica(Count)"] != 4 || node["zion*profiler*RPC_RRDB_RRDB_GET.qps"] != 3.1 {
 		t.Errorf("replicas %v, Gets %v", node["replica*eon.replica_stub*replica(Count)"], node["zion*profiler*RPC_RRDB_RRDB_GET.qps"])
 	}
+	for _, op := range []string{"get", "put", "multi_get", "multi_put", "incr", "remove"} {
+		p99, p999 := all[app+op+"_latency"+s.gpid], all[app+op+"_latency"+s.gpid+".p999"]
+		if p99 <= 0 || p999 < p99 || p99 > float64(patience) {
+			t.Errorf("%s took %v, %v", op, p99, p999)
+		}
+	}
+	if got := counters(t, s.Replicas()[0], "perf-counters-by-substr", "_latency@"); len(got) != 2*6 {
+		t.Errorf("the times of partitions are %v", got)
+	}
 	if got := counters(t, s.Replicas()[0], "perf-counters-by-postfix", "get_qps"+s.gpid); len(got) != 3 {
 		t.Errorf("get_qps, multi_get_qps and batch_get_qps are %v", got)
 	}
@@ -137,6 +148,9 @@ func TestStatistics(t *testing.T) {
 		if value != 0 {
 			t.Errorf("%s is %v", name, value)
 		}
+	}
+	if got := counters(t, s.Replicas()[0], "perf-counters-by-substr", "_latency@"); len(got) != 0 {
+		t.Errorf("times of nothing: %v", got)
 	}
 }
 
@@ -155,8 +169,72 @@ func TestStatisticsOfThrottling(t *testing.T) {
 		t.Fatal("nothing was refused")
 	}
 	name := "replica*eon.replica*recent.write.throttling.reject.count@1." + strconv.Itoa(int(home("k").GPID.PartitionIndex))
-	if got := counters(t, s.Replicas()[0], "perf-counters", name); got[name] != float64(refused) {
-		t.Errorf("%v are counted of %d", got, refused)
+	for _, name := range []string{name, "replica*eon.replica_stub*recent.write.busy.count"} {
+		if got := counters(t, s.Replicas()[0], "perf-counters", name); got[name] != float64(refused) {
+			t.Errorf("%v are counted of %d", got, refused)
+		}
+	}
+}
+
+// Errors are counted by table and code, whoever has found them out: the checks before a
+// request, those when it is carried out, jobs, and tests that have it fail.
+func TestStatisticsOfErrors(t *testing.T) {
+	s := startOn(t, openStore(t, storage.Options{}), Options{ReplicaAddrs: replicas(2), Limits: limits.Limits{WriteSize: 1000}})
+	if err := s.EnsureTable(TableSpec{Name: testTable, Partitions: testPartitions, ReplicaCount: 1}); err != nil {
+		t.Fatal(err)
+	}
+	m := dial(t, s.Metas()[0])
+	here := home("k")
+	at := 0
+	for i := range s.Replicas() {
+		if primary, _ := s.catalog.Available(1).View().Serves(here.GPID.PartitionIndex, i); primary {
+			at = i
+		}
+	}
+	c, other := dial(t, s.Replicas()[at]), dial(t, s.Replicas()[1-at])
+	expect := func(got, want wire.ErrorCode) {
+		t.Helper()
+		if got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+	get := func(c *client, h wire.RequestHeader) wire.ErrorCode {
+		_, code := c.getAt(h, "k")
+		return code
+	}
+	expect(get(c, here), wire.ErrOK)
+	expect(get(other, here), wire.ErrObjectNotFound)
+	gone := here
+	gone.AppID = 99
+	expect(get(c, gone), wire.ErrObjectNotFound)
+	_, code := c.put("k", strings.Repeat("v", 2000))
+	expect(code, wire.ErrInvalidData)
+	mustSetEnv(m, "replica.write_throttling", "1*reject*0")
+	for code == wire.ErrInvalidData || code == wire.ErrOK {
+		_, code = c.put("k", "v")
+	}
+	expect(code, wire.ErrBusy)
+	s.Intercept(func(call Call) Action { return Action{Code: string(wire.ErrInvalidState)} })
+	expect(get(c, here), wire.ErrInvalidState)
+	s.Intercept(nil)
+
+	all := samples(t, func() string { _, body := page(t, s.Metas()[0], "/metrics"); return body }())
+	for name, value := range map[string]float64{
+		`pegasus_server_errors_total{table="t",code="ERR_OBJECT_NOT_FOUND"}`: 1,
+		`pegasus_server_errors_total{table="",code="ERR_OBJECT_NOT_FOUND"}`:  1,
+		`pegasus_server_errors_total{table="t",code="ERR_INVALID_DATA"}`:     1,
+		`pegasus_server_errors_total{table="t",code="ERR_BUSY"}`:             1,
+		`pegasus_server_errors_total{table="t",code="ERR_INVALID_STATE"}`:    1,
+	} {
+		if all[name] != value {
+			t.Errorf("%s is %v, want %v", name, all[name], value)
+		}
+	}
+	node := counters(t, s.Replicas()[at], "perf-counters-by-prefix", "replica*eon.replica_stub*recent.")
+	for name, value := range map[string]float64{"read.fail": 2, "read.busy": 0, "write.fail": 1, "write.busy": 1} {
+		if got := node["replica*eon.replica_stub*recent."+name+".count"]; got != value {
+			t.Errorf("%s is %v, want %v", name, got, value)
+		}
 	}
 }
 
@@ -218,6 +296,7 @@ func TestMetrics(t *testing.T) {
 		`pegasus_server_partitions_without_primary{table="t"}`:                          0,
 		`pegasus_server_request_duration_seconds_count{server="0",op="get"}`:            31,
 		`pegasus_server_request_duration_seconds_bucket{server="0",op="get",le="+Inf"}`: 31,
+		`pegasus_server_table_request_duration_seconds_count{table="t",op="get"}`:       31,
 		`pegasus_server_store_healthy`:                                                  1,
 		`pegasus_server_tables`:                                                         1,
 		`pegasus_server_running{role="replica",server="0"}`:                             1,

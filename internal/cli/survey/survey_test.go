@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/onebox"
 	"go.uber.org/goleak"
@@ -56,6 +57,36 @@ func TestTake(t *testing.T) {
 	}
 	if sum := s.Tables[1].Sum(); sum.Read != 0 || sum.Write != 0 || sum.Rows != 0 || sum.Bytes < 0 || sum.Throttled != 0 {
 		t.Errorf("sum %+v", sum)
+	}
+
+	// Tables and partitions have times when there were requests, and only those that had some.
+	client, err := pegasus.New(pegasus.Config{MetaServers: box.MetaServers()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	table, err := client.Open(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Set(t.Context(), []byte("k"), []byte("s"), []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.Get(t.Context(), []byte("k"), []byte("s")); err != nil {
+		t.Fatal(err)
+	}
+	s = take(t, box)
+	if sum := s.Tables[1].Sum(); sum.ReadP99 <= 0 || sum.WriteP99 <= 0 || sum.Rows != 1 || sum.Bytes < 0 {
+		t.Errorf("after a write and a read: %+v", sum)
+	}
+	timed := 0
+	for _, p := range s.Tables[1].Partitions {
+		if p.ReadP99 > 0 || p.WriteP99 > 0 {
+			timed++
+		}
+	}
+	if sum := s.Tables[0].Sum(); timed != 1 || sum.ReadP99 != -1 || sum.WriteP99 != -1 {
+		t.Errorf("%d partitions have times; a table without requests: %+v", timed, sum)
 	}
 
 	// A node that is lost takes the primaries with it until they are moved.

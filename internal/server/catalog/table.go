@@ -16,6 +16,8 @@ type Table struct {
 	ID   int32
 	view atomic.Pointer[View]
 
+	stats  stats.Table
+
 	// Under Catalog.mu.
 	moved      chan struct{} // closed when moving ends
 	stopCopy   func()        // not nil while a split is carried out: ends its first phase
@@ -24,6 +26,9 @@ type Table struct {
 
 // View returns the table as it is now.
 func (t *Table) View() *View { return t.view.Load() }
+
+// Stats returns what counts the requests to the table.
+func (t *Table) Stats() *stats.Table { return &t.stats }
 
 // Moving reports whether a split is in its second phase.
 func (t *Table) Moving() bool { return t.View().Moving() }

@@ -99,7 +99,10 @@ func (k *call) Admit(r *request.Request) request.Verdict {
 func (k *call) Commit(*request.Request, []byte) {}
 
 // Observe implements request.Call.
-func (k *call) Observe(stats.Op, time.Duration) {}
+func (k *call) Observe(stats.Request, time.Duration) {}
+
+// Failed implements request.Call.
+func (k *call) Failed(*request.Request, wire.ErrorCode) {}
 
 // Answer implements request.Call.
 func (k *call) Answer(r *request.Request, dst []byte) []byte {

@@ -4,7 +4,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/server/catalog"
+	"github.com/pegasus-go/pegasus/internal/server/request"
 	"github.com/pegasus-go/pegasus/internal/server/stats"
+	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 // Unusual is from when on a request counts as abnormal. It may be changed at any
@@ -35,7 +38,7 @@ func (k *call) serveCounted(dst []byte) []byte {
 	if k.r.Malformed || k.r.Long {
 		return dst
 	}
-	k.r.Op = k.h.op
+	k.r.Done = stats.Request{Op: k.h.op, Partition: k.p.Stats(), Table: k.p.Table.Stats()}
 	k.p.Stats().Done(k.h.op, k.size)
 	if k.unusual(began) {
 		k.p.Stats().Add(stats.Abnormal, 1)
@@ -72,4 +75,30 @@ func (k *call) countOne(read, write stats.Counter) {
 }
 
 // Observe implements request.Call.
-func (k *call) Observe(op stats.Op, d time.Duration) { k.Stats.Observe(op, d) }
+func (k *call) Observe(done stats.Request, d time.Duration) { k.Stats.Observe(done, d) }
+
+// Failed implements request.Call.
+func (k *call) Failed(r *request.Request, code wire.ErrorCode) {
+	h := handlers[string(r.Task)]
+	if h == nil || h.kind == noPartition {
+		k.Stats.Errors.Add(string(code))
+		return
+	}
+	k.failed(h.kind, k.Catalog.Available(r.AppID), code)
+}
+
+// failed counts an answer that is an error; table is nil if there is no such table.
+func (n *Role) failed(kind kind, table *catalog.Table, code wire.ErrorCode) {
+	errors, failure := &n.Stats.Errors, stats.ReadFailed
+	if table != nil {
+		errors = &table.Stats().Errors
+	}
+	errors.Add(string(code))
+	if kind == writeRPC {
+		failure = stats.WriteFailed
+	}
+	if code == wire.ErrBusy {
+		failure++
+	}
+	n.Stats.Fail(failure)
+}

@@ -148,6 +148,9 @@ func (k *call) Answer(r *request.Request, dst []byte) []byte {
 
 // fail appends an answer that only has an error.
 func (k *call) fail(dst []byte, code wire.ErrorCode) []byte {
+	if !k.r.Long { // or it is carried out once more
+		k.failed(k.h.kind, k.p.Table, code)
+	}
 	return wire.AppendErrorReply(dst, &k.r.Request, k.h.ack, code)
 }
 

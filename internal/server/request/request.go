@@ -44,7 +44,9 @@ type Call interface {
 	Commit(r *Request, out []byte)
 	// Observe is told how long a request has taken, until its answer was sent: one of
 	// those that have arrived together.
-	Observe(op stats.Op, d time.Duration)
+	Observe(done stats.Request, d time.Duration)
+	// Failed is told that a request is answered with an error that Answer knows nothing of.
+	Failed(r *Request, code wire.ErrorCode)
 }
 
 // Verdict is the decision on a request before it is carried out.
@@ -98,8 +100,8 @@ type Request struct {
 	// which completes its answer. Answer does so only with quick ones.
 	Staged bool
 
-	// Op is set by Answer to what the request was, for Observe.
-	Op stats.Op
+	// Done is set by Answer to what was carried out, for Observe.
+	Done stats.Request
 
 	// Writes are those of the requests carried out that nobody has waited for.
 	Writes Writes
@@ -109,7 +111,7 @@ type Request struct {
 // Reached and Client stay.
 func (r *Request) Parse(frame []byte) error {
 	r.Waited, r.Quick, r.Long, r.Malformed, r.Staged = false, false, false, false, false
-	r.Refused, r.Op = nil, stats.None
+	r.Refused, r.Done = nil, stats.Request{}
 	return r.Request.Parse(frame)
 }
 

@@ -15,8 +15,8 @@ type ID struct{ AppID, Index int32 }
 
 // Sources are what a Sampler looks at.
 type Sources struct {
-	// Partitions calls f with what was counted of each partition.
-	Partitions func(f func(ID, Counts))
+	// Partitions calls f with each partition and what was counted of it.
+	Partitions func(f func(ID, *Partition, Counts))
 	Nodes      []*Node
 }
 
@@ -33,12 +33,18 @@ type Sampler struct {
 type sample struct {
 	at         time.Time
 	partitions map[ID]Counts
-	latency    [][opCount]*histogram.Snapshot // of each node
+	times      map[ID][]OpQuantiles // since the sample before
+	nodes      []nodeSample
+}
+
+type nodeSample struct {
+	times  [opCount]*histogram.Snapshot
+	failed [failureCount]int64
 }
 
 // NewSampler returns a Sampler of what has counted nothing yet.
 func NewSampler(clock func() time.Time, s Sources) *Sampler {
-	start := &sample{at: clock(), latency: make([][opCount]*histogram.Snapshot, len(s.Nodes))}
+	start := &sample{at: clock(), nodes: make([]nodeSample, len(s.Nodes))}
 	return &Sampler{clock: clock, sources: s, last: start}
 }
 
@@ -50,20 +56,25 @@ func (s *Sampler) Sample() {
 }
 
 func (s *Sampler) sampleLocked() {
-	if now := s.take(); now.at.Sub(s.last.at) >= Interval {
-		s.before, s.last = s.last, now
+	if s.clock().Sub(s.last.at) >= Interval {
+		s.before, s.last = s.last, s.look((*Partition).takeTimes)
 	}
 }
 
-func (s *Sampler) take() *sample {
-	now := &sample{at: s.clock(), partitions: make(map[ID]Counts)}
-	s.sources.Partitions(func(id ID, c Counts) { now.partitions[id] = c })
-	for _, n := range s.sources.Nodes {
-		var latency [opCount]*histogram.Snapshot
-		for o := range latency {
-			latency[o] = n.Latency(Op(o))
+func (s *Sampler) look(times func(*Partition) []OpQuantiles) *sample {
+	now := &sample{at: s.clock(), partitions: make(map[ID]Counts), times: make(map[ID][]OpQuantiles)}
+	s.sources.Partitions(func(id ID, p *Partition, c Counts) {
+		now.partitions[id] = c
+		if t := times(p); t != nil {
+			now.times[id] = t
 		}
-		now.latency = append(now.latency, latency)
+	})
+	for _, n := range s.sources.Nodes {
+		node := nodeSample{failed: n.failed()}
+		for o := range node.times {
+			node.times[o] = n.Times(Op(o))
+		}
+		now.nodes = append(now.nodes, node)
 	}
 	return now
 }
@@ -82,7 +93,7 @@ func (s *Sampler) Recent() Recent {
 	s.sampleLocked()
 	from, to := s.before, s.last
 	if from == nil {
-		from, to = s.last, s.take()
+		from, to = s.last, s.look((*Partition).seeTimes)
 	}
 	return Recent{max(time.Second, to.at.Sub(from.at)), from, to}
 }
@@ -93,13 +104,22 @@ func (r Recent) Partition(id ID) Counts {
 	return last.since(&earlier)
 }
 
-// Latency returns the times that an operation took on a node, nil if there are none.
-func (r Recent) Latency(node int, o Op) *histogram.Snapshot {
-	s := r.last.latency[node][o]
+// PartitionTimes returns how long the requests to a partition took, of the operations
+// that there were.
+func (r Recent) PartitionTimes(id ID) []OpQuantiles { return r.last.times[id] }
+
+// Times returns the times that an operation took on a node, nil if there are none.
+func (r Recent) Times(node int, o Op) *histogram.Snapshot {
+	s := r.last.nodes[node].times[o]
 	if s == nil {
 		return nil
 	}
-	return s.Since(r.earlier.latency[node][o])
+	return s.Since(r.earlier.nodes[node].times[o])
+}
+
+// Failures returns how many answers of a node were errors of a kind.
+func (r Recent) Failures(node int, f Failure) int64 {
+	return r.last.nodes[node].failed[f] - r.earlier.nodes[node].failed[f]
 }
 
 // PerSecond returns a count of r as a rate.

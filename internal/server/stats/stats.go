@@ -2,12 +2,7 @@
 // requests take. To count is cheap; rates are worked out when somebody asks.
 package stats
 
-import (
-	"sync/atomic"
-	"time"
-
-	"github.com/pegasus-go/pegasus/internal/histogram"
-)
+import "sync/atomic"
 
 // Op is an operation of clients.
 type Op uint8
@@ -80,25 +75,28 @@ func Bytes(o Op) Counter { return Counter(opCount) + Counter(o) }
 const capacityUnit = 4 << 10
 
 // Partition counts what is done with one partition.
-type Partition [counterCount]atomic.Int64
+type Partition struct {
+	counters [counterCount]atomic.Int64
+	times    times // since the Sampler has looked last
+}
 
 // Add adds to a counter.
-func (p *Partition) Add(c Counter, n int64) { p[c].Add(n) }
+func (p *Partition) Add(c Counter, n int64) { p.counters[c].Add(n) }
 
 // Done counts an operation on so many bytes of keys and values. Each costs a capacity
 // unit for every 4096 bytes begun, one at least, of what it is: an increment and what
 // checks costs one of reading beside.
 func (p *Partition) Done(o Op, bytes int) {
 	units := int64(max(1, (bytes+capacityUnit-1)/capacityUnit))
-	p[Requests(o)].Add(1)
-	p[Bytes(o)].Add(int64(bytes))
+	p.Add(Requests(o), 1)
+	p.Add(Bytes(o), int64(bytes))
 	if !o.Writes() {
-		p[ReadUnits].Add(units)
+		p.Add(ReadUnits, units)
 		return
 	}
-	p[WriteUnits].Add(units)
+	p.Add(WriteUnits, units)
 	if o >= Incr {
-		p[ReadUnits].Add(1)
+		p.Add(ReadUnits, 1)
 	}
 }
 
@@ -107,8 +105,8 @@ type Counts [counterCount]int64
 
 // Counts returns what was counted so far.
 func (p *Partition) Counts() (c Counts) {
-	for i := range p {
-		c[i] = p[i].Load()
+	for i := range p.counters {
+		c[i] = p.counters[i].Load()
 	}
 	return c
 }
@@ -125,28 +123,4 @@ func (c *Counts) since(earlier *Counts) (d Counts) {
 		d[i] = c[i] - earlier[i]
 	}
 	return d
-}
-
-// Node has how long requests to a server take, from their arrival until their answer
-// is sent. Of requests that arrive together one is measured.
-type Node struct {
-	latency [opCount]atomic.Pointer[histogram.Histogram]
-}
-
-// Observe counts the time that a request has taken.
-func (n *Node) Observe(o Op, d time.Duration) {
-	h := n.latency[o].Load()
-	if h == nil {
-		n.latency[o].CompareAndSwap(nil, new(histogram.Histogram))
-		h = n.latency[o].Load()
-	}
-	h.Record(d)
-}
-
-// Latency returns the times of an operation so far, nil if there are none.
-func (n *Node) Latency(o Op) *histogram.Snapshot {
-	if h := n.latency[o].Load(); h != nil {
-		return h.Snapshot()
-	}
-	return nil
 }

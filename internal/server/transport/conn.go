@@ -26,8 +26,8 @@ type conn struct {
 	nc  net.Conn
 
 	framing wire.Framing
-	arrived time.Time // what is being handled
-	sampled stats.Op  // of the requests handled since the last flush, the one to be measured
+	arrived time.Time     // what is being handled
+	sampled stats.Request // of the requests handled since the last flush, the one to be measured
 	in      input
 	carrier        // of the request being handled
 	ready   []byte // answers of the requests handled since the last flush
@@ -144,7 +144,7 @@ func (c *conn) handle(frame []byte) bool {
 	case v.Drop:
 		return true
 	case v.Code != "":
-		c.ready = r.Fail(c.ready, v.Code)
+		c.fail(v.Code)
 		return true
 	case v.Slow, v.Memory > quickMemory:
 		return c.putOff(&job{waited: true}, frame)
@@ -172,10 +172,16 @@ func (c *conn) handle(frame []byte) bool {
 	default:
 		c.await(start)
 	}
-	if c.sampled == stats.None {
-		c.sampled = r.Op
+	if c.sampled.Op == stats.None {
+		c.sampled = r.Done
 	}
 	return true
+}
+
+// fail answers the request with an error.
+func (c *conn) fail(code wire.ErrorCode) {
+	c.call.Failed(&c.req, code)
+	c.ready = c.req.Fail(c.ready, code)
 }
 
 // commit carries out the requests that are staged.
@@ -203,18 +209,18 @@ func (c *conn) flush() bool {
 	c.commit()
 	c.req.Now = 0
 	if len(c.round.out) > 0 {
-		if c.sampled.Writes() {
+		if c.sampled.Op.Writes() {
 			c.round.sampled, c.round.arrived = c.sampled, c.arrived
-			c.sampled = stats.None
+			c.sampled = stats.Request{}
 		}
 		c.held.hold(&c.round)
 	}
 	if len(c.ready) > 0 {
 		c.ready = c.outbox.sendRound(c.ready)
 	}
-	if c.sampled != stats.None {
+	if c.sampled.Op != stats.None {
 		c.call.Observe(c.sampled, time.Since(c.arrived))
-		c.sampled = stats.None
+		c.sampled = stats.Request{}
 	}
 	return !c.broken.Load()
 }

@@ -90,7 +90,7 @@ func (c *conn) disturb(frame []byte) (handled, goOn bool) {
 		c.abort()
 		return true, false
 	case a.Code != "":
-		c.ready = r.Fail(c.ready, wire.ErrorCode(a.Code))
+		c.fail(wire.ErrorCode(a.Code))
 		return true, true
 	}
 	return false, true

@@ -13,8 +13,8 @@ type held struct {
 	out    []byte
 	writes request.Writes
 
-	// One of them to be measured, unless it is None, and when it arrived.
-	sampled stats.Op
+	// One of them to be measured, unless its Op is None, and when it arrived.
+	sampled stats.Request
 	arrived time.Time
 }
 
@@ -63,11 +63,11 @@ func (h *holder) hold(round *held) {
 		h.waiting, *round = *round, h.waiting
 	} else {
 		h.waiting.add(round.out, 0, &round.writes)
-		if h.waiting.sampled == stats.None {
+		if h.waiting.sampled.Op == stats.None {
 			h.waiting.sampled, h.waiting.arrived = round.sampled, round.arrived
 		}
 	}
-	round.sampled = stats.None
+	round.sampled = stats.Request{}
 	round.out = round.out[:0]
 	h.changed.Broadcast()
 }
@@ -89,9 +89,9 @@ func (h *holder) run() {
 		h.mu.Unlock()
 		now.writes.Wait(now.out)
 		now.out = h.c.outbox.sendRound(now.out)
-		if now.sampled != stats.None {
+		if now.sampled.Op != stats.None {
 			h.c.call.Observe(now.sampled, time.Since(now.arrived))
-			now.sampled = stats.None
+			now.sampled = stats.Request{}
 		}
 		h.mu.Lock()
 	}

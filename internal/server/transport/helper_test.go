@@ -30,8 +30,9 @@ type rpc struct {
 	answer  int // bytes
 }
 
-func (role) Commit(*request.Request, []byte) {}
-func (role) Observe(stats.Op, time.Duration) {}
+func (role) Commit(*request.Request, []byte)         {}
+func (role) Observe(stats.Request, time.Duration)    {}
+func (role) Failed(*request.Request, wire.ErrorCode) {}
 
 func (role) Listens(wire.Address) {}
 func (role) Crashed()             {}

@@ -182,6 +182,7 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 	buf := jobBuffers.Get().(*[]byte)
 	out := (*buf)[:0]
 	if code != "" {
+		k.call.Failed(r, code)
 		out = r.Fail(out, code)
 	} else {
 		r.Room = memory.room
@@ -196,8 +197,8 @@ func (c *conn) runJob(j *job, k *carrier, t *turn, done func()) (rest func()) {
 		r.Writes.Wait(out)
 	}
 	*buf = out
-	if r.Op != stats.None {
-		k.call.Observe(r.Op, time.Since(j.arrived))
+	if r.Done.Op != stats.None {
+		k.call.Observe(r.Done, time.Since(j.arrived))
 	}
 	switch {
 	case r.Malformed:
