@@ -1,5 +1,5 @@
-// The partition map: a row is a table, a cell a partition. Glyph and colour say how it is,
-// how busy it is, or on which node.
+// The partition map: a cell is a partition, a row a table, or a node with those that it is
+// the primary of. Glyph and colour say how it is, how busy it is, or on which node.
 
 import { fill, h, select, setClass, setText } from "./dom.js";
 import { rate } from "./format.js";
@@ -12,15 +12,18 @@ const meaning = { ok: "served, all copies", short: "too few copies", dead: "no p
 export class PartitionMap {
   constructor() {
     this.by = "health";
+    this.rows = "table";
     this.chosen = null; // [table id, index]
-    this.lines = new Map(); // by table id
+    this.lines = new Map(); // by what the row is
     const pick = select([["health", "health"], ["rate", "rate"], ["node", "node"]], "health", (v) => { this.by = v; if (this.snap) this.update(this.snap); });
     pick.setAttribute("aria-label", "What the colours of the map say");
+    const rows = select([["table", "table"], ["node", "node"]], "table", (v) => { this.rows = v; if (this.snap) this.update(this.snap); });
+    rows.setAttribute("aria-label", "What a row of the map is");
     this.key = h("span", { class: "mapkey" });
     this.grid = h("div", { class: "map", role: "grid", "aria-label": "Partitions", on: { keydown: (e) => this.move(e), click: (e) => this.choose(e.target.closest(".cell")) } });
     this.more = h("p", { class: "note", hidden: true });
     this.side = h("aside", { class: "side", "aria-label": "Chosen partition", hidden: true });
-    this.element = h("div", null, h("div", { class: "tools" }, h("h2", null, "Partitions"), h("label", null, "Colour by ", pick), this.key), h("div", { class: "mapside" }, h("div", { class: "grow" }, this.grid, this.more), this.side));
+    this.element = h("div", null, h("div", { class: "tools" }, h("h2", null, "Partitions"), h("label", null, "Rows by ", rows), h("label", null, "Colour by ", pick), this.key), h("div", { class: "mapside" }, h("div", { class: "grow" }, this.grid, this.more), this.side));
   }
 
   update(snap) {
@@ -36,16 +39,16 @@ export class PartitionMap {
       shown.push(t);
     }
     const seen = new Set();
-    shown.forEach((t, i) => {
-      seen.add(t.id);
-      let line = this.lines.get(t.id);
+    (this.rows === "node" ? this.byNode(shown) : shown.map((t) => ({ id: "t" + t.id, name: t.name, cells: t.cells.map((c, i) => [t, i]) }))).forEach((row, i) => {
+      seen.add(row.id);
+      let line = this.lines.get(row.id);
       if (!line) {
         line = { name: h("span", { class: "name", role: "rowheader" }), cells: h("span", { class: "cells" }) };
         line.element = h("div", { class: "line", role: "row" }, line.name, line.cells);
-        this.lines.set(t.id, line);
+        this.lines.set(row.id, line);
       }
       if (this.grid.children[i] !== line.element) this.grid.insertBefore(line.element, this.grid.children[i] || null);
-      this.drawLine(line, t);
+      this.drawLine(line, row);
     });
     for (const [id, line] of this.lines) if (!seen.has(id)) { line.element.remove(); this.lines.delete(id); }
     if (!this.grid.querySelector('[tabindex="0"]')) this.grid.querySelector(".cell")?.setAttribute("tabindex", "0");
@@ -55,27 +58,42 @@ export class PartitionMap {
     this.drawSide();
   }
 
-  drawLine(line, t) {
-    setText(line.name, t.name);
-    line.name.title = t.name;
-    const draw = Math.min(t.cells.length, maxCells);
+  // byNode gives the partitions to rows of nodes, those that nobody serves first.
+  byNode(tables) {
+    const none = { id: "none", name: "no primary", cells: [] };
+    const rows = this.snap.nodes.map((n) => ({ id: "n" + n.address, name: n.address + (n.alive ? "" : " (lost)"), cells: [] }));
+    for (const t of tables) t.cells.forEach((c, i) => { (rows[c.p] || none).cells.push([t, i]); });
+    return none.cells.length ? [none, ...rows] : rows;
+  }
+
+  // drawLine draws a row {name, cells: [[table, index]]}.
+  drawLine(line, row) {
+    setText(line.name, row.name);
+    line.name.title = row.name;
+    const draw = Math.min(row.cells.length, maxCells);
     while (line.cells.children.length > draw) line.cells.lastElementChild.remove();
     for (let i = 0; i < draw; i++) {
       let cell = line.cells.children[i];
       if (!cell) {
-        cell = h("span", { class: "cell", role: "gridcell", tabindex: "-1", "data-id": t.id, "data-index": i });
+        cell = h("span", { class: "cell", role: "gridcell", tabindex: "-1" });
         line.cells.append(cell);
       }
-      const c = t.cells[i], state = stateOf(c, t, this.snap.nodes);
-      const isChosen = this.chosen && this.chosen[0] === t.id && this.chosen[1] === i;
-      let look = state, text = glyphs[state];
-      if (state === "ok" && this.by === "rate") { look = "heat" + this.heat(c.r); text = this.isHot(c, t) ? "~" : ""; }
-      if (state !== "dead" && state !== "child" && this.by === "node") { look = "node" + (c.p % 8); text = String(c.p + 1); }
-      setClass(cell, "cell " + look + (isChosen ? " chosen" : ""));
-      setText(cell, text);
-      const label = t.name + " " + i + ": " + meaning[state] + (c.r >= 0 ? ", " + rate(c.r) + "/s" : "");
-      if (cell.getAttribute("aria-label") !== label) { cell.setAttribute("aria-label", label); cell.title = label; }
+      this.drawCell(cell, ...row.cells[i]);
     }
+  }
+
+  drawCell(cell, t, index) {
+    cell.dataset.id = t.id;
+    cell.dataset.index = index;
+    const c = t.cells[index], state = stateOf(c, t, this.snap.nodes);
+    const isChosen = this.chosen && this.chosen[0] === t.id && this.chosen[1] === index;
+    let look = state, text = glyphs[state];
+    if (state === "ok" && this.by === "rate") { look = "heat" + this.heat(c.r); text = this.isHot(c, t) ? "~" : ""; }
+    if (state !== "dead" && state !== "child" && this.by === "node") { look = "node" + (c.p % 8); text = String(c.p + 1); }
+    setClass(cell, "cell " + look + (isChosen ? " chosen" : ""));
+    setText(cell, text);
+    const label = t.name + " " + index + ": " + meaning[state] + (c.r >= 0 ? ", " + rate(c.r) + "/s" : "");
+    if (cell.getAttribute("aria-label") !== label) { cell.setAttribute("aria-label", label); cell.title = label; }
   }
 
   heat(r) { return r <= 0 ? 0 : 1 + Math.min(3, Math.floor((r / this.hottest) * 4)); }
@@ -113,8 +131,13 @@ export class PartitionMap {
     if (e.key === "Enter" || e.key === " ") { e.preventDefault(); this.choose(cell); return; }
     if (e.key === "Escape") { this.chosen = null; this.update(this.snap); return; }
     const line = cell.closest(".line"), at = [...cell.parentNode.children].indexOf(cell);
-    const row = (l) => l && (l.querySelectorAll(".cell")[at] || l.querySelector(".cells").lastElementChild);
-    const to = { ArrowRight: () => cell.nextElementSibling, ArrowLeft: () => cell.previousElementSibling, ArrowDown: () => row(line.nextElementSibling), ArrowUp: () => row(line.previousElementSibling), Home: () => cell.parentNode.firstElementChild, End: () => cell.parentNode.lastElementChild }[e.key];
+    const beside = (which) => { // a row without cells is passed over
+      for (let l = line[which]; l; l = l[which]) {
+        const cells = l.querySelectorAll(".cell");
+        if (cells.length) return cells[Math.min(at, cells.length - 1)];
+      }
+    };
+    const to = { ArrowRight: () => cell.nextElementSibling, ArrowLeft: () => cell.previousElementSibling, ArrowDown: () => beside("nextElementSibling"), ArrowUp: () => beside("previousElementSibling"), Home: () => cell.parentNode.firstElementChild, End: () => cell.parentNode.lastElementChild }[e.key];
     if (!to) return;
     e.preventDefault();
     const next = to();
