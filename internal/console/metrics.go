@@ -2,6 +2,7 @@ package console
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -30,10 +31,15 @@ const (
 )
 
 func newMetricsReader(metas []string) *metricsReader {
-	return &metricsReader{metas: metas, http: http.Client{
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: idleAfter}, // no proxy
+	return &metricsReader{metas: metas, http: newHTTPClient()}
+}
+
+// newHTTPClient returns one that uses no proxy and follows nobody.
+func newHTTPClient() http.Client {
+	return http.Client{
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: idleAfter},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
 }
 
 func (r *metricsReader) close() { r.http.CloseIdleConnections() }
@@ -42,17 +48,20 @@ func (r *metricsReader) forget() { r.before = nil }
 
 // counted is what servers had counted at a time.
 type counted struct {
-	at       time.Time
-	requests map[tableOp]float64
-	refused  map[string]float64
-	latency  map[string]map[float64]float64 // by operation: how many took at most so many seconds
-	bytes    map[string]float64             // by table
-	records  map[string]float64
-	total    float64 // disk, bytes
-	free     float64
+	at        time.Time
+	requests  map[tableKey]float64 // by operation
+	errors    map[tableKey]float64 // by code
+	throttled map[tableKey]float64 // by kind
+	// Requests that took at most so many seconds, by operation.
+	latency map[tableKey]map[float64]float64
+	bytes   map[string]float64 // by table
+	records map[string]float64
+	total   float64 // disk, bytes
+	free    float64
 }
 
-type tableOp struct{ table, op string }
+// tableKey is a table, "" for all, and what is counted of it.
+type tableKey struct{ table, key string }
 
 // rated is what was counted between two times.
 type rated struct{ now, before *counted }
@@ -102,8 +111,8 @@ func (r *metricsReader) get(ctx context.Context, addr string) (*counted, error) 
 
 func parseMetrics(body io.Reader) (*counted, error) {
 	c := &counted{
-		at: time.Now(), requests: make(map[tableOp]float64), refused: make(map[string]float64),
-		latency: make(map[string]map[float64]float64), bytes: make(map[string]float64), records: make(map[string]float64),
+		at: time.Now(), requests: make(map[tableKey]float64), errors: make(map[tableKey]float64), throttled: make(map[tableKey]float64),
+		latency: make(map[tableKey]map[float64]float64), bytes: make(map[string]float64), records: make(map[string]float64),
 	}
 	known := false
 	lines := bufio.NewScanner(body)
@@ -114,27 +123,24 @@ func parseMetrics(body io.Reader) (*counted, error) {
 		}
 		name, ok = strings.CutPrefix(name, "pegasus_server_")
 		known = known || ok
+		table := labels["table"]
 		switch name {
 		case "requests_total":
-			c.requests[tableOp{labels["table"], labels["op"]}] = value
+			c.requests[tableKey{table, labels["op"]}] = value
+		case "errors_total":
+			c.errors[tableKey{table, labels["code"]}] = value
 		case "throttled_total":
-			c.refused["throttled "+labels["kind"]+" "+labels["action"]] += value
+			c.throttled[tableKey{table, throttledKind(labels["kind"], labels["action"] == "reject")}] = value
 		case "split_rejected_total":
-			c.refused["rejected by a split"] += value
-		case "request_duration_seconds_bucket":
-			le, err := strconv.ParseFloat(labels["le"], 64)
-			if err != nil {
-				continue
-			}
-			op := labels["op"]
-			if c.latency[op] == nil {
-				c.latency[op] = make(map[float64]float64)
-			}
-			c.latency[op][le] += value
+			c.throttled[tableKey{table, splitKind(labels["kind"])}] = value
+		case "request_duration_seconds_bucket": // has a label for the server
+			c.bucket("", labels, value)
+		case "table_request_duration_seconds_bucket":
+			c.bucket(table, labels, value)
 		case "table_bytes":
-			c.bytes[labels["table"]] = value
+			c.bytes[table] = value
 		case "table_records":
-			c.records[labels["table"]] = value
+			c.records[table] = value
 		case "disk_bytes":
 			c.total = value
 		case "disk_free_bytes":
@@ -149,6 +155,30 @@ func parseMetrics(body io.Reader) (*counted, error) {
 	}
 	return c, nil
 }
+
+func (c *counted) bucket(table string, labels map[string]string, value float64) {
+	le, err := strconv.ParseFloat(labels["le"], 64)
+	if err != nil {
+		return
+	}
+	key := tableKey{table, labels["op"]}
+	if c.latency[key] == nil {
+		c.latency[key] = make(map[float64]float64)
+	}
+	c.latency[key][le] += value
+}
+
+// throttledKind names requests of a kind that throttling has met.
+func throttledKind(kind string, rejected bool) string {
+	if rejected {
+		return requestsOf[kind] + " rejected by throttling"
+	}
+	return requestsOf[kind] + " delayed by throttling"
+}
+
+func splitKind(kind string) string { return requestsOf[kind] + " rejected by a split" }
+
+var requestsOf = map[string]string{"read": "reads", "write": "writes", "backup": "reads of secondaries"}
 
 // parseMetric parses a line such as name{label="value"} 1.
 func parseMetric(line string) (name string, labels map[string]string, value float64, ok bool) {
@@ -196,35 +226,50 @@ func (r *rated) fill(snap *Snapshot, sample *Sample) {
 	if r.before == nil {
 		return
 	}
+	sample.Ops = r.perSecond(r.now.requests, r.before.requests)
+	sample.Errors = r.perSecond(r.now.errors, r.before.errors)
+	sample.Throttled = r.perSecond(r.now.throttled, r.before.throttled)
+	sample.Latency = make(map[string]map[string]Quantiles)
+	for key, buckets := range r.now.latency {
+		if key.table != "" && sample.Ops[key.table][key.key] == 0 {
+			continue // it is not among those that there is room for
+		}
+		var us [3]float64
+		for i, q := range []float64{0.5, 0.99, 0.999} {
+			seconds, ok := quantile(buckets, r.before.latency[key], q)
+			if !ok {
+				break
+			}
+			us[i] = seconds * 1e6
+		}
+		if us[1] > 0 {
+			of(sample.Latency, key.table)[key.key] = Quantiles{us[0], us[1], us[2]}
+		}
+	}
+}
+
+// perSecond returns the rates of what was counted, of the busiest if there are many.
+func (r *rated) perSecond(now, before map[tableKey]float64) map[string]map[string]float64 {
 	seconds := r.now.at.Sub(r.before.at).Seconds()
-	ops, series := make(map[string]map[string]float64), 0
-	for _, key := range slices.SortedFunc(maps.Keys(r.now.requests), func(a, b tableOp) int {
-		return strings.Compare(a.table+"\x00"+a.op, b.table+"\x00"+b.op)
-	}) {
-		n := r.now.requests[key] - r.before.requests[key]
-		if n <= 0 || series == maxOps { // less than before: the servers count anew
-			continue
-		}
-		if ops[key.table] == nil {
-			ops[key.table] = make(map[string]float64)
-		}
-		ops[key.table][key.op] = n / seconds
-		series++
-	}
-	sample.Ops = ops
-	sample.Refused = make(map[string]float64)
-	for reason, n := range r.now.refused {
-		if n -= r.before.refused[reason]; n > 0 {
-			sample.Refused[reason] = n / seconds
+	done := make(map[tableKey]float64)
+	for key, n := range now {
+		if n -= before[key]; n > 0 { // or the servers count anew
+			done[key] = n / seconds
 		}
 	}
-	sample.Latency = make(map[string]Quantiles)
-	for op, buckets := range r.now.latency {
-		if p50, ok := quantile(buckets, r.before.latency[op], 0.5); ok {
-			p99, _ := quantile(buckets, r.before.latency[op], 0.99)
-			sample.Latency[op] = Quantiles{p50 * 1e6, p99 * 1e6}
-		}
+	rates := make(map[string]map[string]float64)
+	for _, key := range busiest(done) {
+		add(rates, key.table, key.key, done[key])
 	}
+	return rates
+}
+
+// busiest returns those that there is room for in a sample.
+func busiest(rates map[tableKey]float64) []tableKey {
+	keys := slices.SortedFunc(maps.Keys(rates), func(a, b tableKey) int {
+		return cmp.Or(cmp.Compare(rates[b], rates[a]), cmp.Compare(a.table, b.table), cmp.Compare(a.key, b.key))
+	})
+	return keys[:min(len(keys), maxOps)]
 }
 
 // quantile returns a time in seconds that a share q did not exceed, interpolated within

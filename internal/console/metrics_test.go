@@ -1,10 +1,19 @@
 package console
 
 import (
+	"encoding/json"
+	"io"
+	"maps"
 	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pegasus-go/pegasus/admin"
 )
 
 func TestParseMetric(t *testing.T) {
@@ -50,6 +59,17 @@ func FuzzParseCounters(f *testing.F) {
 const metricsText = `pegasus_server_requests_total{table="t",op="get"} %GET
 pegasus_server_requests_total{table="u",op="put"} 7
 pegasus_server_throttled_total{table="t",kind="write",action="reject"} %GET
+pegasus_server_errors_total{table="t",code="ERR_BUSY"} %GET
+pegasus_server_errors_total{table="",code="ERR_OBJECT_NOT_FOUND"} 5
+pegasus_server_split_rejected_total{table="u",kind="read"} %GET
+pegasus_server_table_request_duration_seconds_bucket{table="t",op="get",le="0.001"} %GET
+pegasus_server_table_request_duration_seconds_bucket{table="t",op="get",le="0.002"} %ALL
+pegasus_server_table_request_duration_seconds_bucket{table="t",op="get",le="+Inf"} %ALL
+pegasus_server_table_request_duration_seconds_bucket{table="u",op="put",le="0.001"} 7
+pegasus_server_table_request_duration_seconds_bucket{table="u",op="put",le="+Inf"} 7
+pegasus_server_request_duration_seconds_bucket{server="1",op="get",le="0.001"} %GET
+pegasus_server_request_duration_seconds_bucket{server="1",op="get",le="0.002"} %GET
+pegasus_server_request_duration_seconds_bucket{server="1",op="get",le="+Inf"} %GET
 pegasus_server_request_duration_seconds_bucket{server="0",op="get",le="0.001"} %GET
 pegasus_server_request_duration_seconds_bucket{server="0",op="get",le="0.002"} %ALL
 pegasus_server_request_duration_seconds_bucket{server="0",op="get",le="+Inf"} %ALL
@@ -77,12 +97,24 @@ func TestRates(t *testing.T) {
 	if sample.Ops["u"] != nil {
 		t.Errorf("a table that rests has %v", sample.Ops["u"])
 	}
-	if got := sample.Refused["throttled write reject"]; got != 45 {
-		t.Errorf("%v refused, want 45", got)
+	if got := sample.Throttled; !maps.Equal(got["t"], map[string]float64{"writes rejected by throttling": 45}) || !maps.Equal(got["u"], map[string]float64{"reads rejected by a split": 45}) {
+		t.Errorf("throttled %v", got)
 	}
-	// 90 of 100 took a millisecond at most.
-	if q := sample.Latency["get"]; math.Abs(q.P50-555.6) > 1 || math.Abs(q.P99-1900) > 1 {
+	if got := sample.Errors; len(got) != 1 || !maps.Equal(got["t"], map[string]float64{"ERR_BUSY": 45}) {
+		t.Errorf("errors %v", got)
+	}
+	// 90 of 100 took a millisecond at most, of both servers 180 of 190.
+	near := func(got, want Quantiles) bool {
+		return math.Abs(got.P50-want.P50) < 1 && math.Abs(got.P99-want.P99) < 1 && math.Abs(got.P999-want.P999) < 1
+	}
+	if q := sample.Latency["t"]["get"]; !near(q, Quantiles{555.6, 1900, 1990}) {
+		t.Errorf("quantiles of the table %+v", q)
+	}
+	if q := sample.Latency[""]["get"]; !near(q, Quantiles{527.8, 1810, 1981}) {
 		t.Errorf("quantiles %+v", q)
+	}
+	if q := sample.Latency["u"]; q != nil {
+		t.Errorf("a table that rests takes %+v", q)
 	}
 	if snap.Tables[0].Bytes != 100 || snap.Tables[0].Records != 3 || snap.Nodes[0].DiskTotal != 2 || snap.Nodes[0].DiskFree != 1 {
 		t.Errorf("%+v", snap)
@@ -95,42 +127,160 @@ func TestRates(t *testing.T) {
 	}
 	anew := &Sample{}
 	(&rated{before, now}).fill(snap, anew) // servers that were started again
-	if len(anew.Ops) != 0 {
-		t.Errorf("a count that has fallen gives %v", anew.Ops)
+	if len(anew.Ops)+len(anew.Errors)+len(anew.Throttled)+len(anew.Latency) != 0 {
+		t.Errorf("a count that has fallen gives %+v", anew)
 	}
 	if _, err := parseMetrics(strings.NewReader(`{"cluster":"x","entities":[]}`)); err == nil {
 		t.Error("another page is taken for that of a onebox")
 	}
 }
 
+// The counters of Pegasus up to 2.5. Of a partition only its primary is heard.
 func TestCounters(t *testing.T) {
 	c, ok := parseCounters(`{"result":"OK","counters":[
 		{"name":"replica*app.pegasus*get_qps@1.0","type":"RATE","value":5},
 		{"name":"replica*app.pegasus*put_qps@1.0","type":"RATE","value":2},
 		{"name":"replica*app.pegasus*get_qps@1.1","type":"RATE","value":1},
+		{"name":"replica*app.pegasus*get_latency@1.0","type":"NUMBER_PERCENTILES","value":300000},
+		{"name":"replica*app.pegasus*get_latency@1.0.p999","type":"NUMBER_PERCENTILES","value":900000},
+		{"name":"replica*app.pegasus*get_latency@1.1","type":"NUMBER_PERCENTILES","value":400000},
 		{"name":"replica*app.pegasus*disk.storage.sst(MB)@1.0","type":"NUMBER","value":3},
+		{"name":"replica*app.pegasus*rdb.memtable.memory_usage@1.0","type":"NUMBER","value":1024},
 		{"name":"replica*app.pegasus*rdb.estimate_num_keys@1.0","type":"NUMBER","value":9},
+		{"name":"replica*eon.replica*recent.write.throttling.reject.count@1.0","type":"VOLATILE_NUMBER","value":20},
 		{"name":"replica*eon.replica_stub*disk.capacity.total(MB)","type":"NUMBER","value":100},
 		{"name":"replica*eon.replica_stub*disk.available.total(MB)","type":"NUMBER","value":40},
+		{"name":"replica*eon.replica_stub*recent.read.fail.count","type":"VOLATILE_NUMBER","value":10},
+		{"name":"replica*eon.replica_stub*recent.write.busy.count","type":"VOLATILE_NUMBER","value":20},
 		{"name":"zion*profiler*RPC_RRDB_RRDB_GET.latency.server","type":"NUMBER_PERCENTILES","value":250000},
+		{"name":"zion*profiler*RPC_RRDB_RRDB_GET.latency.server.p999","type":"NUMBER_PERCENTILES","value":260000},
 		{"name":"replica*app.pegasus*get_qps@x.y","value":1},{"name":"","value":1}]}`)
 	if !ok {
 		t.Fatal("not parsed")
 	}
-	s := &sampler{counters: map[string]nodeCounters{"a": c}}
-	snap := &Snapshot{Nodes: []Node{{Address: "a"}}, Tables: []TableState{{ID: 1, Name: "t", Bytes: -1, Records: -1}}}
-	if r := s.rates(snap); r[gpid{1, 0}] != 7 || r[gpid{1, 1}] != 1 {
-		t.Errorf("rates %v", r)
+	secondary, _ := parseCounters(`{"counters":[{"name":"replica*app.pegasus*put_qps@1.0","value":2},{"name":"replica*app.pegasus*disk.storage.sst(MB)@1.0","value":3}]}`)
+	snap, sample := filled(map[string]*nodeCounters{"a": c, "b": secondary})
+	if got := sample.Ops["t"]; !maps.Equal(got, map[string]float64{"get": 6, "put": 2}) {
+		t.Errorf("operations %v", got)
 	}
-	sample := &Sample{}
-	s.fill(snap, sample)
-	if sample.Ops["t"]["get"] != 6 || sample.Ops["t"]["put"] != 2 || sample.Latency["get"].P99 != 250 {
-		t.Errorf("%+v", sample)
+	if got := sample.Latency; got["t"]["get"] != (Quantiles{0, 400, 900}) || got[""]["get"] != (Quantiles{0, 250, 260}) || len(got["t"]) != 1 {
+		t.Errorf("times %v", got)
 	}
-	if tab := snap.Tables[0]; tab.Bytes != 3<<20 || tab.Records != 9 || snap.Nodes[0].DiskFree != 40 || snap.Rates != "counters" {
+	if got := sample.Errors; !maps.Equal(got[""], map[string]float64{"ERR_BUSY": 2, OtherErrors: 1}) {
+		t.Errorf("errors %v", got)
+	}
+	if got := sample.Throttled; !maps.Equal(got["t"], map[string]float64{"writes rejected by throttling": 2}) {
+		t.Errorf("throttled %v", got)
+	}
+	if tab := snap.Tables[0]; tab.Bytes != 3<<20+1024 || tab.Records != 9 || snap.Nodes[0].DiskTotal != 100 || snap.Nodes[0].DiskFree != 40 || snap.Rates != "counters" {
 		t.Errorf("%+v", snap)
 	}
 	if _, ok := parseCounters("unknown command 'perf-counters-by-prefix'"); ok {
 		t.Error("an answer that knows no counters is parsed")
 	}
+}
+
+// filled returns what a table t with partitions 0 and 1, whose primary is server a, has of
+// counters.
+func filled(counters map[string]*nodeCounters) (*Snapshot, *Sample) {
+	s := &sampler{counters: counters, partitions: map[string][]admin.Partition{"t": {
+		{TableID: 1, Index: 0, Primary: "a", Secondaries: []string{"b"}}, {TableID: 1, Index: 1, Primary: "a"},
+	}}}
+	snap, sample := &Snapshot{Nodes: []Node{{Address: "a"}, {Address: "b"}}, Tables: []TableState{{ID: 1, Name: "t", Bytes: -1, Records: -1}}}, &Sample{}
+	s.fillDisks(snap)
+	s.fill(snap, sample, s.ofPrimaries())
+	return snap, sample
+}
+
+// pageText is a page of Pegasus after 2.5, made by hand in the form that its servers write. %N is what
+// was counted.
+const pageText = `{"cluster":"c","role":"replica","host":"h","port":34801,"timestamp_ns":%T000000000,"entities":[
+{"type":"replica","id":"replica@1.0","attributes":{"partition_id":"0","table_id":"1"},"metrics":[
+ {"name":"get_requests","value":%N0},{"name":"put_requests","value":%N},{"name":"scan_requests","value":7},
+ {"name":"get_latency_ns","p50":100000,"p90":200000,"p95":250000,"p99":300000,"p999":900000},
+ {"name":"put_latency_ns","p50":0,"p90":0,"p95":0,"p99":0,"p999":0},
+ {"name":"throttling_rejected_write_requests","value":%N},{"name":"splitting_rejected_read_requests","value":0},
+ {"name":"rdb_total_sst_size_mb","value":3},{"name":"rdb_memtable_mem_usage_bytes","value":1024},{"name":"rdb_estimated_keys","value":9},
+ {"name":"rdb_write_amplification","value":1.25}]},
+{"type":"replica","id":"replica@1.1","attributes":{"partition_id":"1","table_id":"1"},"metrics":[
+ {"name":"get_requests","value":%N0},{"name":"get_latency_ns","p50":150000,"p90":200000,"p95":250000,"p99":250000,"p999":260000}]},
+{"type":"server","id":"server","attributes":{},"metrics":[
+ {"name":"read_busy_requests","value":%N},{"name":"write_busy_requests","value":%N},{"name":"read_failed_requests","value":%N},{"name":"write_failed_requests","value":0}]},
+{"type":"disk","id":"disk@x","attributes":{"data_dir":"/x","tag":"x"},"metrics":[{"name":"disk_capacity_total_mb","value":60},{"name":"disk_capacity_avail_mb","value":30}]},
+{"type":"disk","id":"disk@y","attributes":{"data_dir":"/y","tag":"y"},"metrics":[{"name":"disk_capacity_total_mb","value":40},{"name":"disk_capacity_avail_mb","value":10}]},
+{"type":"profiler","id":"task@RPC_RRDB_RRDB_GET","attributes":{"task_name":"RPC_RRDB_RRDB_GET"},"metrics":[{"name":"profiler_server_rpc_latency_ns","p50":90000,"p90":1,"p95":1,"p99":240000,"p999":250000}]},
+{"type":"profiler","id":"task@RPC_BEACON","attributes":{"task_name":"RPC_BEACON"},"metrics":[{"name":"profiler_server_rpc_latency_ns","p50":1,"p90":1,"p95":1,"p99":1,"p999":1}]}
+]}`
+
+// A page is read over HTTP, in parts that are asked for by name; rates are differences.
+func TestPages(t *testing.T) {
+	at, n := "100", "20"
+	var asked url.Values
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Query()
+		if at == "" {
+			_, _ = io.WriteString(w, `{"error_message":"unknown field types=replica"}`)
+			return
+		}
+		_, _ = io.WriteString(w, strings.NewReplacer("%T", at, "%N", n).Replace(pageText))
+	}))
+	defer srv.Close()
+	r := newPageReader()
+	defer r.close()
+	addr := srv.Listener.Addr().String()
+
+	first := r.read(t.Context(), addr)
+	if first == nil || first.total != 100 || first.free != 40 || len(first.errors) != 0 || len(first.partition(gpid{1, 0}).ops) != 0 {
+		t.Fatalf("the first page gives %+v", first)
+	}
+	for _, want := range []string{"get_requests", "check_and_mutate_latency_ns", "rdb_memtable_mem_usage_bytes", "read_busy_requests", "throttling_rejected_backup_requests"} {
+		if !slices.Contains(strings.Split(asked.Get("metrics"), ","), want) {
+			t.Errorf("%s is not asked for", want)
+		}
+	}
+	if asked.Get("types") != "replica,server,disk,profiler" {
+		t.Errorf("asked for %v", asked)
+	}
+	at, n = "110", "40"
+	c := r.read(t.Context(), addr)
+	snap, sample := filled(map[string]*nodeCounters{"a": c})
+	if got := sample.Ops["t"]; !maps.Equal(got, map[string]float64{"get": 40, "put": 2}) {
+		t.Errorf("operations %v", got)
+	}
+	if got := sample.Latency; got["t"]["get"] != (Quantiles{150, 300, 900}) || !maps.Equal(got[""], map[string]Quantiles{"get": {90, 240, 250}}) {
+		t.Errorf("times %v", got)
+	}
+	if got := sample.Errors; !maps.Equal(got[""], map[string]float64{"ERR_BUSY": 4, OtherErrors: 2}) {
+		t.Errorf("errors %v", got)
+	}
+	if got := sample.Throttled; !maps.Equal(got["t"], map[string]float64{"writes rejected by throttling": 2}) {
+		t.Errorf("throttled %v", got)
+	}
+	if tab := snap.Tables[0]; tab.Bytes != 3<<20+1024 || tab.Records != 9 || snap.Nodes[0].DiskTotal != 100 || snap.Nodes[0].DiskFree != 40 {
+		t.Errorf("%+v", snap)
+	}
+
+	at, n = "120", "1" // a server that was started again
+	if again := r.read(t.Context(), addr); len(again.partition(gpid{1, 0}).ops) != 1 || again.errors["ERR_BUSY"] != 0 {
+		t.Errorf("a count that has fallen gives %+v", again)
+	}
+	r.forget()
+	at, n = "130", "2"
+	if anew := r.read(t.Context(), addr); len(anew.errors) != 0 {
+		t.Errorf("rates of a time when nobody looked: %+v", anew.errors)
+	}
+	at = ""
+	if none := r.read(t.Context(), addr); none != nil {
+		t.Errorf("an error gives %+v", none)
+	}
+}
+
+func FuzzPages(f *testing.F) {
+	f.Add(pageText)
+	f.Fuzz(func(_ *testing.T, text string) {
+		var p metricsPage
+		if json.Unmarshal([]byte(text), &p) == nil {
+			p.totals().rates(&pageTotals{}, p.counters())
+		}
+	})
 }

@@ -16,34 +16,62 @@ const (
 	idleAfter   = 10 * time.Second        // nobody has asked: the sampler stops
 	maxSamples  = 450                     // 15 minutes
 	maxEvents   = 200
-	maxOps      = 200   // series in a sample
+	maxOps      = 200   // series of a kind in a sample
 	maxCells    = 20000 // partitions in a snapshot
 	mapsPerTick = 16    // tables that are asked for their partitions at a time
 )
 
-// Sample is what was done in the time since the sample before.
+// Sample is what was done in the time since the sample before. Its keys are tables first;
+// "" is all of them together, or none.
 type Sample struct {
 	Seq int64 `json:"seq"`
 	At  int64 `json:"at"` // Unix time in milliseconds
 	// Ops has operations per second by table and operation. It is nil where it is not
 	// known: the first sample has none, nor has one after servers began to count anew.
 	Ops map[string]map[string]float64 `json:"ops"`
-	// Latency has quantiles by operation.
-	Latency map[string]Quantiles `json:"latency"`
-	// Refused has requests per second that servers have turned away, by reason.
-	Refused map[string]float64 `json:"refused"`
-	Error   string             `json:"error,omitempty"` // why there is no more
+	// Latency has quantiles by table and operation.
+	Latency map[string]map[string]Quantiles `json:"latency"`
+	// Errors has answers per second by table and error code. Servers that tell no table
+	// tell two codes only, and OtherErrors is one of them.
+	Errors map[string]map[string]float64 `json:"errors"`
+	// Throttled has requests per second that throttling has delayed or rejected, and that
+	// were rejected because of a split, by table and kind.
+	Throttled map[string]map[string]float64 `json:"throttled"`
+	Error     string                        `json:"error,omitempty"` // why there is no more
 }
 
-// Quantiles are times in microseconds that shares of the requests did not exceed. P50 is
-// 0 where servers tell the P99 alone.
+// OtherErrors are those that are not ERR_BUSY.
+const OtherErrors = "other errors"
+
+// Quantiles are times in microseconds that shares of the requests did not exceed, 0 where
+// servers do not tell.
 type Quantiles struct {
-	P50 float64 `json:"p50,omitempty"`
-	P99 float64 `json:"p99"`
+	P50  float64 `json:"p50,omitempty"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999,omitempty"`
+}
+
+// worse returns the longer time of each share.
+func (q Quantiles) worse(other Quantiles) Quantiles {
+	return Quantiles{max(q.P50, other.P50), max(q.P99, other.P99), max(q.P999, other.P999)}
+}
+
+// add adds to a value by two keys.
+func add(m map[string]map[string]float64, table, key string, value float64) {
+	of(m, table)[key] += value
+}
+
+// of returns the map of a table, and makes it if there is none.
+func of[V any](m map[string]map[string]V, table string) map[string]V {
+	if m[table] == nil {
+		m[table] = make(map[string]V)
+	}
+	return m[table]
 }
 
 // Snapshot is the cluster as it was seen last.
 type Snapshot struct {
+	Metas  []Meta       `json:"metas"`
 	Nodes  []Node       `json:"nodes"`
 	Tables []TableState `json:"tables"`
 	// Left out are tables whose partitions are not among them, because there are so many.
@@ -51,6 +79,13 @@ type Snapshot struct {
 	// Rates tells where rates come from: "metrics", "counters" or "" if servers do not
 	// tell any.
 	Rates string `json:"rates"`
+}
+
+// Meta is a meta server.
+type Meta struct {
+	Address string `json:"address"`
+	Alive   bool   `json:"alive"`
+	Leader  bool   `json:"leader"`
 }
 
 // Node is a replica server.
@@ -95,6 +130,7 @@ type Event struct {
 type sampler struct {
 	admin   *admin.Client
 	metrics *metricsReader
+	pages   *pageReader
 	ctx     context.Context
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -111,12 +147,13 @@ type sampler struct {
 	// Of the goroutine that samples.
 	next       int // table that is asked for its partitions next
 	partitions map[string][]admin.Partition
-	counters   map[string]nodeCounters // by node
+	counters   map[string]*nodeCounters // by node
 	countersAt time.Time
+	metas      []Meta
 }
 
 func newSampler(c *admin.Client, metas []string) *sampler {
-	s := &sampler{admin: c, metrics: newMetricsReader(metas), fresh: make(chan struct{}), partitions: make(map[string][]admin.Partition)}
+	s := &sampler{admin: c, metrics: newMetricsReader(metas), pages: newPageReader(), fresh: make(chan struct{}), partitions: make(map[string][]admin.Partition)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -127,6 +164,7 @@ func (s *sampler) close() {
 	s.mu.Unlock()
 	s.done.Wait()
 	s.metrics.close()
+	s.pages.close()
 }
 
 // news is what is new since a sample.
@@ -190,6 +228,7 @@ func (s *sampler) wake() (fresh <-chan struct{}, first bool) {
 }
 
 func (s *sampler) run() {
+	s.pages.forget()
 	s.metrics.forget() // or the first rates would be those of the time when nobody looked
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -247,14 +286,16 @@ func (s *sampler) look(ctx context.Context, sample *Sample) (*Snapshot, error) {
 		return nil, err
 	}
 	s.askPartitions(ctx, tables)
-	snap := &Snapshot{Nodes: []Node{}, Tables: []TableState{}}
+	snap := &Snapshot{Metas: []Meta{}, Nodes: []Node{}, Tables: []TableState{}}
 	index := make(map[string]int)
 	for _, n := range nodes {
 		index[n.Address] = len(snap.Nodes)
 		snap.Nodes = append(snap.Nodes, Node{Address: n.Address, Alive: n.Alive})
 	}
-	s.askCounters(ctx, nodes)
-	rates := s.rates(snap)
+	s.askServers(ctx, nodes)
+	snap.Metas = append(snap.Metas, s.metas...)
+	s.fillDisks(snap)
+	heard := s.ofPrimaries()
 	cells := 0
 	for _, t := range tables {
 		state := TableState{ID: t.ID, Name: t.Name, Partitions: t.Partitions, Replicas: t.Replicas, Bytes: -1, Records: -1, Cells: []Cell{}}
@@ -264,14 +305,14 @@ func (s *sampler) look(ctx context.Context, sample *Sample) (*Snapshot, error) {
 			known = nil
 		}
 		for _, p := range known {
-			state.Cells = append(state.Cells, cellOf(snap, index, &p, rates))
+			state.Cells = append(state.Cells, cellOf(snap, index, &p, heard))
 		}
 		snap.Tables = append(snap.Tables, state)
 	}
 	if m := s.metrics.read(ctx, nodes); m != nil {
 		m.fill(snap, sample)
 	} else {
-		s.fill(snap, sample)
+		s.fill(snap, sample, heard)
 	}
 	return snap, nil
 }
@@ -294,7 +335,7 @@ func (s *sampler) askPartitions(ctx context.Context, tables []admin.Table) {
 }
 
 // cellOf returns the cell of a partition, and counts it for its servers.
-func cellOf(snap *Snapshot, index map[string]int, p *admin.Partition, rates map[gpid]float64) Cell {
+func cellOf(snap *Snapshot, index map[string]int, p *admin.Partition, heard map[gpid]*partCounters) Cell {
 	c := Cell{Primary: -1, Secondary: []int{}, Ballot: p.Ballot, Rate: -1}
 	if i, ok := index[p.Primary]; ok {
 		c.Primary = i
@@ -306,8 +347,11 @@ func cellOf(snap *Snapshot, index map[string]int, p *admin.Partition, rates map[
 			snap.Nodes[i].Secondaries++
 		}
 	}
-	if r, ok := rates[gpid{p.TableID, p.Index}]; ok {
-		c.Rate = r
+	if n := heard[gpid{p.TableID, p.Index}]; n != nil {
+		c.Rate = 0
+		for _, r := range n.ops {
+			c.Rate += r
+		}
 	}
 	return c
 }

@@ -87,6 +87,7 @@ type cluster struct {
 // settings of a cluster.
 type settings struct {
 	tables   []onebox.Table
+	metas    int  // 1 if it is 0
 	plain    bool // as if the cluster were a real one: no rehearsal
 	readOnly bool
 	listen   string
@@ -98,7 +99,7 @@ func start(t *testing.T, o settings) *cluster {
 	if o.tables == nil {
 		o.tables = []onebox.Table{{Name: "orders", Partitions: 16}, {Name: "sessions", Partitions: 8}}
 	}
-	box, err := onebox.Start(onebox.Options{ReplicaServers: 3, Tables: o.tables, Clock: clock.Now})
+	box, err := onebox.Start(onebox.Options{MetaServers: max(1, o.metas), ReplicaServers: 3, Tables: o.tables, Clock: clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/onebox"
 )
 
 // traffic reads and writes a table until the test ends.
@@ -48,16 +49,9 @@ func TestOverview(t *testing.T) {
 	w.waitText("section td", "put")
 	w.wait(`document.querySelector("path.read").getAttribute("d").includes("L")`)
 
-	// The plots as numbers, and what throttling turns away.
+	// The plots as numbers.
 	w.click("summary", "As a table")
 	w.wait(`document.querySelectorAll(".numbers tbody tr").length >= 2`)
-	if err := c.admin.SetEnvs(t.Context(), "orders", map[string]string{"replica.write_throttling": "1*reject*0"}); err != nil {
-		t.Fatal(err)
-	}
-	w.waitText("td", "throttled write reject")
-	if err := c.admin.DelEnvs(t.Context(), "orders", "replica.write_throttling"); err != nil {
-		t.Fatal(err)
-	}
 
 	// A dead node, before and after the meta server has noticed.
 	c.box.Replica(1).Stop()
@@ -87,6 +81,16 @@ func TestOverview(t *testing.T) {
 	w.fill("What the colours", "rate")
 	w.wait(`document.querySelectorAll(".map .heat1, .map .heat2, .map .heat3, .map .heat4").length > 0`)
 
+	// Rows by node: every cell is in that of its primary.
+	w.fill("What a row of the map is", "node")
+	w.wait(`document.querySelectorAll(".map .line").length === 3 && document.querySelectorAll(".map .cell").length === 24`)
+	w.waitText(".map .name", c.box.ReplicaServers()[0])
+	w.run(chromedp.Focus(`.map .cell[tabindex="0"]`))
+	w.key(kb.ArrowDown + kb.Home + kb.Enter)
+	w.wait(`document.querySelector(".map .cell.chosen").closest(".line").querySelector(".name").textContent === [...document.querySelectorAll(".side dd")][3].textContent`)
+	w.fill("What a row of the map is", "table")
+	w.wait(`document.querySelectorAll(".map .line").length === 2`)
+
 	// A split is seen.
 	c.box.HoldSplits(true)
 	if err := c.box.Split("sessions"); err != nil {
@@ -97,6 +101,113 @@ func TestOverview(t *testing.T) {
 	w.waitText(".verdict", "a split goes on")
 	c.box.HoldSplits(false)
 	w.wait(`document.querySelectorAll(".map .cell.child").length === 0 && document.querySelectorAll(".map .cell.ok").length === 32`)
+}
+
+// The plots are those of the table and the operation that are chosen: rates, and times by
+// percentile.
+func TestPlots(t *testing.T) {
+	c := start(t, settings{})
+	traffic(t, c.table(t, "orders"))
+	w := open(t, c.url, 1280, 900)
+	w.ready(3)
+	legend := func(plot int, names string) {
+		t.Helper()
+		w.wait(fmt.Sprintf(`[...document.querySelectorAll("figure")[%d].querySelectorAll(".series")].map((e) => e.firstChild.textContent.trim()).join() === %q`, plot, names))
+	}
+	values := func(plot int, condition string) {
+		t.Helper()
+		w.wait(fmt.Sprintf(`[...document.querySelectorAll("figure")[%d].querySelectorAll("output")].map((o) => Number(o.textContent)).every((v, i, all) => %s)`, plot, condition))
+	}
+	drawn := func(plot int) {
+		t.Helper()
+		w.wait(fmt.Sprintf(`[...document.querySelectorAll("figure")[%d].querySelectorAll("path")].every((p) => p.getAttribute("d").includes("L"))`, plot))
+	}
+	legend(0, "read,write")
+	legend(1, "read,write")
+	values(0, "v > 0")
+	values(1, "v > 0")
+
+	w.fill("Operation that is plotted", "get")
+	legend(0, "get")
+	legend(1, "p50,p99,p999")
+	values(0, "v > 0")
+	values(1, "v > 0 && (!i || v >= all[i - 1])")
+	drawn(0)
+	drawn(1)
+	w.click("summary", "As a table")
+	w.wait(`[...document.querySelectorAll(".numbers th")].map((e) => e.textContent).join() === "Time,get/s,p50 ms,p99 ms,p999 ms,Errors/s"`)
+	w.wait(`Number(document.querySelector(".numbers tbody tr td:nth-child(4)").textContent) > 0`)
+
+	// The table that is chosen, with its own times; another one has none.
+	w.fill("Table that is plotted", "orders")
+	w.waitText("h2", "Operations now, of orders")
+	values(0, "v > 0")
+	values(1, "v > 0")
+	w.fill("Table that is plotted", "sessions")
+	w.wait(`document.querySelector("figure output").textContent === "0"`)
+	w.wait(`[...document.querySelectorAll("figure")[1].querySelectorAll("output")].every((o) => o.textContent === "-")`)
+
+	// What is chosen stays when one comes back.
+	w.fill("Table that is plotted", "orders")
+	w.key("gt")
+	w.waitText("nav a[aria-current]", "Tables")
+	w.key("go")
+	legend(1, "p50,p99,p999")
+	w.wait(`document.querySelector("[aria-label='Operation that is plotted']").value === "get" && document.querySelector("[aria-label='Table that is plotted']").value === "orders"`)
+
+	// Tables tell their size before anything is flushed, and their times.
+	w.wait(`[...document.querySelectorAll("tr")].some((r) => r.cells[0].textContent === "orders" && /^[1-9].* (B|KiB)$/.test(r.cells[3].textContent) && Number(r.cells[7].textContent) > 0 && Number(r.cells[8].textContent) > 0)`)
+}
+
+// Errors are told by code and table, and there is nothing to see when there are none.
+func TestErrors(t *testing.T) {
+	c := start(t, settings{})
+	traffic(t, c.table(t, "orders"))
+	w := open(t, c.url, 1280, 900)
+	w.ready(2)
+	w.waitText(".empty", "None in the last 5 minutes.")
+	row := func(code, table, condition string) {
+		t.Helper()
+		w.wait(fmt.Sprintf(`[...document.querySelectorAll("tr")].some((r) => { const [code, table, now, all, means] = [...r.cells].map((c) => c.textContent); return code === %q && table === %q && %s; })`, code, table, condition))
+	}
+	if err := c.admin.SetEnvs(t.Context(), "orders", map[string]string{"replica.write_throttling": "1*reject*0"}); err != nil {
+		t.Fatal(err)
+	}
+	row("ERR_BUSY", "orders", `Number(now) > 0 && Number(all) > 0 && means.includes("throttling")`)
+	row("writes rejected by throttling", "orders", `Number(now) > 0`)
+	w.wait(`Number(document.querySelector(".series.errors output").textContent) > 0`)
+	if err := c.admin.DelEnvs(t.Context(), "orders", "replica.write_throttling"); err != nil {
+		t.Fatal(err)
+	}
+	row("ERR_BUSY", "orders", `now === "0" && Number(all) > 0`) // what was stays for as long as it is plotted
+
+	c.box.Intercept(func(r onebox.Request) onebox.Action {
+		if r.Table == "sessions" && !r.Meta {
+			return onebox.Action{Error: "ERR_INVALID_STATE"}
+		}
+		return onebox.Action{}
+	})
+	traffic(t, c.table(t, "sessions"))
+	row("ERR_INVALID_STATE", "sessions", `Number(now) > 0 && means.includes("primary")`)
+	w.fill("Table that is plotted", "orders")
+	w.wait(`![...document.querySelectorAll("td")].some((e) => e.textContent === "ERR_INVALID_STATE")`)
+	row("ERR_BUSY", "orders", `Number(all) > 0`)
+}
+
+// Meta servers are among the nodes, with their roles.
+func TestMetas(t *testing.T) {
+	c := start(t, settings{metas: 2})
+	w := open(t, c.url, 1280, 900)
+	w.ready(1)
+	row := func(i int, role, state string) {
+		t.Helper()
+		w.wait(fmt.Sprintf(`[...document.querySelectorAll("tr")].some((r) => r.cells[0].textContent === %q && r.cells[1].textContent === %q && r.cells[2].textContent === %q)`, c.box.MetaServers()[i], role, state))
+	}
+	row(0, "meta, leader", "alive")
+	row(1, "meta", "alive")
+	c.box.Meta(1).Stop()
+	row(1, "meta", "silent")
+	w.waitText(".verdict", "WARN  1 meta server does not answer")
 }
 
 // Keys lead everywhere, and Pause stops the questions.

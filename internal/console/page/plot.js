@@ -15,7 +15,37 @@ const left = 46, right = 8, top = 8, bottom = 20, height = 150;
 // for unknown. log draws on a logarithmic scale; floor is the least upper end of the scale.
 export class Plot {
   constructor({ title, unit, series, log = false, floor = 10, format }) {
-    Object.assign(this, { title, unit, series, log, floor, format });
+    Object.assign(this, { title, log, floor, format });
+    this.points = [];
+    this.element = document.createElement("figure");
+    const caption = document.createElement("figcaption");
+    const name = document.createElement("b");
+    name.textContent = title;
+    this.what = document.createElement("small");
+    this.keys = document.createElement("span");
+    this.keys.className = "keys";
+    caption.append(name, this.what, this.keys);
+    this.svg = s("svg", { height, role: "img" });
+    this.grid = s("g", { class: "grid" });
+    this.marks = s("g", { class: "marks" });
+    this.drawn = s("g");
+    this.cursor = s("line", { class: "cursor", y1: top, y2: height - bottom, visibility: "hidden" });
+    this.svg.append(this.grid, this.marks, this.drawn, this.cursor);
+    this.show(series, unit);
+    this.element.append(caption, this.svg);
+    this.width = 300;
+    new ResizeObserver(() => { this.width = Math.max(160, this.svg.clientWidth); this.draw(); }).observe(this.svg);
+    this.svg.addEventListener("pointermove", (e) => this.point(e.offsetX));
+    this.svg.addEventListener("pointerleave", () => this.point(null));
+    this.onPoint = null;
+  }
+
+  // show says what the values are from now on.
+  show(series, unit) {
+    this.svg.setAttribute("aria-label", this.title + ", " + unit);
+    this.what.textContent = unit;
+    if (this.series && this.series.map((x) => x.name).join() === series.map((x) => x.name).join()) return;
+    this.series = series;
     this.points = [];
     this.legend = series.map((x) => {
       const value = document.createElement("output");
@@ -24,28 +54,9 @@ export class Plot {
       item.append(x.name + " ", value);
       return { item, value };
     });
-    this.element = document.createElement("figure");
-    const caption = document.createElement("figcaption");
-    const name = document.createElement("b");
-    name.textContent = title;
-    const what = document.createElement("small");
-    what.textContent = unit;
-    const keys = document.createElement("span");
-    keys.className = "keys";
-    keys.append(...this.legend.map((l) => l.item));
-    caption.append(name, what, keys);
-    this.svg = s("svg", { height, role: "img", "aria-label": title + ", " + unit });
-    this.grid = s("g", { class: "grid" });
-    this.marks = s("g", { class: "marks" });
+    this.keys.replaceChildren(...this.legend.map((l) => l.item));
     this.lines = series.map((x) => s("path", { class: "line " + x.class }));
-    this.cursor = s("line", { class: "cursor", y1: top, y2: height - bottom, visibility: "hidden" });
-    this.svg.append(this.grid, this.marks, ...this.lines, this.cursor);
-    this.element.append(caption, this.svg);
-    this.width = 300;
-    new ResizeObserver(() => { this.width = Math.max(160, this.svg.clientWidth); this.draw(); }).observe(this.svg);
-    this.svg.addEventListener("pointermove", (e) => this.point(e.offsetX));
-    this.svg.addEventListener("pointerleave", () => this.point(null));
-    this.onPoint = null;
+    this.drawn.replaceChildren(...this.lines);
   }
 
   point(x) {
@@ -82,11 +93,13 @@ export class Plot {
 
   draw() {
     if (this.from === undefined) return;
-    let high = this.floor;
-    for (const p of this.points) for (let i = 1; i < p.length; i++) if (p[i] > high) high = p[i];
+    let high = this.floor, low = high;
+    for (const p of this.points) for (let i = 1; i < p.length; i++) {
+      if (p[i] > high) high = p[i];
+      if (p[i] > 0 && p[i] < low) low = p[i];
+    }
     this.max = this.log ? 10 ** Math.ceil(Math.log10(high) - 1e-9) : nice(high);
-    const decades = Math.max(2, Math.round(Math.log10(this.max / 0.1)));
-    this.min = this.max / 10 ** (decades > 3 ? decades + (decades % 2) : decades);
+    if (this.log) this.min = 10 ** Math.min(Math.floor(Math.log10(low) + 1e-9), Math.log10(this.max) - 2);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${height}`);
     this.drawGrid();
     this.marks.replaceChildren(...this.markList.filter((m) => m.at >= this.from).map((m) => s("line", { class: m.class, x1: this.x(m.at), x2: this.x(m.at), y1: top, y2: height - bottom })));

@@ -22,19 +22,36 @@ export const isWrite = (op) => writes.has(op);
 // rates returns operations per second of a sample: of reads or of writes, of a table or of
 // all, null where that is not known.
 export function rates(sample, table, wanted) {
-  if (!sample.ops) return null;
-  let sum = 0;
-  for (const [name, ops] of Object.entries(sample.ops)) {
-    if (table && name !== table) continue;
-    for (const [op, n] of Object.entries(ops)) if (isWrite(op) === wanted) sum += n;
-  }
-  return sum;
+  return sum(sample.ops, table, (op) => isWrite(op) === wanted);
 }
 
+// rateOf is the same of one operation.
+export const rateOf = (sample, table, op) => sum(sample.ops, table, (o) => o === op);
+
+// errors returns how many requests to a table, or to all, were answered with an error a
+// second. Servers that do not tell of which table know only all.
+export function errors(sample, table) {
+  if (table && sample.errors && !sample.errors[table] && Object.values(sample.errors[""] || {}).length) return null;
+  return sum(sample.errors, table, () => true);
+}
+
+function sum(byTable, table, wanted) {
+  if (!byTable) return null;
+  let all = 0;
+  for (const [name, values] of Object.entries(byTable)) {
+    if (table && name !== table) continue;
+    for (const [key, n] of Object.entries(values)) if (wanted(key)) all += n;
+  }
+  return all;
+}
+
+// times returns how long an operation takes, in a table or, with "", in all.
+export const times = (sample, table, op) => sample.latency?.[table]?.[op];
+
 // worst returns the largest p99 of reads or of writes, in milliseconds.
-export function worst(sample, wanted) {
+export function worst(sample, table, wanted) {
   let max = null;
-  for (const [op, q] of Object.entries(sample.latency || {})) if (isWrite(op) === wanted) max = Math.max(max || 0, q.p99 / 1000);
+  for (const [op, q] of Object.entries(sample.latency?.[table] || {})) if (isWrite(op) === wanted) max = Math.max(max || 0, q.p99 / 1000);
   return max;
 }
 
