@@ -14,6 +14,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
 	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/storage"
+	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
 // metrics is the page for Prometheus, in its text format. All nodes have the same one,
@@ -177,20 +178,36 @@ func (s *Server) timeMetrics(m *metricsPage, tables []*tableTotals) {
 	}
 }
 
+// usualErrors are there as 0 before they have occurred, so that rates have the first one.
+var usualErrors = []wire.ErrorCode{
+	wire.ErrACLDeny, wire.ErrBusy, wire.ErrDiskInsufficient, wire.ErrInvalidData, wire.ErrInvalidState,
+	wire.ErrObjectNotFound, wire.ErrOperationDisabled, wire.ErrParentMisused, wire.ErrSplitting,
+}
+
 // errorMetrics are the errors that clients were answered. Those of requests for a table that
 // does not exist have none.
 func (s *Server) errorMetrics(m *metricsPage, tables []*tableTotals) {
 	const name = "pegasus_server_errors_total"
 	m.family(name, "counter", "Requests that were answered with an error, by its code.")
-	nowhere := make(map[string]int64)
+	samples := func(table string, usual []wire.ErrorCode, counted ...*stats.Errors) {
+		sums := make(map[string]int64)
+		for _, code := range usual {
+			sums[string(code)] = 0
+		}
+		for _, e := range counted {
+			e.AddTo(sums)
+		}
+		for _, code := range slices.Sorted(maps.Keys(sums)) {
+			m.sample(name, float64(sums[code]), "table", table, "code", code)
+		}
+	}
+	var nowhere []*stats.Errors
 	for _, n := range s.replicas {
-		n.replica.Stats.Errors.AddTo(nowhere)
+		nowhere = append(nowhere, &n.replica.Stats.Errors)
 	}
-	for _, code := range slices.Sorted(maps.Keys(nowhere)) {
-		m.sample(name, float64(nowhere[code]), "table", "", "code", code)
-	}
+	samples("", []wire.ErrorCode{wire.ErrObjectNotFound}, nowhere...)
 	for _, t := range tables {
-		t.table.Errors.Each(func(code string, n int64) { m.sample(name, float64(n), "table", t.name, "code", code) })
+		samples(t.name, usualErrors, &t.table.Errors)
 	}
 }
 

@@ -1,8 +1,6 @@
 package stats
 
 import (
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -25,15 +23,6 @@ func (e *Errors) AddTo(sums map[string]int64) {
 		sums[code.(string)] += n.(*atomic.Int64).Load()
 		return true
 	})
-}
-
-// Each calls f with each code in order, and how often it was answered.
-func (e *Errors) Each(f func(code string, n int64)) {
-	sums := make(map[string]int64)
-	e.AddTo(sums)
-	for _, code := range slices.Sorted(maps.Keys(sums)) {
-		f(code, sums[code])
-	}
 }
 
 // Failure is a kind of answers that are an error, as a Pegasus server counts them.

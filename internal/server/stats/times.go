@@ -66,11 +66,14 @@ func (n *Node) Observe(r Request, d time.Duration) {
 	r.Partition.times.observe(r.Op, d)
 }
 
-// Quantiles are times that shares of the requests did not exceed.
-type Quantiles struct{ P50, P90, P95, P99, P999 time.Duration }
+// OpQuantiles are times that shares of the requests of an operation did not exceed.
+type OpQuantiles struct {
+	Op        Op
+	P99, P999 time.Duration
+}
 
-func quantiles(s *histogram.Snapshot) Quantiles {
-	return Quantiles{s.Quantile(0.5), s.Quantile(0.9), s.Quantile(0.95), s.Quantile(0.99), s.Quantile(0.999)}
+func quantiles(o int, s *histogram.Snapshot) OpQuantiles {
+	return OpQuantiles{Op(o), s.Quantile(0.99), s.Quantile(0.999)}
 }
 
 // takeTimes returns how long the requests to a partition took since they were taken
@@ -78,7 +81,7 @@ func quantiles(s *histogram.Snapshot) Quantiles {
 func (p *Partition) takeTimes() (taken []OpQuantiles) {
 	for o := range p.times {
 		if h := p.times[o].Swap(nil); h != nil {
-			taken = append(taken, OpQuantiles{Op(o), quantiles(h.Snapshot())})
+			taken = append(taken, quantiles(o, h.Snapshot()))
 		}
 	}
 	return taken
@@ -88,14 +91,8 @@ func (p *Partition) takeTimes() (taken []OpQuantiles) {
 func (p *Partition) seeTimes() (seen []OpQuantiles) {
 	for o := range p.times {
 		if s := p.times.snapshot(Op(o)); s != nil {
-			seen = append(seen, OpQuantiles{Op(o), quantiles(s)})
+			seen = append(seen, quantiles(o, s))
 		}
 	}
 	return seen
-}
-
-// OpQuantiles are the times of an operation.
-type OpQuantiles struct {
-	Op Op
-	Quantiles
 }
