@@ -195,6 +195,6 @@ func partitionCounters(add func(name, kind string, value float64), p *catalog.Pa
 	if err != nil {
 		return // the table was dropped meanwhile
 	}
-	add(app+"disk.storage.sst(MB)"+gpid, number, float64(bytes>>20))
+	add(app+"disk.storage.sst(MB)"+gpid, number, float64(bytes)/(1<<20)) // a Pegasus server cuts it off
 	add(app+"rdb.estimate_num_keys"+gpid, number, float64(records))
 }

@@ -103,12 +103,16 @@ func TestStatistics(t *testing.T) {
 		app + "recent.read.cu": 30*2 + 1 + 2 + 1, app + "recent.write.cu": 20*2 + 1 + 1 + 1 + 1,
 		app + "recent.expire.count": 2, app + "recent.filter.count": 1, app + "recent.abnormal.count": 0,
 		replica + "recent.write.throttling.reject.count": 0,
-		app + "rdb.estimate_num_keys":                    3, app + "disk.storage.sst(MB)": 0,
+		app + "rdb.estimate_num_keys":                    3,
 	}
 	for name, value := range want {
 		if got, ok := all[name+s.gpid]; !ok || math.Abs(got-value) > 1e-9 {
 			t.Errorf("%s is %v, %v; want %v", name, got, ok, value)
 		}
+	}
+	// 20 values of 5000 bytes, flushed or not.
+	if got := all[app+"disk.storage.sst(MB)"+s.gpid]; got < 0.09 || got > 0.11 {
+		t.Errorf("%v MB", got)
 	}
 	for name := range all {
 		if !strings.Contains(name, "@1.") {

@@ -75,7 +75,7 @@ type meaning func(l *Load, n *NodeLoad, v float64)
 var meanings = func() map[string]meaning {
 	m := map[string]meaning{
 		rows:      func(l *Load, _ *NodeLoad, v float64) { l.Rows = int64(v) },
-		megabytes: func(l *Load, _ *NodeLoad, v float64) { l.Bytes = int64(v) << 20 },
+		megabytes: func(l *Load, _ *NodeLoad, v float64) { l.Bytes = int64(v * (1 << 20)) },
 		learning:  func(_ *Load, n *NodeLoad, v float64) { n.Learning = int64(v) },
 	}
 	for _, op := range reads {
