@@ -16,7 +16,7 @@ type Table struct {
 	ID   int32
 	view atomic.Pointer[View]
 
-	stats  stats.Table
+	stats stats.Table
 
 	// Under Catalog.mu.
 	moved      chan struct{} // closed when moving ends
