@@ -178,14 +178,13 @@ func keyKinds(kinds, std []int32) []int32 {
 	return slices.DeleteFunc(kinds, func(kind int32) bool { return !gss.Supported(kind) })
 }
 
-func loadKeytab(file string) (_ *keytab.Keytab, err error) {
-	defer gss.Guard(&err)
+func loadKeytab(file string) (*keytab.Keytab, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	kt := keytab.New()
-	if err := kt.Unmarshal(b); err != nil {
+	kt, err := gss.ParseKeytab(b)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return kt, nil

@@ -68,7 +68,7 @@ func New(cfg Config) (*Acceptor, error) {
 		return nil, fmt.Errorf("acceptor: Config.Keytab: %w", err)
 	}
 	a := &Acceptor{skew: cfg.ClockSkew}
-	if a.keytab, err = parse(b); err != nil {
+	if a.keytab, err = gss.ParseKeytab(b); err != nil {
 		return nil, fmt.Errorf("acceptor: Config.Keytab: %s: %w", cfg.Keytab, err)
 	}
 	switch {
@@ -87,15 +87,6 @@ func New(cfg Config) (*Acceptor, error) {
 		}
 	}
 	return nil, fmt.Errorf("acceptor: Config.Service: %s has no AES key of %q", cfg.Keytab, cfg.Service)
-}
-
-func parse(b []byte) (kt *keytab.Keytab, err error) {
-	defer gss.Guard(&err)
-	kt = keytab.New()
-	if err := kt.Unmarshal(b); err != nil {
-		return nil, err
-	}
-	return kt, nil
 }
 
 // is reports whether a principal is that of the service.
