@@ -81,43 +81,53 @@ func TestBothSides(t *testing.T) {
 	}
 }
 
-// The client of Java wants no proof, and has a key of its own for what is signed.
+// withoutProof returns what the client of Java shows, which wants no proof of the server, and what it signs with:
+// a key of its own, or that of the ticket.
+func withoutProof(t testing.TB, ticket *ticket, subkey bool) (token []byte, shown types.Authenticator, key gss.Key) {
+	t.Helper()
+	shown, err := types.NewAuthenticator(realm, ticket.client.CName())
+	must(t, err)
+	key = gss.Key{EncryptionKey: ticket.key}
+	if subkey {
+		must(t, shown.GenerateSeqNumberAndSubKey(ticket.key.KeyType, len(ticket.key.KeyValue)))
+		key.EncryptionKey = shown.SubKey
+	}
+	sum := make([]byte, 24)
+	sum[0] = 16
+	shown.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: sum}
+	req, err := messages.NewAPReq(ticket.Ticket, ticket.key, shown)
+	must(t, err)
+	b, err := req.Marshal()
+	must(t, err)
+	token, err = gss.ContextToken(gss.APReq, b)
+	must(t, err)
+	return token, shown, key
+}
+
 func TestAcceptorWithoutProof(t *testing.T) {
-	const kind = etypeID.AES128_CTS_HMAC_SHA1_96
 	for _, subkey := range []bool{false, true} {
-		ticket, accept := made(t, "alice", kind)
-		shown, err := types.NewAuthenticator(realm, ticket.client.CName())
-		must(t, err)
-		key := gss.Key{EncryptionKey: ticket.key}
-		if subkey {
-			must(t, shown.GenerateSeqNumberAndSubKey(kind, 16))
-			key.EncryptionKey = shown.SubKey
-		}
-		sum := make([]byte, 24)
-		sum[0] = 16
-		shown.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: sum}
-		req, err := messages.NewAPReq(ticket.Ticket, ticket.key, shown)
-		must(t, err)
-		b, err := req.Marshal()
-		must(t, err)
-		token, err := gss.ContextToken(gss.APReq, b)
-		must(t, err)
-		y := accept.Accept()
-		offer, done, err := y.Step(token)
-		must(t, err)
-		plain, err := key.Unwrap(gss.Acceptor, offer)
-		must(t, err)
-		if done || !bytes.Equal(plain, []byte{noLayer, 0, 0, 0}) || binary.BigEndian.Uint64(offer[8:]) != uint64(shown.SeqNumber) {
-			t.Fatalf("subkey %v: %v, offer %x in %x", subkey, done, plain, offer)
-		}
+		ticket, accept := made(t, "alice", etypeID.AES128_CTS_HMAC_SHA1_96)
 		for as, good := range map[string]bool{"": true, "alice": true, "alice@" + realm: true, "bob": false} {
+			token, shown, key := withoutProof(t, ticket, subkey)
 			y := accept.Accept()
-			_, _, err := y.Step(token)
+			offer, done, err := y.Step(token)
 			must(t, err)
+			plain, err := key.Unwrap(gss.Acceptor, offer)
+			must(t, err)
+			if done || !bytes.Equal(plain, []byte{noLayer, 0, 0, 0}) || binary.BigEndian.Uint64(offer[8:]) != uint64(shown.SeqNumber) {
+				t.Fatalf("subkey %v: %v, offer %x in %x", subkey, done, plain, offer)
+			}
 			choice, err := key.Wrap(gss.Initiator, uint64(shown.SeqNumber), append([]byte{noLayer, 0, 0, 0}, as...))
 			must(t, err)
 			if _, done, err := y.Step(choice); done != good || (err == nil) != good {
 				t.Errorf("subkey %v, as %q: %v, %v", subkey, as, done, err)
+			}
+			// Whoever has recorded that says the same on a connection of his own.
+			y = accept.Accept()
+			_, _, err = y.Step(token)
+			_, done, _ = y.Step(choice)
+			if done || err == nil {
+				t.Errorf("subkey %v, as %q: said again: %v, %v", subkey, as, done, err)
 			}
 		}
 	}

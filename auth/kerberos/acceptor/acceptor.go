@@ -7,9 +7,8 @@
 //	}
 //	box, err := onebox.Start(onebox.Options{Auth: &onebox.Auth{Acceptor: accept, ACL: true, SuperUsers: []string{"root"}}})
 //
-// It needs a keytab and no KDC. As at Apache Pegasus there is no cache of what has been shown:
-// who can read the network can show it again, for as long as the clocks may differ, but without
-// the key of the ticket cannot answer what comes next.
+// It needs a keytab and no KDC. What a client has shown is remembered for as long as it could be shown
+// again, which is by this Acceptor only: processes that have the same keytab know nothing of each other.
 package acceptor
 
 import (
@@ -56,6 +55,7 @@ type Acceptor struct {
 	service []string // nil: any
 	realm   string   // "": any
 	skew    time.Duration
+	shown   shown
 }
 
 var _ onebox.Acceptor = (*Acceptor)(nil)
@@ -168,9 +168,12 @@ func (x *exchange) check(token []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", gss.ErrMalformed, err)
 	}
 	if !x.a.is(req.Ticket.SName.NameString, req.Ticket.Realm) {
-		return nil, fmt.Errorf("the ticket is for %s@%.100s", req.Ticket.SName.PrincipalNameString(), req.Ticket.Realm)
+		return nil, fmt.Errorf("the ticket is for %.100q in realm %.100q", req.Ticket.SName.PrincipalNameString(), req.Ticket.Realm)
 	}
 	if _, err := req.Verify(x.a.keytab, x.a.skew, types.HostAddress{}, nil); err != nil {
+		return nil, err
+	}
+	if err := x.a.shown.first(req.EncryptedAuthenticator.Cipher, time.Now(), 2*x.a.skew); err != nil {
 		return nil, err
 	}
 	shown, ticket := req.Authenticator, req.Ticket.DecryptedEncPart
