@@ -18,9 +18,9 @@
 //
 // With a Keytab, tickets are had from the KDC when a connection is made, and used for further
 // connections until four fifths of their life are over; then new ones are asked for, and
-// the old ones used until their end if there are none to be had. With a credential cache, what kinit has
-// put there is used, read again when new tickets are needed, and a ticket that may be
-// renewed is renewed, in memory. Connections that there are outlive their tickets: nobody
+// the old ones used until their end if there are none to be had. A KDC that has said no is asked again
+// after ten seconds. With a credential cache, what kinit has put there is used, read again when new
+// tickets are needed, and a ticket that may be renewed is renewed, in memory. Connections that there are outlive their tickets: nobody
 // looks at them again.
 //
 // Nothing goes on beside that, and nothing has to be closed.

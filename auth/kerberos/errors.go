@@ -67,7 +67,7 @@ func refusal(who string, e messages.KRBError, now time.Time) error {
 	code := errorcode.Lookup(e.ErrorCode)
 	what, ok := meaning[e.ErrorCode]
 	if !ok {
-		return fmt.Errorf("%s says %s %s", who, code, e.EText)
+		return fmt.Errorf("%s says %s %.200q", who, code, e.EText)
 	}
 	if what == ErrClockSkew && !e.STime.IsZero() {
 		return fmt.Errorf("%w: %s is at %s, here it is %s (%s)", what, who, clock(e.STime), clock(now), code)

@@ -40,7 +40,7 @@ func (s *source) ask(ctx context.Context, realm string, request []byte) ([]byte,
 			limited, cancel = context.WithTimeout(ctx, kdcTime)
 		}
 		var reply []byte
-		reply, err = exchange(limited, kdc, request)
+		reply, err = s.exchange(limited, kdc, request)
 		cancel()
 		if err == nil {
 			s.lastKDC[realm] = kdc
@@ -86,7 +86,7 @@ func (s *source) kdcs(ctx context.Context, realm string) ([]string, error) {
 // withPort adds the port of a KDC to an address without one.
 func withPort(addr string) string {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return net.JoinHostPort(addr, "88")
+		return net.JoinHostPort(strings.Trim(addr, "[]"), "88")
 	}
 	return addr
 }

@@ -87,12 +87,13 @@ type source struct {
 	// Files: the other one is "".
 	keytab, ccache string
 
-	now     func() time.Time
-	lastKDC map[string]string // of a realm, that has answered; for whoever has the turn
+	now      func() time.Time
+	exchange func(ctx context.Context, addr string, request []byte) (reply []byte, err error)
+	lastKDC  map[string]string // of a realm, that has answered; for whoever has the turn
 }
 
 func newSource(cfg Config) (*source, error) {
-	s := &source{now: time.Now, lastKDC: make(map[string]string)}
+	s := &source{now: time.Now, exchange: exchange, lastKDC: make(map[string]string)}
 	conf, err := loadConf(cfg.Krb5Conf)
 	if err != nil {
 		return nil, &ConfigError{"Krb5Conf", err}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -384,4 +385,157 @@ func FuzzCCache(f *testing.F) {
 			t.Error("nobody's")
 		}
 	})
+}
+
+// askedOf returns an Authenticator of alice whose KDC answers every request with reply, and counts them.
+func askedOf(t testing.TB, reply []byte) (a *Authenticator, asked *int) {
+	t.Helper()
+	conf, keys := askedAt(t, "127.0.0.1:1")
+	a, err := New(Config{Service: "pegasus/example.com", Principal: "alice", Keytab: keys, Krb5Conf: conf})
+	must(t, err)
+	asked = new(int)
+	a.tickets.source.exchange = func(context.Context, string, []byte) ([]byte, error) {
+		*asked++
+		return reply, nil
+	}
+	return a, asked
+}
+
+// askedAt returns a krb5.conf with a KDC, and alice's keytab.
+func askedAt(t testing.TB, addr string) (conf, keys string) {
+	t.Helper()
+	dir := t.TempDir()
+	conf, keys = filepath.Join(dir, "krb5.conf"), filepath.Join(dir, "keytab")
+	must(t, os.WriteFile(conf, []byte("[libdefaults]\n default_realm = "+realm+"\n[realms]\n "+realm+" = {\n  kdc = "+addr+"\n }\n"), 0o600))
+	kt := keytab.New()
+	must(t, kt.AddEntry("alice", realm, "secret", time.Now(), 1, etypeID.AES256_CTS_HMAC_SHA1_96))
+	b, err := kt.Marshal()
+	must(t, err)
+	must(t, os.WriteFile(keys, b, 0o600))
+	return conf, keys
+}
+
+// A KDC that says no is not asked for each connection: it may lock the account up.
+func TestRefusedByKDC(t *testing.T) {
+	no := messages.NewKRBError(types.PrincipalName{NameString: []string{"krbtgt", realm}}, realm, 24, "\x1b[2Jpreauthentication failed"+strings.Repeat("!", 1000))
+	b, err := no.Marshal()
+	must(t, err)
+	a, asked := askedOf(t, b)
+	now := time.Now()
+	a.tickets.source.now = func() time.Time { return now }
+	for _, want := range []int{1, 2} {
+		for range 5 {
+			if _, err := a.Start(t.Context(), ""); !errors.Is(err, ErrKey) || len(err.Error()) > 500 {
+				t.Fatalf("%v", err)
+			}
+		}
+		if *asked != want {
+			t.Errorf("the KDC was asked %d times, want %d", *asked, want)
+		}
+		now = now.Add(pause)
+	}
+}
+
+// Whatever a KDC answers, there is no ticket but by the key of the client.
+func FuzzKDC(f *testing.F) {
+	no := messages.NewKRBError(types.PrincipalName{NameString: []string{"krbtgt", realm}}, realm, 25, "")
+	b, err := no.Marshal()
+	must(f, err)
+	f.Add(b)
+	rep := messages.ASRep{KDCRepFields: messages.KDCRepFields{PVNO: 5, MsgType: 11, CRealm: realm, CName: types.NewPrincipalName(1, "alice")}}
+	if rep.Ticket, _, err = messages.NewTicket(rep.CName, realm, krbtgt(realm), realm, types.NewKrbFlags(), keytabFor(f, "krbtgt/"+realm), 18, 1, time.Now(), time.Now(), time.Now(), time.Now()); err != nil {
+		f.Fatal(err)
+	}
+	b, err = rep.Marshal()
+	must(f, err)
+	f.Add(b)
+	a, _ := askedOf(f, nil)
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		a.tickets.source.exchange = func(context.Context, string, []byte) ([]byte, error) { return reply, nil }
+		a.tickets.notBefore = time.Time{}
+		if _, err := a.Start(t.Context(), ""); err == nil {
+			t.Errorf("a ticket by %x", reply)
+		}
+	})
+}
+
+func keytabFor(t testing.TB, principal string) *keytab.Keytab {
+	t.Helper()
+	kt := keytab.New()
+	must(t, kt.AddEntry(principal, realm, "secret", time.Now(), 1, etypeID.AES256_CTS_HMAC_SHA1_96))
+	return kt
+}
+
+// cacheWith returns a credential cache of alice in a realm, with tickets from an hour ago until some minutes
+// from now for services of that realm: one that was made, by whoever made it.
+func cacheWith(t testing.TB, realm string, made *ticket, tickets map[string]int) []byte {
+	t.Helper()
+	ticket, err := made.Marshal()
+	must(t, err)
+	b := aPrincipal([]byte{5, 3}, realm, "alice")
+	for service, minutes := range tickets {
+		b = aPrincipal(b, realm, "alice")
+		b = aPrincipal(b, realm, strings.Split(service, "/")...)
+		b = append(b, 0, byte(made.key.KeyType), 0, byte(made.key.KeyType))
+		b = aBlob(b, string(made.key.KeyValue))
+		start, end := uint32(time.Now().Add(-time.Hour).Unix()), uint32(time.Now().Add(time.Duration(minutes)*time.Minute).Unix())
+		for _, at := range []uint32{start, start, end, 0} {
+			b = binary.BigEndian.AppendUint32(b, at)
+		}
+		b = append(b, 0, 0, 0, 0, 0)
+		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
+		b = aBlob(aBlob(b, string(ticket)), "")
+	}
+	return b
+}
+
+// The ticket for the servers that is in a cache is good until its end, whatever becomes of that for the KDC.
+func TestCCacheWithOldServiceTicket(t *testing.T) {
+	made, _ := made(t, "alice", etypeID.AES256_CTS_HMAC_SHA1_96)
+	for name, test := range map[string]struct {
+		tickets map[string]int
+		want    error
+	}{
+		"that for the KDC has expired": {map[string]int{"pegasus/example.com": 5, "krbtgt/" + realm: -5}, nil},
+		"there is none for the KDC":    {map[string]int{"pegasus/example.com": 5}, nil},
+		"no KDC answers":               {map[string]int{"pegasus/example.com": 5, "krbtgt/" + realm: 5}, nil},
+		"both have expired":            {map[string]int{"pegasus/example.com": -5, "krbtgt/" + realm: -5}, ErrTicketExpired},
+		"there is nothing but an old":  {map[string]int{"pegasus/example.com": -5}, ErrNoTicket},
+	} {
+		conf, _ := askedAt(t, "127.0.0.1:1")
+		file := filepath.Join(t.TempDir(), "ccache")
+		must(t, os.WriteFile(file, cacheWith(t, realm, made, test.tickets), 0o600))
+		a, err := New(Config{Service: "pegasus/example.com", CCache: file, Krb5Conf: conf})
+		must(t, err)
+		if _, err := a.Start(t.Context(), ""); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// alice of another realm is somebody else: her ticket is not that of a cache which was overwritten.
+func TestCCacheOfNamesake(t *testing.T) {
+	made, _ := made(t, "alice", etypeID.AES256_CTS_HMAC_SHA1_96)
+	conf, _ := askedAt(t, "127.0.0.1:1")
+	file := filepath.Join(t.TempDir(), "ccache")
+	a, err := New(Config{Service: "pegasus/example.com", CCache: file, Krb5Conf: conf})
+	must(t, err)
+	for i, realm := range []string{realm, "ELSEWHERE"} {
+		must(t, os.WriteFile(file, cacheWith(t, realm, made, map[string]int{"krbtgt/" + realm: 600 - 60*i}), 0o600))
+		_, err := a.tickets.read()
+		must(t, err)
+		if got := a.tickets.granting.client.Realm(); got != realm {
+			t.Errorf("the ticket is that of a client of %s, not of %s", got, realm)
+		}
+	}
+}
+
+func TestAddressesOfKDCs(t *testing.T) {
+	for addr, want := range map[string]string{
+		"kdc": "kdc:88", "kdc:89": "kdc:89", "10.0.0.1": "10.0.0.1:88", "::1": "[::1]:88", "[::1]": "[::1]:88", "[::1]:89": "[::1]:89",
+	} {
+		if got := withPort(addr); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
 }

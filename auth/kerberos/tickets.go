@@ -48,8 +48,11 @@ type tickets struct {
 	source *source
 	turn   chan struct{} // capacity 1: who is in it may use what follows
 
+	owner             string  // of the credential cache
 	granting, service *ticket // that for the KDC, and that for the servers
-	notBefore         time.Time
+	// Until then nobody is asked again: the ticket that there is is used, or refused is the answer.
+	notBefore time.Time
+	refused   error
 }
 
 func newTickets(s *source) *tickets { return &tickets{source: s, turn: make(chan struct{}, 1)} }
@@ -63,29 +66,32 @@ func (t *tickets) get(ctx context.Context) (*ticket, error) {
 		return nil, ctx.Err()
 	}
 	now := t.source.now()
-	if t.service.fresh(now) {
+	waiting := now.Before(t.notBefore)
+	switch {
+	case t.service.fresh(now) || waiting && t.service.valid(now):
 		return t.service, nil
-	}
-	old := t.service
-	if old.valid(now) {
-		if now.Before(t.notBefore) {
-			return old, nil
-		}
-		limited, cancel := context.WithTimeout(ctx, spareTime)
-		defer cancel()
-		ctx = limited
+	case waiting && t.refused != nil:
+		return nil, t.refused
 	}
 	fresh, err := t.renew(ctx, now)
-	switch {
-	case err == nil:
-		t.service = fresh
-	case old.valid(now):
-		t.notBefore = now.Add(pause)
-		return old, nil
-	default:
-		return nil, err
+	if err == nil {
+		t.service, t.refused = fresh, nil
+		return fresh, nil
 	}
-	return t.service, nil
+	// Every connection that is tried comes here. A KDC may lock an account up that shows it a wrong key
+	// again and again; who has run kinit does not want to wait.
+	var no *saidNo
+	if t.refused = nil; errors.As(err, &no) && t.source.keytab != "" {
+		t.refused = err
+	}
+	valid := t.service.valid(now)
+	if valid || t.refused != nil {
+		t.notBefore = now.Add(pause)
+	}
+	if valid {
+		return t.service, nil
+	}
+	return nil, err
 }
 
 // renew gets a ticket for the servers.
@@ -93,9 +99,17 @@ func (t *tickets) renew(ctx context.Context, now time.Time) (service *ticket, er
 	defer gss.Guard(&err)
 	s := t.source
 	if s.ccache != "" {
-		if service, err = t.read(now); err != nil || service.fresh(now) {
+		if service, err = t.read(); err != nil || service.fresh(now) {
 			return service, err
 		}
+		if service.valid(now) && !t.service.valid(now) {
+			t.service = service // if there is none that is better
+		}
+	}
+	if t.service.valid(now) {
+		limited, cancel := context.WithTimeout(ctx, spareTime)
+		defer cancel()
+		ctx = limited
 	}
 	if err := t.grant(ctx, now); err != nil {
 		return nil, err
@@ -118,13 +132,17 @@ func (t *tickets) grant(ctx context.Context, now time.Time) error {
 	}
 	var next *ticket
 	var err error
-	switch {
-	case t.source.keytab != "":
-		next, err = t.source.initial(ctx)
-	case t.granting.valid(now) && now.Before(t.granting.renewTill):
-		next, err = t.source.grantedBy(ctx, t.source.realm, t.granting, krbtgt(t.source.realm), true)
+	switch s, valid := t.source, t.granting.valid(now); {
+	case s.keytab != "":
+		next, err = s.initial(ctx)
+	case valid && now.Before(t.granting.renewTill):
+		next, err = s.grantedBy(ctx, s.realm, t.granting, krbtgt(s.realm), true)
+	case valid:
+		return nil
+	case t.granting != nil:
+		return fmt.Errorf("%w: that of %s in %s, at %s", ErrTicketExpired, t.owner, s.ccache, clock(t.granting.end))
 	default:
-		next = t.granting
+		return fmt.Errorf("%w: %s has none of %s for the KDC", ErrNoTicket, s.ccache, t.owner)
 	}
 	switch {
 	case err == nil:
@@ -141,7 +159,7 @@ func krbtgt(realm string) types.PrincipalName {
 
 // read reads the credential cache: the ticket for the KDC, unless a newer one is known, and
 // that for the servers if there is one.
-func (t *tickets) read(now time.Time) (service *ticket, err error) {
+func (t *tickets) read() (service *ticket, err error) {
 	s := t.source
 	b, err := os.ReadFile(s.ccache)
 	if err != nil {
@@ -152,12 +170,17 @@ func (t *tickets) read(now time.Time) (service *ticket, err error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrNoTicket, s.ccache, err)
 	}
 	owner := credentials.NewFromPrincipalName(cc.owner.PrincipalName, cc.owner.realm)
-	name := cc.owner.PrincipalNameString() + "@" + cc.owner.realm
-	if s.client != nil && name != s.clientName() {
-		return nil, fmt.Errorf("%w: the tickets in %s are those of %s, not of %s", ErrPrincipal, s.ccache, name, s.clientName())
+	t.owner = cc.owner.PrincipalNameString() + "@" + cc.owner.realm
+	if s.client != nil && t.owner != s.clientName() {
+		return nil, fmt.Errorf("%w: the tickets in %s are those of %s, not of %s", ErrPrincipal, s.ccache, t.owner, s.clientName())
 	}
 	s.realm = cc.owner.realm
 	var granting *ticket
+	latest := func(have **ticket, found *ticket) {
+		if *have == nil || found.end.After((*have).end) {
+			*have = found
+		}
+	}
 	for _, c := range cc.tickets {
 		found := &ticket{client: owner, key: c.key, start: c.start, end: c.end}
 		if c.renewable {
@@ -167,22 +190,21 @@ func (t *tickets) read(now time.Time) (service *ticket, err error) {
 			continue
 		}
 		switch {
-		case c.server.realm == s.realm && slices.Equal(c.server.NameString, krbtgt(s.realm).NameString) && (granting == nil || found.end.After(granting.end)):
-			granting = found
+		case c.server.realm == s.realm && slices.Equal(c.server.NameString, krbtgt(s.realm).NameString):
+			latest(&granting, found)
 		case c.server.realm == cmp.Or(s.serviceRealm, s.realm) && slices.Equal(c.server.NameString, s.service.NameString) && gss.Supported(found.key.KeyType):
-			service = found
+			latest(&service, found)
 		}
 	}
-	if t.granting != nil && t.granting.client.CName().Equal(owner.CName()) && granting != nil && t.granting.end.After(granting.end) {
-		granting = t.granting // it was renewed
+	if t.granting != nil && t.granting.isOf(owner) && granting != nil {
+		latest(&granting, t.granting) // it was renewed
 	}
-	switch t.granting = granting; {
-	case service.fresh(now) || granting.valid(now):
-		return service, nil
-	case granting != nil:
-		return nil, fmt.Errorf("%w: that of %s in %s, at %s", ErrTicketExpired, name, s.ccache, clock(granting.end))
-	}
-	return nil, fmt.Errorf("%w: %s has none of %s for the KDC", ErrNoTicket, s.ccache, name)
+	t.granting = granting
+	return service, nil
+}
+
+func (t *ticket) isOf(owner *credentials.Credentials) bool {
+	return t.client.Realm() == owner.Realm() && t.client.CName().Equal(owner.CName())
 }
 
 // grantedBy gets a ticket by one that there is, from a KDC of the realm. To renew it is to get the same with
@@ -210,7 +232,8 @@ func (s *source) grantedBy(ctx context.Context, realm string, by *ticket, servic
 	if _, err := rep.Verify(s.conf, req); err != nil {
 		return nil, s.unverified(rep.DecryptedEncPart, err)
 	}
-	if !slices.Equal(rep.Ticket.SName.NameString, service.NameString) {
+	// The one in front is not signed.
+	if !slices.Equal(rep.Ticket.SName.NameString, service.NameString) || !slices.Equal(rep.DecryptedEncPart.SName.NameString, service.NameString) {
 		return nil, fmt.Errorf("%w: the KDC of %s has a ticket for %s instead of %s, whose realm Config.Service does not say", ErrService,
 			realm, rep.Ticket.SName.PrincipalNameString(), service.PrincipalNameString())
 	}
@@ -232,10 +255,15 @@ func newTicket(client *credentials.Credentials, t messages.Ticket, part messages
 func (s *source) refused(err error, realm, about string) error {
 	var e messages.KRBError
 	if errors.As(err, &e) {
-		return fmt.Errorf("%s: %w", about, refusal("the KDC of "+realm, e, s.now()))
+		return &saidNo{fmt.Errorf("%s: %w", about, refusal("the KDC of "+realm, e, s.now()))}
 	}
 	return err
 }
+
+// saidNo is the error of a KDC that has answered, and gives no ticket.
+type saidNo struct{ error }
+
+func (n *saidNo) Unwrap() error { return n.error }
 
 // unverified is the error of an answer that is not accepted: mostly because of its time.
 func (s *source) unverified(part messages.EncKDCRepPart, err error) error {
