@@ -75,4 +75,4 @@ func refusal(who string, e messages.KRBError, now time.Time) error {
 	return fmt.Errorf("%w: %s says %s", what, who, code)
 }
 
-func clock(t time.Time) string { return t.UTC().Format(time.DateTime) }
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

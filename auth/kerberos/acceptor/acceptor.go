@@ -86,6 +86,9 @@ func New(cfg Config) (*Acceptor, error) {
 			return a, nil
 		}
 	}
+	if cfg.Service == "" {
+		return nil, fmt.Errorf("acceptor: Config.Keytab: %s has no AES key", cfg.Keytab)
+	}
 	return nil, fmt.Errorf("acceptor: Config.Service: %s has no AES key of %q", cfg.Keytab, cfg.Service)
 }
 
