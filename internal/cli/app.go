@@ -22,12 +22,15 @@ type app struct {
 	streams     ui.Streams
 	meta        string
 	clusterFlag string
-	table       string
-	confirm     string
-	timeout     time.Duration
-	format      output.Format
-	session     *session   // of the shell that runs the command, nil elsewhere
-	conn        connection // what the flags say together with the environment and the file
+	// What the program has, and what is said of it.
+	kerberos     *Kerberos
+	kerberosFlag string
+	table        string
+	confirm      string
+	timeout      time.Duration
+	format       output.Format
+	session      *session   // of the shell that runs the command, nil elsewhere
+	conn         connection // what the flags say together with the environment and the file
 }
 
 // needsCluster marks the commands that the flags of app are for, and prints those that take
@@ -41,6 +44,7 @@ func (a *app) addFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&a.meta, "meta", "", "meta servers, `host:port,...` (default $PEGASUS_META, or else "+localOnebox+")")
 	f.StringVar(&a.clusterFlag, "cluster", "", "`name` of a cluster in the file of clusters, see pegasus help config\n(default $PEGASUS_CLUSTER)")
+	f.StringVar(&a.kerberosFlag, "kerberos", "", "`settings` by which a secured cluster knows the client: service=NAME/HOST and more, see\npegasus help config (default $PEGASUS_KERBEROS)")
 	f.StringVar(&a.table, "table", "", "`name` of the table, which is then not among the arguments (default $PEGASUS_TABLE)")
 	f.StringVar(&a.confirm, "confirm", "", "`name` of the cluster, in place of --yes; refused if it is another one")
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "`time` that a command may take, such as 500ms")
@@ -50,7 +54,7 @@ func (a *app) addFlags(root *cobra.Command) {
 // checkFlags refuses what a command would take without effect.
 func (a *app) checkFlags(cmd *cobra.Command) error {
 	if cmd.Annotations[needsCluster] == "" {
-		for _, name := range []string{"meta", "cluster", "table", "confirm", "timeout", "output"} {
+		for _, name := range []string{"meta", "cluster", "kerberos", "table", "confirm", "timeout", "output"} {
 			f := cmd.InheritedFlags().Lookup(name)
 			if f != nil && f.Changed && (name != "output" || cmd.Annotations[prints] == "") {
 				return &usageError{fmt.Sprintf("--%s: %s works with no cluster", name, cmd.CommandPath())}
@@ -64,7 +68,7 @@ func (a *app) checkFlags(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("confirm") && cmd.Flags().Lookup("yes") == nil {
 		return &usageError{fmt.Sprintf("--confirm: %s asks for no confirmation", cmd.CommandPath())}
 	}
-	if err := notEmpty(cmd, "meta", "cluster", "table", "confirm"); err != nil {
+	if err := notEmpty(cmd, "meta", "cluster", "kerberos", "table", "confirm"); err != nil {
 		return err
 	}
 	if err := a.resolve(cmd); err != nil {
@@ -79,7 +83,7 @@ func (a *app) printer() output.Printer {
 
 // withTable runs f with the table open, for as long as --timeout allows.
 func (a *app) withTable(ctx context.Context, name string, f func(context.Context, *pegasus.Table) error) error {
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: a.metaServers()})
+	cluster, err := a.here().open(0)
 	if err != nil {
 		return err
 	}
@@ -95,7 +99,7 @@ func (a *app) withTable(ctx context.Context, name string, f func(context.Context
 
 // withAdmin runs f with a client of the cluster's administration.
 func (a *app) withAdmin(ctx context.Context, f func(context.Context, *admin.Client) error) error {
-	c, err := admin.New(admin.Config{MetaServers: a.metaServers()})
+	c, err := a.here().administer(0)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pegasus-go/pegasus"
-	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/cli/bench"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
@@ -209,12 +207,12 @@ func commandLine(cmd *cobra.Command, workload string) string {
 
 // benchReport has the load made with a table for it.
 func (a *app) benchReport(cmd *cobra.Command, o benchOptions) (*bench.Report, error) {
-	c, err := admin.New(admin.Config{MetaServers: a.metaServers()})
+	c, err := a.here().administer(0)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: a.metaServers(), OperationTimeout: a.timeout})
+	cluster, err := a.here().open(a.timeout)
 	if err != nil {
 		return nil, err
 	}

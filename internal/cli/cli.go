@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/internal/cli/coding"
 	"github.com/pegasus-go/pegasus/internal/cli/config"
 	"github.com/pegasus-go/pegasus/internal/cli/esc"
@@ -22,7 +23,12 @@ import (
 // the exit status. When ctx ends a command that serves ends with success, and any other
 // one is interrupted.
 func Run(ctx context.Context, args []string, streams ui.Streams) int {
-	return (&app{streams: streams, format: output.Table}).execute(ctx, args)
+	return (*Kerberos)(nil).Run(ctx, args, streams)
+}
+
+// Run runs it with Kerberos.
+func (k *Kerberos) Run(ctx context.Context, args []string, streams ui.Streams) int {
+	return (&app{streams: streams, kerberos: k, format: output.Table}).execute(ctx, args)
 }
 
 // execute runs a command line.
@@ -59,6 +65,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		fmt.Fprintln(streams.Err, "It may have been carried out or not: look before you repeat it.")
 	case exit.Unreachable:
 		fmt.Fprintln(streams.Err, a.whereFrom())
+	}
+	if errors.Is(err, pegasus.ErrAuthRequired) {
+		fmt.Fprintln(streams.Err, a.kerberos.whatFor())
 	}
 	return int(code)
 }
@@ -103,7 +112,7 @@ func newRoot(a *app) *cobra.Command {
 		newScanCommand(a),
 		newCountCommand(a),
 		newTableCommand(a),
-		newOneboxCommand(a.streams),
+		newOneboxCommand(a),
 		newBackupCommand(a),
 		newRestoreCommand(a),
 		newVersionCommand(a.streams),
@@ -178,7 +187,13 @@ environment, and that more than the file; pegasus cluster show tells what counts
 
 cluster_name is compared with what the servers call themselves before anything is
 changed. In a cluster that is marked as dangerous --yes is not enough: the name of the
-cluster has to be typed, or given with --confirm=prod.`}
+cluster has to be typed, or given with --confirm=prod.
+
+A cluster that is secured with Kerberos needs the program of
+'go install ` + kerberosProgram + `@latest',
+which takes the section kerberos, and in one line --kerberos and PEGASUS_KERBEROS:
+service=pegasus/pegasus.example.com,principal=alice@EXAMPLE.COM,keytab=/etc/alice.keytab.
+The service is enough where kinit has put tickets.`}
 }
 
 // indent moves lines to the right.

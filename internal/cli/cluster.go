@@ -56,6 +56,7 @@ comes from. Nothing is sent.`,
 			return a.printer().List([]string{"setting", "value", "source"}, [][]any{
 				{"cluster", given(c.name), ofFile(true)},
 				{"meta", c.meta.value, c.meta.source},
+				{"kerberos", given(c.kerberos.value), given(c.kerberos.source)},
 				{"table", given(c.table.value), given(c.tableSource())},
 				{"timeout", c.timeout.value, c.timeout.source},
 				{"cluster_name", given(c.cluster.ClusterName), ofFile(c.cluster.ClusterName != "")},

@@ -22,7 +22,10 @@ type connection struct {
 	cluster config.Cluster
 	meta    setting
 	table   setting // value "" if there is none
-	timeout setting
+	// How it is secured, nil if it is not, and what says so.
+	secured  *config.Kerberos
+	kerberos setting
+	timeout  setting
 }
 
 const fromDefault = "default"
@@ -38,6 +41,9 @@ func (a *app) resolve(cmd *cobra.Command) error {
 		if err := c.find(named, a.streams.Getenv); err != nil {
 			return exit.Errorf(exit.Usage, "%w", err)
 		}
+	}
+	if err := a.findKerberos(&c); err != nil {
+		return err
 	}
 	c.table = first(append([]setting{{a.table, "--table"}}, append(a.session.tableInUse(), setting{a.streams.Getenv("PEGASUS_TABLE"), "PEGASUS_TABLE"}, setting{c.cluster.Table, c.meta.source})...)...)
 	switch {

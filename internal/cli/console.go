@@ -82,7 +82,11 @@ func (a *app) serveConsole(ctx context.Context, o consoleFlags) error {
 			return &usageError{"--token-file: " + o.tokenFile + " is empty"}
 		}
 	}
-	c, err := console.New(console.Options{MetaServers: a.metaServers(), AllowWrites: o.allowWrites, Token: token, Hosts: o.hosts})
+	auth, err := a.here().auth()
+	if err != nil {
+		return err
+	}
+	c, err := console.New(console.Options{MetaServers: a.metaServers(), Auth: auth, AllowWrites: o.allowWrites, Token: token, Hosts: o.hosts})
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options)
 	defer w.Close()
 	sample := pouring(c.state, w, 0)
-	done := a.gauge(ctx, from.metas, from.Place.Table, scan, c.tableFilter.text() != "")
+	done := a.gauge(ctx, from.at, from.Place.Table, scan, c.tableFilter.text() != "")
 	m := a.meter(c.talk, "copy "+from.name+" "+to.name, func() progress.Sample {
 		s := sample()
 		s.Done = done(s.Rows)

@@ -76,7 +76,7 @@ run again. To be rid of a whole table drop it and make it again, which is faster
 				if err != nil {
 					return err
 				}
-				return d.run(cmd, a, t, "clear "+table, only(scan.BorrowedRows(ctx), value), a.gauge(ctx, a.metaServers(), table, scan, f.text() != ""))
+				return d.run(cmd, a, t, "clear "+table, only(scan.BorrowedRows(ctx), value), a.gauge(ctx, a.here(), table, scan, f.text() != ""))
 			})
 		},
 	}

@@ -106,7 +106,7 @@ func (d *diff) run(ctx context.Context, a *app) error {
 	d.counts = make(map[verdict]int64)
 	d.of = gcd(d.left.Partitions, d.right.Partitions)
 	if o.HashKeyFilter.Type == pegasus.FilterTypeNoFilter && o.SortKeyFilter.Type == pegasus.FilterTypeNoFilter {
-		d.likely = likely(ctx, d.left.metas, d.left.Place.Table)
+		d.likely = likely(ctx, d.left.at, d.left.Place.Table)
 	}
 	m := a.meter(d.talk, "diff "+d.left.name+" "+d.right.name, d.sample)
 	printer := a.printer()

@@ -40,7 +40,7 @@ func askAgain(ctx context.Context, c *admin.Client, s *survey.Survey) map[string
 
 // tryRoutes reads from each server that is the primary of a partition, for each table.
 func (a *app) tryRoutes(ctx context.Context, s *survey.Survey) map[string]pegasus.Pongs {
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: a.metaServers()})
+	cluster, err := a.here().open(0)
 	if err != nil {
 		return nil
 	}

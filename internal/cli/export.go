@@ -198,7 +198,7 @@ func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
 
 // sampleOf tells how far a scan is that began behind some rows.
 func (a *app) sampleOf(ctx context.Context, p *place, scan *pegasus.TableScan, f *tableFilter, rows, bytes int64) func() progress.Sample {
-	done := a.gauge(ctx, p.metas, p.Place.Table, scan, f.text() != "")
+	done := a.gauge(ctx, p.at, p.Place.Table, scan, f.text() != "")
 	return func() progress.Sample {
 		p := scan.Progress()
 		return progress.Sample{Rows: rows + p.Rows, Bytes: bytes + p.Bytes, Done: done(rows + p.Rows)}

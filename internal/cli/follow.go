@@ -17,7 +17,7 @@ const followAgain = 500 * time.Millisecond
 // withLongAdmin is withAdmin for what takes as long as it does: --timeout is for each
 // request.
 func (a *app) withLongAdmin(ctx context.Context, f func(context.Context, *admin.Client) error) error {
-	c, err := admin.New(admin.Config{MetaServers: a.metaServers(), OperationTimeout: a.timeout})
+	c, err := a.here().administer(a.timeout)
 	if err != nil {
 		return err
 	}

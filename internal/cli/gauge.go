@@ -5,15 +5,14 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus"
-	"github.com/pegasus-go/pegasus/admin"
 )
 
 // gauge tells about which share of a table a scan has done that has given so many rows. For a
 // whole table it goes by what the servers think how many there are, if they say that.
-func (a *app) gauge(ctx context.Context, metas []string, table string, scan *pegasus.TableScan, filtered bool) func(rows int64) float64 {
+func (a *app) gauge(ctx context.Context, at reach, table string, scan *pegasus.TableScan, filtered bool) func(rows int64) float64 {
 	var total int64
 	if !filtered {
-		total = likely(ctx, metas, table)
+		total = likely(ctx, at, table)
 	}
 	return func(rows int64) float64 {
 		done := scan.Progress().Done
@@ -28,8 +27,8 @@ func (a *app) gauge(ctx context.Context, metas []string, table string, scan *peg
 const likelyTime = 2 * time.Second
 
 // likely is about how many rows a table has, 0 if nobody says.
-func likely(ctx context.Context, metas []string, table string) int64 {
-	c, err := admin.New(admin.Config{MetaServers: metas})
+func likely(ctx context.Context, at reach, table string) int64 {
+	c, err := at.administer(0)
 	if err != nil {
 		return 0
 	}

@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"unicode"
 
-	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/spf13/cobra"
 )
@@ -35,9 +34,11 @@ type oneboxOptions struct {
 	readOnly       bool
 	debug          bool
 	console        string
+	keytab         string
+	superUsers     []string
 }
 
-func newOneboxCommand(streams ui.Streams) *cobra.Command {
+func newOneboxCommand(a *app) *cobra.Command {
 	o := oneboxOptions{durability: durabilityFlag(onebox.Sync)}
 	cmd := &cobra.Command{
 		Use:   "onebox",
@@ -47,8 +48,8 @@ speak the Pegasus protocol, over one embedded store. It runs until interrupted,
 and exits with status 1 if its data could not be written. Every server answers
 GET /health on its port, with status 503 when no more writes are taken.
 
-There is no authentication. Servers listen on this machine only unless
---allow-remote says otherwise.`,
+There is no authentication, unless --keytab demands Kerberos. Servers listen on this
+machine only unless --allow-remote says otherwise.`,
 		Example: `  pegasus onebox                                  # in memory, table "temp"
   pegasus onebox --dir ./data --table users:16    # durable
   pegasus onebox --table users:16,default_ttl=1d --table orders
@@ -56,10 +57,10 @@ There is no authentication. Servers listen on this machine only unless
   pegasus onebox --listen 0.0.0.0:34601 --allow-remote --advertise auto    # in a container`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := notEmpty(cmd, "dir", "from", "backup-dir", "advertise", "console"); err != nil {
+			if err := notEmpty(cmd, "dir", "from", "backup-dir", "advertise", "console", "keytab"); err != nil {
 				return err
 			}
-			return runOnebox(cmd.Context(), o, streams)
+			return a.runOnebox(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
@@ -78,6 +79,8 @@ There is no authentication. Servers listen on this machine only unless
 	f.BoolVar(&o.allowRemote, "allow-remote", false, "allow --listen to be reachable from other machines")
 	f.BoolVar(&o.readOnly, "read-only", false, "refuse all changes of data and tables, and need a --dir that has some")
 	f.StringVar(&o.console, "console", "", "`ip:port` of this machine where a page shows the onebox in a browser, and breaks it for\nrehearsals (default no page)")
+	f.StringVar(&o.keytab, "keytab", "", "`file` with the key of the servers: clients have to authenticate with Kerberos")
+	f.StringSliceVar(&o.superUsers, "super-user", nil, "with --keytab, `name` of a client that may change tables, which nobody else may then, and use\nthose that are kept to others; can be repeated")
 	f.BoolVar(&o.debug, "debug", false, "log details, such as connections that break")
 	return cmd
 }
@@ -95,7 +98,8 @@ func notEmpty(cmd *cobra.Command, flags ...string) error {
 	return nil
 }
 
-func runOnebox(ctx context.Context, o oneboxOptions, streams ui.Streams) error {
+func (a *app) runOnebox(ctx context.Context, o oneboxOptions) error {
+	streams := a.streams
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -109,6 +113,10 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams ui.Streams) error {
 	level := slog.LevelInfo
 	if o.debug {
 		level = slog.LevelDebug
+	}
+	auth, err := o.auth(a.kerberos)
+	if err != nil {
+		return err
 	}
 	page, err := newOneboxConsole(o)
 	if err != nil {
@@ -128,6 +136,7 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams ui.Streams) error {
 		ReplicaServers:   o.replicaServers,
 		Tables:           tables,
 		ReadOnly:         o.readOnly,
+		Auth:             auth,
 		Clock:            page.clock(),
 		Logger:           slog.New(slog.NewTextHandler(streams.Err, &slog.HandlerOptions{Level: level})),
 	})
@@ -146,6 +155,23 @@ func runOnebox(ctx context.Context, o oneboxOptions, streams ui.Streams) error {
 	fmt.Fprintln(streams.Err, "pegasus: stopping")
 	page.close()
 	return srv.Close()
+}
+
+// auth returns what is demanded of clients, nil for nothing.
+func (o *oneboxOptions) auth(k *Kerberos) (*onebox.Auth, error) {
+	switch {
+	case o.keytab == "" && len(o.superUsers) > 0:
+		return nil, &usageError{"--super-user needs --keytab: clients have no names otherwise"}
+	case o.keytab == "":
+		return nil, nil
+	case o.console != "":
+		return nil, &usageError{"--console: the page cannot authenticate; 'pegasus console' can, with --kerberos"}
+	}
+	accept, err := k.server(o.keytab)
+	if err != nil {
+		return nil, &usageError{"--keytab: " + err.Error()}
+	}
+	return &onebox.Auth{Acceptor: accept, ACL: len(o.superUsers) > 0, SuperUsers: o.superUsers}, nil
 }
 
 // check explains in terms of flags what onebox.Start would refuse.
@@ -194,6 +220,9 @@ func explain(err error) error {
 // flagOf returns the flag behind a field of onebox.Options: "--table:
 // partitions" for "Tables[0].Partitions", "--cache-size" for "CacheSize".
 func flagOf(field string) string {
+	if strings.HasPrefix(field, "Auth.SuperUsers") {
+		return "--super-user"
+	}
 	name, part, _ := strings.Cut(field, ".")
 	name, _, indexed := strings.Cut(name, "[")
 	switch {

@@ -113,7 +113,7 @@ func (a *app) ping(ctx context.Context, c *admin.Client, table string, p ping) e
 		targets = append(targets, more...)
 	}
 	if table != "" {
-		cluster, err := pegasus.New(pegasus.Config{MetaServers: a.metaServers()})
+		cluster, err := a.here().open(0)
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/pegasus-go/pegasus"
-	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/cli/config"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/resume"
@@ -17,14 +16,14 @@ type place struct {
 	resume.Place
 	*pegasus.Table
 	name  string // as it was typed
-	metas []string
+	at    reach
 	close func()
 }
 
 // spot is where a place is.
 type spot struct {
-	arg     string // as it was typed
-	metas   []string
+	arg string // as it was typed
+	reach
 	table   string
 	name    string // of the cluster in the file, "" if that does not name it
 	cluster config.Cluster
@@ -32,7 +31,7 @@ type spot struct {
 
 // own is a table of the cluster of the command.
 func (a *app) own(table string) spot {
-	return spot{table, a.metaServers(), table, a.conn.name, a.conn.cluster}
+	return spot{table, a.here(), table, a.conn.name, a.conn.cluster}
 }
 
 // parsePlace finds out what an argument means: "TABLE", of the cluster of the command, or
@@ -42,7 +41,7 @@ func (a *app) parsePlace(name, arg string) (spot, error) {
 	if i < 0 {
 		return a.own(arg), checkTableName(name, arg)
 	}
-	other := spot{arg: arg, metas: strings.Split(arg[:i], ","), table: arg[i+1:]}
+	other := spot{arg: arg, reach: reach{metas: strings.Split(arg[:i], ","), program: a.kerberos}, table: arg[i+1:]}
 	if !allAddresses(other.metas) {
 		file, err := config.Load(a.streams.Getenv)
 		if err != nil {
@@ -53,6 +52,7 @@ func (a *app) parsePlace(name, arg string) (spot, error) {
 			return a.own(arg), nil // names of tables may have colons
 		}
 		other.name, other.cluster, other.metas = arg[:i], c, c.Meta
+		other.secured, other.source = c.Kerberos, "cluster "+arg[:i]
 	}
 	return other, checkTableName(name, other.table)
 }
@@ -76,16 +76,16 @@ func checkTableName(name, table string) error {
 // openPlace opens a table and finds out which one it is. --timeout is for that, and for each
 // request.
 func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: at.metas, OperationTimeout: a.timeout})
+	cluster, err := at.open(a.timeout)
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.find(ctx, cluster, at.metas, at.table)
+	p, err := a.find(ctx, cluster, at.reach, at.table)
 	if err != nil {
 		cluster.Close()
 		return nil, err
 	}
-	p.name, p.metas, p.close = at.arg, at.metas, func() { cluster.Close() }
+	p.name, p.at, p.close = at.arg, at.reach, func() { cluster.Close() }
 	return p, nil
 }
 
@@ -100,7 +100,7 @@ func (at *spot) mayWrite(p *place) error {
 	return nil
 }
 
-func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, metas []string, table string) (*place, error) {
+func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, at reach, table string) (*place, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	t, err := cluster.Open(ctx, table)
@@ -111,7 +111,7 @@ func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, metas []string
 	if err != nil {
 		return nil, err
 	}
-	name, err := nameOf(ctx, metas)
+	name, err := nameOf(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +119,8 @@ func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, metas []string
 }
 
 // nameOf asks a cluster for its name, which it may not have.
-func nameOf(ctx context.Context, metas []string) (string, error) {
-	c, err := admin.New(admin.Config{MetaServers: metas})
+func nameOf(ctx context.Context, at reach) (string, error) {
+	c, err := at.administer(0)
 	if err != nil {
 		return "", err
 	}

@@ -20,7 +20,9 @@ import (
 // session is what the commands of a shell share: what its own flags say, and the table in
 // use. A command's flags count more.
 type session struct {
+	program       *Kerberos
 	meta, cluster setting
+	kerberos      setting
 	table         setting
 	timeout       time.Duration // 0: none was given
 	format        output.Format
@@ -93,6 +95,7 @@ have more than 1024 bytes. --no-history neither reads nor writes it.`,
 func (a *app) newSession(cmd *cobra.Command) *session {
 	s := &session{format: a.format}
 	s.meta, s.cluster, s.table = setting{a.meta, "--meta of the shell"}, setting{a.clusterFlag, "--cluster of the shell"}, setting{a.table, "--table of the shell"}
+	s.program, s.kerberos = a.kerberos, setting{a.kerberosFlag, "--kerberos of the shell"}
 	if cmd.Flags().Changed("timeout") {
 		s.timeout = a.timeout
 	}
@@ -101,7 +104,7 @@ func (a *app) newSession(cmd *cobra.Command) *session {
 
 // inSession returns an app for one command of a shell.
 func inSession(s *session, streams ui.Streams) *app {
-	return &app{streams: streams, format: s.format, session: s}
+	return &app{streams: streams, kerberos: s.program, format: s.format, session: s}
 }
 
 // taken is the standard input of commands whose lines came from there.

@@ -21,7 +21,7 @@ func encodingFlag(cmd *cobra.Command, codings *coding.Row) {
 // withWholeTable runs f with the table open. --timeout is for opening it, and for each
 // request; f may take as long as it does.
 func (a *app) withWholeTable(ctx context.Context, name string, f func(context.Context, *pegasus.Table) error) error {
-	cluster, err := pegasus.New(pegasus.Config{MetaServers: a.metaServers(), OperationTimeout: a.timeout})
+	cluster, err := a.here().open(a.timeout)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ import (
 type Options struct {
 	// MetaServers are those of the cluster. Required.
 	MetaServers []string
+	// Auth authenticates it at the servers: pegasus.Config.Auth.
+	Auth pegasus.Authenticator
 	// Name is what the page calls the cluster. Default: the name that it has itself.
 	Name string
 	// AllowWrites lets the page change rows and tables. Without it the server refuses
@@ -85,11 +87,11 @@ func New(o Options) (*Console, error) {
 	if !goodToken.MatchString(o.Token) {
 		return nil, fmt.Errorf("console: a token is %d or more of the characters A-Z a-z 0-9 _ -, and this one is not", minToken)
 	}
-	client, err := pegasus.New(pegasus.Config{MetaServers: o.MetaServers, Clock: o.Clock})
+	client, err := pegasus.New(pegasus.Config{MetaServers: o.MetaServers, Auth: o.Auth, Clock: o.Clock})
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}
-	manager, err := admin.New(admin.Config{MetaServers: o.MetaServers, OperationTimeout: callTimeout})
+	manager, err := admin.New(admin.Config{MetaServers: o.MetaServers, Auth: o.Auth, OperationTimeout: callTimeout})
 	if err != nil {
 		client.Close()
 		return nil, fmt.Errorf("console: %w", err)

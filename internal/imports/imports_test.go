@@ -117,7 +117,7 @@ var allowed = map[string][]string{
 		"internal/schema",
 		"onebox",
 	},
-	"cmd/pegasus": {"internal/cli", "internal/cli/ui"},
+	"cmd/pegasus": {"internal/cli"},
 
 	"internal/peer":              {"internal/memnet", "internal/wire"},
 	"internal/wire/wiretest":     {"internal/wire"},

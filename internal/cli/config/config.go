@@ -31,6 +31,7 @@ type Cluster struct {
 	Timeout     time.Duration `toml:"timeout"`
 	ReadOnly    bool          `toml:"read_only"` // commands that change something are refused
 	Danger      bool          `toml:"danger"`    // what cannot be undone needs its name
+	Kerberos    *Kerberos     `toml:"kerberos"`  // nil: it is not secured
 }
 
 // Example is a file that Parse takes, for the help.
@@ -45,7 +46,13 @@ cluster_name = "prod-eu"  # changes are refused if the servers have another name
 table = "users"           # instead of the first argument
 timeout = "3s"
 read_only = false         # true: commands that change something are refused
-danger = true             # what asks for --yes needs the name of the cluster typed`
+danger = true             # what asks for --yes needs the name of the cluster typed
+
+[cluster.prod.kerberos]   # if it is secured
+service = "pegasus/pegasus.example.com"  # service_name/service_fqdn of the servers
+principal = "alice@EXAMPLE.COM"          # required with keytab
+keytab = "/etc/alice.keytab"             # or ccache: a cache of kinit, by default its own
+krb5_conf = "/etc/krb5.conf"`
 
 // Path returns where the file is: $PEGASUS_CONFIG, or pegasus/config.toml in the
 // user's directory for such files, "" if there is none. explicit tells the first case.
@@ -123,6 +130,9 @@ func (c Cluster) check(name string) error {
 		return errors.New("meta: an address is empty")
 	case c.Timeout < 0:
 		return fmt.Errorf("timeout: %s is no time", c.Timeout)
+	}
+	if err := c.Kerberos.check(); err != nil {
+		return fmt.Errorf("kerberos.%w", err)
 	}
 	return nil
 }

@@ -15,8 +15,10 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := File{Default: "dev", Cluster: map[string]Cluster{
-		"dev":  {Meta: []string{"127.0.0.1:34601"}},
-		"prod": {Meta: []string{"10.0.0.1:34601", "10.0.0.2:34601"}, ClusterName: "prod-eu", Table: "users", Timeout: 3 * time.Second, Danger: true},
+		"dev": {Meta: []string{"127.0.0.1:34601"}},
+		"prod": {Meta: []string{"10.0.0.1:34601", "10.0.0.2:34601"}, ClusterName: "prod-eu", Table: "users", Timeout: 3 * time.Second, Danger: true, Kerberos: &Kerberos{
+			Service: "pegasus/pegasus.example.com", Principal: "alice@EXAMPLE.COM", Keytab: "/etc/alice.keytab", Krb5Conf: "/etc/krb5.conf",
+		}},
 	}}
 	if !reflect.DeepEqual(f, want) {
 		t.Errorf("%+v, want %+v", f, want)
@@ -25,16 +27,18 @@ func TestExample(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"[cluster.a]":                                       "cluster.a: meta: no address",
-		"[cluster.a]\nmeta = [\"\"]":                        "meta: an address is empty",
-		"[cluster.\" \"]\nmeta = [\"a:1\"]":                 "has no name",
-		"[cluster.a]\nmeta = [\"a:1\"]\nreadonly = true":    "no setting cluster.a.readonly",
-		"[cluster.a]\nmeta = [\"a:1\"]\nread_only = \"no\"": "incompatible types",
-		"[cluster.a]\nmeta = [\"a:1\"]\ntimeout = \"-3s\"":  "timeout: -3s is no time",
-		"[cluster.a]\nmeta = [\"a:1\"]\ntimeout = \"soon\"": "soon",
-		"default = \"b\"\n[cluster.a]\nmeta = [\"a:1\"]":    `default: there is no cluster "b"`,
-		"default = \"\"":                                    `default: there is no cluster ""`,
-		"\n\nx =":                                           "line 3",
+		"[cluster.a]":                                          "cluster.a: meta: no address",
+		"[cluster.a]\nmeta = [\"\"]":                           "meta: an address is empty",
+		"[cluster.\" \"]\nmeta = [\"a:1\"]":                    "has no name",
+		"[cluster.a]\nmeta = [\"a:1\"]\nreadonly = true":       "no setting cluster.a.readonly",
+		"[cluster.a]\nmeta = [\"a:1\"]\n[cluster.a.kerberos]":  "cluster.a: kerberos.service: is required",
+		"[cluster.a]\nmeta = [\"a:1\"]\nkerberos.user = \"x\"": "no setting cluster.a.kerberos.user",
+		"[cluster.a]\nmeta = [\"a:1\"]\nread_only = \"no\"":    "incompatible types",
+		"[cluster.a]\nmeta = [\"a:1\"]\ntimeout = \"-3s\"":     "timeout: -3s is no time",
+		"[cluster.a]\nmeta = [\"a:1\"]\ntimeout = \"soon\"":    "soon",
+		"default = \"b\"\n[cluster.a]\nmeta = [\"a:1\"]":       `default: there is no cluster "b"`,
+		"default = \"\"": `default: there is no cluster ""`,
+		"\n\nx =":        "line 3",
 	} {
 		if f, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %+v, %v, want %s", text, f, err, want)
