@@ -13,6 +13,7 @@ import (
 )
 
 const (
+	kerberosModule = module + "/auth/kerberos"
 	officialModule = "github.com/apache/incubator-pegasus/go-client"
 	hello          = "examples/hello/main.go" // the program of the README
 	defaultMeta    = "127.0.0.1:34601"
@@ -177,6 +178,21 @@ func (u *user) command(*numbers) error {
 		}
 		return err
 	})
+}
+
+// withKerberos installs the command that knows secured clusters, which uses internal packages of another
+// module. That it has no krb5.conf shows that it would read one.
+func (u *user) withKerberos(*numbers) error {
+	bin := filepath.Join(u.dir, "bin")
+	program := filepath.Join(bin, "pegasus")
+	if _, err := u.run(u.dir, "env", "GOBIN="+bin, "go", "install", kerberosModule+"/cmd/pegasus@latest"); err != nil {
+		return err
+	}
+	_, err := u.run(u.dir, program, "table", "list", "--kerberos", "service=pegasus/localhost,krb5_conf=none")
+	if err == nil || !strings.Contains(err.Error(), "Kerberos, from --kerberos: krb5_conf: ") {
+		return fmt.Errorf("without a krb5.conf it says %w", err)
+	}
+	return nil
 }
 
 // block returns the code of a document behind the text that it begins with.

@@ -61,6 +61,7 @@ func run(write bool, official string) (err error) {
 		{"pegasustest in tests", u.inTests},
 		{"the client beside thrift v0.13.0", u.besideThrift},
 		{"the command, and the program of the README", u.command},
+		{"the command with Kerberos", u.withKerberos},
 		{"the steps of docs/migrating.md", u.migrate},
 		{"the client beside the official one", u.besideOfficial},
 	} {
@@ -88,6 +89,9 @@ type user struct {
 func (u *user) setUp(official string) error {
 	proxy := filepath.Join(u.dir, "proxy")
 	if err := publish(proxy, module, u.root); err != nil {
+		return err
+	}
+	if err := publishAdapter(proxy, kerberosModule, filepath.Join(u.root, "auth/kerberos"), filepath.Join(u.dir, "kerberos")); err != nil {
 		return err
 	}
 	u.official = official != ""

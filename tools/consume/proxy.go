@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	mod "golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
@@ -40,4 +41,31 @@ func publish(proxy, path, root string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// publishAdapter adds a module that needs the main one, as it is released: with a version of that in place of
+// the folder. dir is for the copy.
+func publishAdapter(proxy, path, root, dir string) error {
+	if err := os.CopyFS(dir, os.DirFS(root)); err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "go.mod")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	gomod := string(b)
+	for old, released := range map[string]string{
+		module + " v0.0.0":                module + " " + version,
+		"replace " + module + " => ../..": "",
+	} {
+		if !strings.Contains(gomod, old) {
+			return fmt.Errorf("%s: there is no %q", file, old)
+		}
+		gomod = strings.Replace(gomod, old, released, 1)
+	}
+	if err := os.WriteFile(file, []byte(gomod), 0o666); err != nil {
+		return err
+	}
+	return publish(proxy, path, dir)
 }
