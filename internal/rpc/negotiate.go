@@ -154,7 +154,7 @@ func (n *negotiation) run(ctx context.Context) error {
 		if err := expect(answer, wire.NegotiationChallenge); err != nil {
 			return err
 		}
-		status, challenge = wire.NegotiationResponse, answer.Msg
+		status, challenge = wire.NegotiationResponse, append([]byte{}, answer.Msg...) // not nil, which is the beginning
 	}
 	return fmt.Errorf("%w: the server does not come to an end", ErrAuth)
 }

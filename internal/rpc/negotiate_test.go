@@ -152,6 +152,30 @@ func TestNegotiationFails(t *testing.T) {
 	}
 }
 
+// Only the first challenge is nil, whatever a server leaves out.
+func TestChallengeWithoutMessage(t *testing.T) {
+	var n memnet.Network
+	answers := []wire.Negotiation{offer, selected, {}, answer(wire.NegotiationSuccess, "")}
+	var i atomic.Int32
+	peer.Serve(t, n.Listen, serverAddr, func(r *peer.Request) {
+		switch k := int(i.Add(1)) - 1; {
+		case k >= len(answers):
+		case k == 2:
+			r.Reply(wire.Of(&struct {
+				Status int32 `thrift:"1"`
+			}{wire.NegotiationChallenge}))
+		default:
+			r.Reply(wire.Of(&answers[k]))
+		}
+	})
+	l := &lines{said: []string{"s1", "s2"}, enough: 1}
+	p := NewPool(PoolOptions{Dial: n.Dial, Auth: l.auth()})
+	defer p.Close()
+	if _, err := p.Node(serverAddr).Conn(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // A server that is older than authentication does not know the RPC.
 func TestNegotiateWithOldServer(t *testing.T) {
 	for _, optional := range []bool{false, true} {
