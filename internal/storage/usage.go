@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // usageSample is how many records are looked at to tell how many there are.
@@ -31,8 +33,7 @@ func (u *unflushed) since(flushes int64) int64 {
 
 // Usage returns about how much a partition takes: the bytes of its tables, whose number Pebble
 // knows, and what was written since the last flush; and its records. Few records are counted; of
-// more it is worked out from the bytes and the size of the first ones, and one that was overwritten
-// since the last flush is several.
+// more it is worked out from the bytes and the first ones.
 func (p *Partition) Usage() (bytes uint64, records int64, err error) {
 	if err := p.db.enter(); err != nil {
 		return 0, 0, err
@@ -63,7 +64,10 @@ func (p *Partition) Usage() (bytes uint64, records int64, err error) {
 		records++
 	}
 	if records == usageSample {
-		records = max(records, int64(bytes)*records/int64(size))
+		entries := int64(bytes) * records / int64(size)
+		// Older versions of records, and deleted ones, are passed over, and are as many elsewhere.
+		steps := it.Stats().ForwardStepCount[pebble.InternalIterCall]
+		records = max(records, entries*records/max(records, int64(steps)))
 	}
 	return bytes, records, it.Close()
 }

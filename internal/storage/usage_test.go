@@ -60,3 +60,17 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Records that were overwritten and not flushed are counted once.
+func TestUsageOfOverwritten(t *testing.T) {
+	db := openDB(t, Options{SweepInterval: -1})
+	p := partition(t, db, 1, 0)
+	for range 20 {
+		for i := range 1000 {
+			put(t, p, fmt.Sprint("key", i), "", "some value or other", 0)
+		}
+	}
+	if _, records, err := p.Usage(); err != nil || records < 900 || records > 1100 {
+		t.Errorf("%d records, %v", records, err)
+	}
+}
