@@ -284,3 +284,44 @@ func FuzzPages(f *testing.F) {
 		}
 	})
 }
+
+// A onebox has the counters that are asked for, by their names, and its meta servers answer.
+func TestCountersOfOnebox(t *testing.T) {
+	s := serve(t, Options{})
+	table, err := s.c.client.Open(t.Context(), "temp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if err := table.Set(t.Context(), []byte{byte(i)}, []byte("s"), make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counters := make(map[string]*nodeCounters)
+	for _, addr := range s.box.ReplicaServers() {
+		c := s.c.sampler.askNode(t.Context(), addr)
+		if c == nil || c.total <= 0 {
+			t.Fatalf("%s tells %+v", addr, c)
+		}
+		counters[addr] = c
+	}
+	sampler := s.c.sampler
+	sampler.counters = counters
+	tables, err := sampler.admin.Tables(t.Context(), admin.TableAvailable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sampler.askPartitions(t.Context(), tables)
+	snap, sample := &Snapshot{Tables: []TableState{{ID: tables[0].ID, Name: "temp", Bytes: -1, Records: -1}}}, &Sample{}
+	sampler.fill(snap, sample, sampler.ofPrimaries())
+	if tab := snap.Tables[0]; tab.Bytes < 20_000 || tab.Records != 20 {
+		t.Errorf("%+v", tab)
+	}
+	if q := sample.Latency["temp"]["put"]; sample.Ops["temp"]["put"] <= 0 || q.P99 <= 0 || q.P999 < q.P99 || sample.Latency[""]["put"].P99 <= 0 {
+		t.Errorf("%+v", sample)
+	}
+	metas := sampler.askMetas(t.Context())
+	if len(metas) != 1 || metas[0] != (Meta{s.box.MetaServers()[0], true, true}) {
+		t.Errorf("meta servers %+v", metas)
+	}
+}
