@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pegasus-go/pegasus/internal/schema"
 	"github.com/pegasus-go/pegasus/internal/server/catalog"
@@ -346,6 +348,88 @@ func TestRequestsDuringSplit(t *testing.T) {
 	awaitSplit(m)
 	if _, code := c.getAt(homeOf("k", 2*testPartitions), "k"); code != wire.ErrOK {
 		t.Errorf("after the split: %v", code)
+	}
+}
+
+// A read that takes long ends when a split waits for it, so that all others do not
+// wait for that, and when the table is dropped.
+func TestLongReadsEnd(t *testing.T) {
+	for name, read := range map[string]func(c *client) wire.ErrorCode{
+		"sortkey_count": func(c *client) wire.ErrorCode {
+			var resp wire.CountResponse
+			return do(c, home("k"), wire.TaskSortKeyCount, wire.Blob("k"), resp.Read)
+		},
+		"multi_get": func(c *client) wire.ErrorCode {
+			var resp wire.MultiGetResponse
+			filter := wire.MultiGetRequest{HashKey: []byte("k"), FilterType: 1, FilterPattern: []byte("x")}
+			return do(c, home("k"), wire.TaskMultiGet, filter, resp.Read)
+		},
+		"get_scanner": func(c *client) wire.ErrorCode {
+			var resp wire.ScanResponse
+			all := wire.GetScannerRequest{StartKey: key("k", ""), StopKey: key("l", ""), StartInclusive: true}
+			return do(c, home("k"), wire.TaskGetScanner, all, resp.Read)
+		},
+	} {
+		t.Run(name+", split", func(t *testing.T) {
+			testLongRead(t, read, wire.ErrSplitting, func(s *Server) error {
+				err := s.StartSplit(testTable)
+				for err == nil && !s.catalog.Named(testTable).Moving() {
+					runtime.Gosched()
+				}
+				return err
+			})
+		})
+		t.Run(name+", drop", func(t *testing.T) {
+			testLongRead(t, read, wire.ErrObjectNotFound, func(s *Server) error { return s.catalog.Drop(testTable, 0) })
+		})
+	}
+}
+
+// testLongRead calls end in the middle of a read, whose outcome has to be want.
+func testLongRead(t *testing.T, read func(*client) wire.ErrorCode, want wire.ErrorCode, end func(*Server) error) {
+	// The store looks at the clock from time to time while it reads.
+	var looks atomic.Int32
+	looks.Store(-1 << 30)
+	reading, release := make(chan struct{}), make(chan struct{})
+	db := openStore(t, storage.Options{SweepInterval: -1, Clock: func() time.Time {
+		if looks.Add(1) == 2 {
+			close(reading)
+			<-release
+		}
+		return time.Now()
+	}})
+	s := startOn(t, db, Options{})
+	ensure(t, s, testTable, testPartitions)
+	c := dial(t, s.Replicas()[0])
+	kvs := make([]wire.KeyValue, 1000)
+	for i := range kvs {
+		kvs[i].Key = fmt.Appendf(nil, "%05d", i)
+	}
+	var put wire.UpdateResponse
+	if code := do(c, home("k"), wire.TaskMultiPut, wire.MultiPutRequest{HashKey: []byte("k"), KVs: kvs}, put.Read); code != wire.ErrOK {
+		t.Fatal(code)
+	}
+	looks.Store(0)
+	answer := make(chan wire.ErrorCode, 1)
+	go func() {
+		defer close(answer) // if there is none
+		answer <- read(c)
+	}()
+	select {
+	case <-reading:
+	case code := <-answer:
+		t.Fatalf("answered at once: %v", code)
+	}
+	err := end(s)
+	close(release)
+	if err != nil {
+		t.Error(err)
+	}
+	if code := <-answer; code != want {
+		t.Errorf("a read that was under way: %v, want %v", code, want)
+	}
+	if n := s.scans.Count(); n != 0 {
+		t.Errorf("%d scans are open", n)
 	}
 }
 

@@ -92,7 +92,7 @@ func (k *call) multiGet(dst []byte) []byte {
 		Filter:         storage.Filter{Type: storage.FilterType(m.FilterType), Pattern: m.FilterPattern},
 		Reverse:        m.Reverse,
 		Room:           r.room,
-		Pace:           k.r.Pace,
+		Pace:           k.pace(),
 	}, k.r.Now, func(sortKey, value []byte) {
 		r.n++
 		r.size += len(sortKey) + len(value)
@@ -123,7 +123,7 @@ func (k *call) batchGet(dst []byte) []byte {
 	}
 	r := k.beginRecords(dst)
 	limit := len(dst) + k.ReplySize
-	status := k.p.Store.BatchGet(keys, k.r.Now, k.r.Pace, func(i int, value []byte) {
+	status := k.p.Store.BatchGet(keys, k.r.Now, k.pace(), func(i int, value []byte) {
 		if len(r.dst) < limit && !r.refused && r.room(len(value)) {
 			r.n++
 			r.size += len(keys[i].HashKey) + len(keys[i].SortKey) + len(value)
@@ -144,7 +144,7 @@ func (k *call) sortKeyCount(dst []byte) []byte {
 	if k.r.Undecodable() {
 		return dst
 	}
-	n, status := k.p.Store.SortKeyCount(hashKey, k.r.Now, k.r.Pace)
+	n, status := k.p.Store.SortKeyCount(hashKey, k.r.Now, k.pace())
 	return reply(k, dst, wire.CountResponse{Error: wire.Status(status), Count: n, Source: k.source()})
 }
 

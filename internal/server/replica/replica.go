@@ -73,8 +73,9 @@ type call struct {
 	h *handler           // nil: no such RPC
 	p *catalog.Partition // of a data RPC, once admitted
 
-	size    int // bytes of keys and values that it has read or written
-	records int // that it has read
+	size    int            // bytes of keys and values that it has read or written
+	records int            // that it has read
+	ended   wire.ErrorCode // by pace, and why
 	staged  staged
 	// Buffers that the next multi_put uses again.
 	multiPutRequest wire.MultiPutRequest
@@ -143,7 +144,32 @@ func (k *call) Answer(r *request.Request, dst []byte) []byte {
 	if k.h.op == stats.None {
 		return k.h.serve(k, dst)
 	}
-	return k.serveCounted(dst)
+	start := len(dst)
+	k.ended = ""
+	if dst = k.serveCounted(dst); k.ended != "" {
+		return k.fail(dst[:start], k.ended)
+	}
+	return dst
+}
+
+// pace is the one of the request, for the store. It also ends a read that a split
+// waits for, as all others to the table would wait for that, and one of a table
+// that was dropped.
+func (k *call) pace() storage.Pace {
+	if k.r.Pace == nil {
+		return nil
+	}
+	return func() bool {
+		switch table := k.p.Table.View(); {
+		case !table.Available():
+			k.ended = wire.ErrObjectNotFound
+		case table.Moving():
+			k.ended = wire.ErrSplitting
+		default:
+			return k.r.Pace()
+		}
+		return false
+	}
 }
 
 // fail appends an answer that only has an error.

@@ -70,7 +70,7 @@ func (k *call) scan(dst []byte) []byte {
 // for the next call if there are more.
 func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
 	r := k.beginRecords(dst)
-	c.scanner.Room, c.scanner.Pace = r.room, k.r.Pace
+	c.scanner.Room, c.scanner.Pace = r.room, k.pace()
 	res := c.scanner.Next(k.r.Now, func(key, value []byte, expire uint32) {
 		r.n++
 		r.size += len(key) + len(value)
@@ -80,7 +80,7 @@ func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
 		}.AppendValue(r.dst)
 	})
 	k.read(r.n, r.size)
-	if r.refused && r.n == 0 {
+	if r.refused && r.n == 0 || k.ended != "" {
 		c.scanner.Close() // the client begins another one when it tries again
 		return k.fail(r.dst[:r.start], wire.ErrBusy)
 	}
