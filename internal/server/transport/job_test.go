@@ -200,6 +200,37 @@ func TestClientsThatHaveStoppedWaiting(t *testing.T) {
 	})
 }
 
+// However much waits, a shutdown is soon over.
+func TestShutdownWithManyJobs(t *testing.T) {
+	r := role{"SLOW": {verdict: slow, do: func(r *request.Request) {
+		for more := true; more; more = r.Pace() {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}}}
+	for name, accepts := range map[string]bool{"answers are accepted": true, "answers are not accepted": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, r, limits.Limits{}, func(t *testing.T, n *Node, _ *Hub, dial func() *client) {
+				for range 10 {
+					c := dial()
+					c.send("SLOW", until(1000, 1)...)
+					if accepts {
+						go func() {
+							for c.next() > 0 {
+							}
+						}()
+					}
+				}
+				synctest.Wait()
+				began := time.Now()
+				n.Shutdown()
+				if d := time.Since(began); d > closeTime+200*time.Millisecond {
+					t.Errorf("shut down after %v", d)
+				}
+			})
+		})
+	}
+}
+
 // A connection of a client that does not accept its answers has only so many of
 // them made, whether they are large or not.
 func TestAnswersThatAreNotAccepted(t *testing.T) {
