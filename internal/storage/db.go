@@ -41,6 +41,7 @@ type DB struct {
 	full      atomic.Bool  // Pebble makes writers wait, as there are too many memtables or tables
 	sweeper   sweeper
 	reclaimer reclaimer
+	leftovers leftovers
 
 	compacting chan struct{} // holds as many as compactions run, one at most
 	runRecords int           // of walks; tests have less
@@ -61,7 +62,7 @@ type partitionID struct{ appID, index int32 }
 
 // Open opens the store in opts.Dir, or makes one. Errors wrap ErrLocked, ErrNewerFormat, ErrForeign
 // and ErrNoStore; a directory that cannot be opened is left as it is. A partition split that a crash
-// interrupted is completed or undone. A store that there is no room for on the disk opens all the
+// interrupted is completed or undone; what is left to remove of one goes in the background. A store that there is no room for on the disk opens all the
 // same, and takes no writes: see Health.
 func Open(opts Options) (*DB, error) {
 	opts, err := opts.withDefaults()
@@ -109,6 +110,7 @@ func (db *DB) Close() error {
 	db.StopWaiting()
 	db.sweeper.stop()
 	db.reclaimer.stop()
+	db.leftovers.stop()
 	db.life.Lock()
 	defer db.life.Unlock()
 	if db.closed {

@@ -219,6 +219,7 @@ func (u *liveUser) state() liveState {
 // checkAll compares the store with states, of every user. A scan must not find anything else either.
 func (table *liveTable) checkAll(states []liveState) {
 	table.t.Helper()
+	awaitLeftovers(table.db)
 	for i, u := range table.users {
 		for k := range liveKeys {
 			hashKey := fmt.Sprint(u.name, "-", k/2)

@@ -28,9 +28,18 @@ func fillTable(t *testing.T, db *DB, appID, count int32, n int, value string) {
 	}
 }
 
-// checkTable checks that a table of count partitions holds exactly what fillTable has written.
+// awaitLeftovers waits until what an earlier split has left is removed.
+func awaitLeftovers(db *DB) {
+	if done := db.leftovers.done; done != nil {
+		<-done
+	}
+}
+
+// checkTable checks that a table of count partitions holds exactly what fillTable has written, when what
+// an earlier split has left is removed.
 func checkTable(t *testing.T, db *DB, appID, count int32, n int, value string) {
 	t.Helper()
+	awaitLeftovers(db)
 	total := 0
 	for index := range count {
 		p := partition(t, db, appID, index)
@@ -277,6 +286,38 @@ func TestSplitDiskFailure(t *testing.T) {
 	if failed < 3 {
 		t.Errorf("%d splits failed: too few", failed)
 	}
+}
+
+// TestOpenDoesNotWaitForCleanup opens a store in which the originals of a split are still to be removed,
+// and finds its records at once.
+func TestOpenDoesNotWaitForCleanup(t *testing.T) {
+	const records = 100
+	db := openDB(t, Options{SweepInterval: -1})
+	fillTable(t, db, 1, 4, records, "v")
+	p := partition(t, db, 1, 0)
+	i := 0
+	for schema.Hash(fmt.Append(nil, "hash", i/2))%4 != 2 {
+		i++ // to one that has moved from the first partition
+	}
+	moved, sortKey := fmt.Sprint("hash", i/2), fmt.Sprint(i)
+	put(t, p, moved, sortKey, "old", 0)
+	entry := func(b *pebble.Batch) { _ = b.Set(appendAppPrefix(nil, tagSplit, 1), splitEntry(splitMoved, 2), nil) }
+	if err := db.journal(entry); err != nil {
+		t.Fatal(err)
+	}
+	release, err := db.reorganize(t.Context(), 1) // something else is being done with the table
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.recoverSplits(); err != nil {
+		t.Fatal(err)
+	}
+	wantTable(t, db, 1, 4, records, "v")
+	if get(p, moved, sortKey) != "old" {
+		t.Error("removed at once")
+	}
+	release()
+	checkTable(t, db, 1, 4, records, "v")
 }
 
 // TestSplitCleanupFails makes reads fail from the moment that the records have moved: the originals

@@ -21,8 +21,8 @@ import (
 //     whose key ranges were empty, are emptied.
 //  2. "moved", written in one batch with the caller's meta data, while writers wait: the children count
 //     now. The copies' originals are removed, run by run, while the table serves. If that fails or a
-//     crash ends it they stay, which does no harm, until the next split of the table or the next Open
-//     removes them.
+//     crash ends it they stay, which does no harm, until they are removed in the background of the next
+//     Open, or by the next split of the table.
 //  3. The entry is removed.
 const (
 	splitCopying = 1
@@ -125,12 +125,15 @@ func (db *DB) read(key []byte) ([]byte, error) {
 	return bytes.Clone(value), nil
 }
 
-// recoverSplits completes or undoes the splits that were under way when the process ended.
+// recoverSplits completes or undoes the splits that were under way when the process ended. Of those that
+// it completes, the records that have moved are removed in the background: a start does not wait for a
+// walk over a table.
 func (db *DB) recoverSplits() error {
 	it, err := db.pebble.NewIter(&pebble.IterOptions{LowerBound: []byte{tagSplit}, UpperBound: []byte{tagSplit + 1}})
 	if err != nil {
 		return err
 	}
+	var moved []int32
 	for valid := it.First(); valid && err == nil; valid = it.Next() {
 		var appID, oldCount int32
 		var phase byte
@@ -139,11 +142,51 @@ func (db *DB) recoverSplits() error {
 		}
 		if phase == splitCopying {
 			err = db.undoSplit(appID, oldCount)
-		} else if err := db.removeMoved(context.Background(), appID, oldCount); err != nil {
-			db.logLeftovers(appID, err)
+		} else {
+			moved = append(moved, appID)
 		}
 	}
-	return errors.Join(err, it.Close())
+	if err = errors.Join(err, it.Close()); err == nil && len(moved) > 0 {
+		db.leftovers.start(db, moved)
+	}
+	return err
+}
+
+// leftovers is the removal of what earlier splits have left.
+type leftovers struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the goroutine has ended; nil without one
+}
+
+func (l *leftovers) start(db *DB, tables []int32) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel, l.done = cancel, make(chan struct{})
+	go func() {
+		defer close(l.done)
+		for _, appID := range tables {
+			err := db.finishLater(ctx, appID)
+			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) { // dropped: nothing is left
+				db.logLeftovers(appID, err)
+			}
+		}
+	}()
+}
+
+func (l *leftovers) stop() {
+	if l.done != nil {
+		l.cancel()
+		<-l.done
+	}
+}
+
+// finishLater is finishEarlierSplit for a table that may be split or compacted meanwhile.
+func (db *DB) finishLater(ctx context.Context, appID int32) error {
+	release, err := db.reorganize(ctx, appID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return db.finishEarlierSplit(ctx, appID)
 }
 
 func (db *DB) logLeftovers(appID int32, err error) {
