@@ -40,6 +40,9 @@ type backups struct {
 	made   []*backup // the oldest first
 }
 
+// backupsRemembered is how many of them the command tells of, the latest.
+const backupsRemembered = 100
+
 // backup is one of them as the command shows it.
 type backup struct {
 	Name  string `json:"name"`
@@ -100,6 +103,7 @@ func (b *backups) start(c *catalog.Catalog, name, table string) string {
 	}
 	e, dir := &backup{Name: name, Table: table, State: "running"}, filepath.Join(b.dir, name)
 	b.made = append(b.made, e)
+	b.made = slices.Delete(b.made, 0, max(0, len(b.made)-backupsRemembered))
 	b.wg.Go(func() {
 		n, err := c.Backup(b.ctx, dir, table)
 		b.mu.Lock()

@@ -48,3 +48,24 @@ func TestCloseEndsBackup(t *testing.T) {
 		t.Error("the part of it is left")
 	}
 }
+
+// What is remembered of backups has a limit.
+func TestBackupsRemembered(t *testing.T) {
+	s := start(t, Options{BackupDir: t.TempDir()})
+	for range backupsRemembered + 5 {
+		if got := s.backups.start(s.catalog, "a", ""); got != "started" { // all but the first one fail
+			t.Fatal(got)
+		}
+		s.backups.wg.Wait()
+	}
+	if got := s.backups.start(s.catalog, "b", ""); got != "started" {
+		t.Fatal(got)
+	}
+	s.backups.wg.Wait()
+	if n := len(s.backups.made); n != backupsRemembered {
+		t.Errorf("%d are remembered, want %d", n, backupsRemembered)
+	}
+	if last := s.backups.made[len(s.backups.made)-1]; last.Name != "b" || last.State != "done" {
+		t.Errorf("the last one is %+v", last)
+	}
+}
