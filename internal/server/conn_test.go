@@ -206,6 +206,22 @@ func TestDecodedRequestsCount(t *testing.T) {
 	c.wantValue("k", "v")
 }
 
+// hidden is a request with an unknown list, which is empty, in front of its own.
+type hidden struct{ wire.BatchGetRequest }
+
+func (h hidden) AppendValue(dst []byte) []byte {
+	dst = append(dst, wire.TypeList, 0, 99, wire.TypeI32, 0, 0, 0, 0)
+	return h.BatchGetRequest.AppendValue(dst)
+}
+
+// A list does not hide another one from what counts their memory.
+func TestHiddenListsCount(t *testing.T) {
+	s := start(t, Options{Limits: limits.Limits{BufferedBytes: 16 << 20}})
+	c := dial(t, s.Replicas()[0])
+	send(c, home("k"), wire.TaskBatchGet, hidden{wire.BatchGetRequest{Keys: make([]wire.FullKey, 200_000)}})
+	c.ended()
+}
+
 // Requests to meta servers and remote commands count likewise.
 func TestDecodedAdministrationCounts(t *testing.T) {
 	s := start(t, Options{Limits: limits.Limits{BufferedBytes: 16 << 20}})

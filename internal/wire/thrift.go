@@ -92,6 +92,8 @@ type Reader struct {
 	b   []byte
 	pos int
 	err error
+	// lists is one more than the elements that lists may still have; 0: any number.
+	lists int
 }
 
 // NewReader returns a Reader of b. What it returns aliases b.
@@ -193,9 +195,18 @@ func (r *Reader) List(elem byte, minSize int) int {
 	case n > 0 && typ != elem:
 		r.fail("list of type %d where %d was expected", typ, elem)
 		return 0
+	case r.lists > 0 && n >= r.lists:
+		r.fail("list of %d elements, %d were announced", n, r.lists-1)
+		return 0
+	case r.lists > 0:
+		r.lists -= n
 	}
 	return n
 }
+
+// LimitLists makes it an error if all lists that are read have more than n elements:
+// what ListLen has told must not be less than what is decoded.
+func (r *Reader) LimitLists(n int) { r.lists = n + 1 }
 
 // ListLen returns how many elements the first list among the fields of the
 // struct in r claims to have, 0 if there is none before a field of another kind

@@ -71,6 +71,7 @@ func (k *call) estimate(v *request.Verdict) {
 	n := 0
 	if k.h.lists {
 		n = wire.ListLen(k.r.Arg)
+		k.r.Arg.LimitLists(n)
 		v.Memory = n * elementMemory
 	}
 	v.Slow = k.h.slow != nil && k.h.slow(k.r.Arg, n)
