@@ -38,7 +38,7 @@
 // # Failures
 //
 // A Server can be made to misbehave, for tests of the code that has to cope:
-// nodes stop, hang and come back, partitions move and split, single requests
+// nodes stop, hang, are cut off and come back, partitions move and split, single requests
 // are delayed, lost or answered with any error. See [Server.Intercept], [Node],
 // [Server.MovePrimary] and [Server.HoldSplits].
 //

@@ -132,6 +132,44 @@ func (n *Node) Pause() { n.n.Pause() }
 // Resume ends Pause. What has arrived meanwhile is carried out and answered.
 func (n *Node) Resume() { n.n.Resume() }
 
+// Cut says which links of a node are cut, and how. The zero value is those to clients, which
+// are refused.
+type Cut struct {
+	// Silent loses what is sent without a word, as a network does that drops packets: whoever
+	// waits for an answer waits, and what was sent arrives after Mend, as TCP sends it again. A
+	// connection is made all the same, since the kernel of this machine makes it, and is
+	// silent. Otherwise connections break, and new ones are refused.
+	Silent bool
+	// Meta cuts the links of a replica server to the meta servers, too. They take it for dead: no
+	// partition moves to it, and [Server.Failover] is what they do next. Without it they
+	// notice nothing. It makes no sense for a meta server, and is a mistake of the program,
+	// which panics.
+	Meta bool
+}
+
+// Cut cuts the links between the node and its clients, in place of how they were cut before. The
+// node itself lives: it carries out what it has received, and keeps open scans. It stays cut
+// off if it is stopped and started. It fails if silent links follow refused ones and the
+// port was taken in the meantime.
+func (n *Node) Cut(c Cut) error {
+	if c.Meta && !n.n.IsReplica() {
+		panic("onebox: Cut.Meta is about replica servers, not about meta server " + n.Addr())
+	}
+	if err := n.n.Cut(server.Cut{Silent: c.Silent, Meta: c.Meta}); err != nil {
+		return fmt.Errorf("onebox: %w", err)
+	}
+	return nil
+}
+
+// Mend ends Cut. A replica server that lost its partitions meanwhile gets none back by
+// that; see [Server.Adopt] and [Server.MovePrimary].
+func (n *Node) Mend() error {
+	if err := n.n.Mend(); err != nil {
+		return fmt.Errorf("onebox: %w", err)
+	}
+	return nil
+}
+
 // FillDisk, while it is on, makes the replica server refuse writes with
 // ERR_DISK_INSUFFICIENT, as one whose disk is nearly full does. Reads go on.
 func (n *Node) FillDisk(full bool) { n.n.FillDisk(full) }
@@ -156,7 +194,7 @@ func (s *Server) MovePrimary(table string, partition, replica int) error {
 }
 
 // Failover moves the primaries of all partitions away from a replica server,
-// to others that run, as a meta server does when it notices that a node died.
+// to others that are alive, as a meta server does when it notices that a node died.
 func (s *Server) Failover(replica int) error {
 	if err := s.srv.Failover(replica); err != nil {
 		return fmt.Errorf("onebox: %w", err)

@@ -74,6 +74,36 @@ func TestFaults(t *testing.T) {
 	}
 	ask(t, meta, "temp")
 
+	for _, cut := range []onebox.Cut{{}, {Silent: true}, {Meta: true}} {
+		if err := s.Replica(1).Cut(cut); err != nil {
+			t.Fatal(err)
+		}
+		nc, err := net.Dial("tcp", s.Replica(1).Addr())
+		if (err == nil) != cut.Silent {
+			t.Errorf("%+v: a dial has %v", cut, err)
+		}
+		if nc != nil {
+			nc.Close()
+		}
+		if err := s.Replica(1).Mend(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Meta(1).Cut(onebox.Cut{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Meta(1).Mend(); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("a meta server was cut from the meta servers")
+			}
+		}()
+		_ = s.Meta(1).Cut(onebox.Cut{Meta: true})
+	}()
+
 	s.Meta(0).Pause()
 	s.Meta(0).Resume()
 	ask(t, meta, "temp")

@@ -22,14 +22,15 @@
 // To see how a program copes, make the cluster misbehave. Servers die, hang and
 // come back; WithReplicaServers and WithMetaServers say how many there are:
 //
-//	c.Kill(0)                            // dies, and others take over its partitions
-//	c.Revive(0)                          // is back
-//	c.Restart()                          // all servers
-//	c.Crash()                            // all servers, by a kill -9
-//	c.Onebox().Replica(0).Stop()         // dies, and nobody has noticed yet; ends with Start
-//	c.Onebox().Replica(0).Pause()        // hangs; ends with Resume
-//	c.Onebox().Replica(0).FillDisk(true) // refuses writes
-//	c.Onebox().SetMetaLeader(1)          // Meta(0) is a node like Replica(0)
+//	c.Kill(0)                               // dies, and others take over its partitions
+//	c.Revive(0)                             // is back
+//	c.Restart()                             // all servers
+//	c.Crash()                               // all servers, by a kill -9
+//	c.Onebox().Replica(0).Stop()            // dies, and nobody has noticed yet; ends with Start
+//	c.Onebox().Replica(0).Pause()           // hangs; ends with Resume
+//	c.Onebox().Replica(0).Cut(onebox.Cut{}) // lives, and clients cannot reach it; ends with Mend
+//	c.Onebox().Replica(0).FillDisk(true)    // refuses writes
+//	c.Onebox().SetMetaLeader(1)             // Meta(0) is a node like Replica(0)
 //
 // Partitions move, have no primary for a while, and are split:
 //

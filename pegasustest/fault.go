@@ -12,7 +12,7 @@ import (
 // Restart stops all servers and starts them again at the same addresses. The data
 // survives, connections end, open scans are lost. In memory that is a crash. In a
 // directory the onebox is closed, and another one reads what is on disk and knows
-// nothing of what Intercept, FillDisk, HoldSplits and SetMetaLeader have set.
+// nothing of what Intercept, FillDisk, Cut, HoldSplits and SetMetaLeader have set.
 func (c *Cluster) Restart() {
 	c.t.Helper()
 	if c.options.Dir != "" {

@@ -66,10 +66,11 @@ func (s *Server) EnsureTable(spec TableSpec) error {
 // forward to it. With -1 there is none.
 func (s *Server) SetLeader(index int) { s.catalog.Members().SetLeader(index) }
 
-// Call and Action are what an interceptor gets and returns.
+// Call and Action are what an interceptor gets and returns, Cut is how links are cut.
 type (
 	Call   = transport.Call
 	Action = transport.Action
+	Cut    = transport.Cut
 )
 
 // Intercept makes f decide on every request before it is looked at, until it

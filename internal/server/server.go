@@ -31,6 +31,9 @@ type Node struct {
 	replica *replica.Role // nil for a meta server
 }
 
+// IsReplica reports whether it is a replica server, and no meta server.
+func (n *Node) IsReplica() bool { return n.replica != nil }
+
 // FillDisk, while it is on, makes a replica server refuse writes with
 // ERR_DISK_INSUFFICIENT, as one whose disk is nearly full does. Reads go on.
 func (n *Node) FillDisk(full bool) {

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type server wire.Address
 
 func (s server) Address() wire.Address { return wire.Address(s) }
-func (s server) Running() bool         { return true }
+func (s server) Alive() bool           { return true }
 
 // open opens a catalog with a number of replica servers.
 func open(t *testing.T, db *storage.DB, servers int, clock func() time.Time) *Catalog {

@@ -9,7 +9,7 @@ import (
 // Member is a server of the cluster as others see it.
 type Member interface {
 	Address() wire.Address
-	Running() bool
+	Alive() bool // as meta servers see it
 }
 
 // Members are the servers of the cluster. Tables name replica servers by their
@@ -41,20 +41,20 @@ func (m *Members) Replica(index int) wire.Address {
 }
 
 // primary returns the replica server for partition i of a new table: each in its
-// turn, or the next one that runs. While none does, which is so at a start, it is
+// turn, or the next one that is alive. While none does, which is so at a start, it is
 // the one whose turn it is.
 func (m *Members) primary(i int) int32 {
 	turn := i % len(m.Replicas)
-	if next := m.successor(turn); !m.Replicas[turn].Running() && next != None {
+	if next := m.successor(turn); !m.Replicas[turn].Alive() && next != None {
 		return int32(next)
 	}
 	return int32(turn)
 }
 
-// successor returns the running replica server that follows one, or None.
+// successor returns the living replica server that follows one, or None.
 func (m *Members) successor(index int) int {
 	for i := 1; i < len(m.Replicas); i++ {
-		if n := (index + i) % len(m.Replicas); m.Replicas[n].Running() {
+		if n := (index + i) % len(m.Replicas); m.Replicas[n].Alive() {
 			return n
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 func (k *call) listNodes(req *wire.ListNodesRequest, resp *wire.ListNodesResponse) {
 	status := func(n catalog.Member) wire.NodeStatus {
-		if n.Running() {
+		if n.Alive() {
 			return wire.NodeAlive
 		}
 		return wire.NodeUnalive

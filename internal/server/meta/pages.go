@@ -224,7 +224,7 @@ func (m *Role) nodesPage(query url.Values) (int, string) {
 	primaries, replicas := m.replicasByNode()
 	for i, n := range members.Replicas {
 		address, status := n.Address().String(), "UNALIVE"
-		if n.Running() {
+		if n.Alive() {
 			status = "ALIVE"
 			alive++
 		}

@@ -100,6 +100,8 @@ func (n *Node) register(nc net.Conn) (*conn, error) {
 		return nil, errClosed
 	case n.mu.stopped:
 		return nil, errNodeStopped
+	case n.mu.cut.refuses():
+		return nil, errCut
 	case h.connections.Add(1) > int64(limit):
 		h.connections.Add(-1)
 		if h.full.CompareAndSwap(false, true) { // once, not for each

@@ -53,6 +53,8 @@ type Node struct {
 		conns     map[*conn]struct{}
 		paused    chan struct{} // closed by Resume; nil when not paused
 		stopped   bool
+		cut       *Cut          // nil when no links are cut
+		silent    chan struct{} // closed when silent links are mended or the node stops; nil when they are not
 	}
 	fewer sync.Cond // on mu: Stop and Shutdown need not wait for some connection any more
 
@@ -93,21 +95,39 @@ func (n *Node) Start() error {
 	if n.hub.closing.Load() {
 		return errClosed
 	}
+	again := n.Address().Valid()
+	if !n.mu.cut.refuses() {
+		if err := n.openLocked(); err != nil {
+			return err
+		}
+	}
+	if again {
+		n.log("server started again")
+	}
+	n.mu.stopped = false
+	n.silenceLocked()
+	return nil
+}
+
+// openLocked opens the listener and accepts connections.
+func (n *Node) openLocked() error {
 	l, err := n.listen()
 	if err != nil {
 		return fmt.Errorf("server: listen on %s: %w", n.listenAddr, err)
 	}
-	if n.Address().Valid() {
-		n.log("server started again")
-	} else if err := n.setAddr(l.Addr()); err != nil {
-		l.Close()
-		return err
+	if !n.Address().Valid() {
+		if err := n.setAddr(l.Addr()); err != nil {
+			l.Close()
+			return err
+		}
 	}
-	n.mu.listener, n.mu.stopped = l, false
-	accepting := make(chan struct{})
-	n.mu.accepting = accepting
+	before, accepting := n.mu.accepting, make(chan struct{})
+	n.mu.listener, n.mu.accepting = l, accepting
 	go func() {
 		defer close(accepting)
+		if before != nil {
+			<-before // its listener is closed
+		}
 		n.accept(l)
 	}()
 	return nil
@@ -151,10 +171,8 @@ func (n *Node) end(endConn func(*conn), outside time.Duration) {
 	n.mu.Lock()
 	n.mu.stopped = true
 	n.resumeLocked()
-	if n.mu.listener != nil {
-		n.mu.listener.Close()
-		n.mu.listener = nil
-	}
+	n.unsilenceLocked()
+	n.closeLocked()
 	accepting, conns := n.mu.accepting, maps.Clone(n.mu.conns)
 	for c := range conns {
 		endConn(c)
@@ -170,6 +188,14 @@ func (n *Node) end(endConn func(*conn), outside time.Duration) {
 	n.mu.Unlock()
 	if accepting != nil {
 		<-accepting
+	}
+}
+
+// closeLocked closes the listener.
+func (n *Node) closeLocked() {
+	if n.mu.listener != nil {
+		n.mu.listener.Close()
+		n.mu.listener = nil
 	}
 }
 
@@ -208,10 +234,13 @@ func (n *Node) resumeLocked() {
 }
 
 // pause returns a channel that is closed when the node goes on, or nil if it
-// is not paused.
+// is not paused and its links are not silent.
 func (n *Node) pause() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.mu.silent != nil {
+		return n.mu.silent
+	}
 	return n.mu.paused
 }
 
