@@ -31,6 +31,15 @@ func TestRehearse(t *testing.T) {
 	w.waitText(".verdict", "nothing is broken")
 	w.wait(`document.querySelectorAll(".promises dd")[2].textContent === "0"`)
 
+	w.fill("Whose links", "allSilent")
+	w.click(".node button", "Cut links")
+	w.waitText(".state", "cut off from all, silently")
+	w.waitText(".events", "cut 127.0.0.1")
+	w.waitText(".events", "does not reach 127.0.0.1")
+	w.click(".node button", "Mend links")
+	w.waitText(".verdict", "nothing is broken")
+	w.wait(`document.querySelectorAll(".promises dd")[2].textContent === "0"`)
+
 	for _, step := range [][2]string{{"Hang", "hangs"}, {"Slow down", "200 ms late"}, {"Fill disk", "disk full"}} {
 		w.click(".node button", step[0])
 		w.waitText(".state", step[1])
@@ -48,6 +57,7 @@ func TestRehearse(t *testing.T) {
 	w.waitText(".events", "move the primary of console_load 0")
 	w.click(".step button", "No primary")
 	w.waitText(".events", "leave console_load 0 without a primary")
+	w.waitText(".verdict", "1 fault on")
 	w.click(".step button", "Move its primary")
 	w.click(".step button", "Put the clock forward")
 	w.waitText(".step .note", "it is 3600 s ahead")
@@ -59,7 +69,7 @@ func TestRehearse(t *testing.T) {
 	var source string
 	w.waitText("dialog pre", "TestRehearsed")
 	w.run(chromedp.Text("dialog pre", &source))
-	for _, want := range []string{".Stop()", "box.Failover(", ".Start())", ".Pause()", ".FillDisk(true)", `errorShare{20, "ERR_BUSY", "console_load"}`, "box.MovePrimary(", "c.AdvanceClock(3600 * time.Second)", `box.Split("console_load")`} {
+	for _, want := range []string{".Stop()", "box.Failover(", ".Start())", ".Pause()", ".FillDisk(true)", ".Cut(onebox.Cut{Silent: true, Meta: true})", ".Mend())", `errorShare{20, "ERR_BUSY", "console_load"}`, "box.MovePrimary(", "c.AdvanceClock(3600 * time.Second)", `box.Split("console_load")`} {
 		if !strings.Contains(source, want) {
 			t.Errorf("the test lacks %s:\n%s", want, source)
 		}

@@ -8,6 +8,12 @@ import { Plot, begin, link } from "./plot.js";
 import { health, store } from "./store.js";
 
 const loads = [["0", "off"], ["50", "light, 50/s"], ["500", "steady, 500/s"], ["3000", "heavy, 3000/s"]];
+const cuts = {
+  refused: ["of clients: refused", { from: "clients" }],
+  silent: ["of clients: silent", { from: "clients", silent: true }],
+  allRefused: ["of all: refused", { from: "all" }],
+  allSilent: ["of all: silent", { from: "all", silent: true }],
+};
 const range = 5 * 60 * 1000;
 
 export const rehearse = {
@@ -64,7 +70,7 @@ export const rehearse = {
     return h("div", { class: "stack" },
       h("div", { class: "headline" }, this.head, this.healAll),
       h("div", { class: "stage" },
-        h("section", null, h("h2", null, "Nodes"), this.nodes, h("p", { class: "note" }, "A meta server notices a dead node after two seconds. What is broken heals by itself five minutes after the last step.")),
+        h("section", null, h("h2", null, "Nodes"), this.nodes, h("p", { class: "note" }, "Meta servers notice after two seconds that they do not reach a node. What is broken heals by itself five minutes after the last step.")),
         h("section", null, h("div", { class: "tools" }, h("h2", null, "What callers see"), h("label", null, "Load ", this.load)), this.ok.element, this.errors.element, this.time.element),
         h("section", null, h("h2", null, "Promises"), this.promises, this.causes.element)),
       h("div", { class: "two" }, steps,
@@ -143,27 +149,32 @@ export const rehearse = {
     let line = this.nodeLines[i];
     if (!line) {
       line = { state: h("span", { class: "state" }), since: h("span", { class: "note" }) };
-      const button = (step) => h("button", { type: "button", on: { click: () => this.step({ do: step(), node: i, ms: step() === "slow" && !this.state.nodes[i].slow ? Number(line.ms.value) : 0 }) } });
+      const button = (step, more = () => ({})) => h("button", { type: "button", on: { click: () => this.step({ do: step(), node: i, ...more() }) } });
       line.kill = button(() => (this.state.nodes[i].down ? "revive" : "kill"));
       line.hang = button(() => (this.state.nodes[i].hung ? "resume" : "hang"));
-      line.slow = button(() => "slow");
+      line.slow = button(() => "slow", () => ({ ms: this.state.nodes[i].slow ? 0 : Number(line.ms.value) }));
+      line.cut = button(() => (this.state.nodes[i].cut ? "mend" : "cut"), () => (this.state.nodes[i].cut ? {} : cuts[line.from.value][1]));
       line.fill = button(() => (this.state.nodes[i].full ? "empty" : "fill"));
       line.ms = select([["20", "20 ms"], ["200", "200 ms"], ["2000", "2 s"]], "200");
       line.ms.setAttribute("aria-label", "How slow");
-      line.element = h("div", { class: "node" }, h("div", { class: "nodehead" }, h("b", { class: "mono" }, node.address), line.state, line.since), h("div", { class: "tools tight" }, line.kill, line.hang, line.slow, line.ms, line.fill));
+      line.from = select(Object.entries(cuts).map(([name, [title]]) => [name, title]), "refused");
+      line.from.setAttribute("aria-label", "Whose links, and how");
+      line.element = h("div", { class: "node" }, h("div", { class: "nodehead" }, h("b", { class: "mono" }, node.address), line.state, line.since), h("div", { class: "tools tight" }, line.kill, line.hang, line.fill, h("span", { class: "pair" }, line.slow, line.ms), h("span", { class: "pair" }, line.cut, line.from)));
       this.nodeLines[i] = line;
       this.nodes.append(line.element);
     }
-    const states = [node.down && "dead", node.hung && "hangs", node.slow && node.slow + " ms late", node.full && "disk full"].filter(Boolean);
+    const states = [node.down && "dead", node.hung && "hangs", node.cut && "cut off from " + node.cut + (node.silent ? ", silently" : ""), node.slow && node.slow + " ms late", node.full && "disk full"].filter(Boolean);
     setText(line.state, states.join(", ") || "up");
-    setClass(line.state, "state " + (node.down || node.hung ? "bad" : states.length ? "odd" : "good"));
+    setClass(line.state, "state " + (node.down || node.hung || node.cut ? "bad" : states.length ? "odd" : "good"));
     setText(line.since, states.length ? Math.max(0, Math.round((now - node.since) / 1000)) + " s" : "");
     const set = (button, text, on, disabled = false) => { setText(button, text); button.classList.toggle("on", on); button.disabled = disabled; };
-    set(line.kill, node.down ? "Revive" : "Kill", node.down);
+    set(line.kill, node.down ? "Revive" : "Kill", node.down, node.down && node.cut === "all");
     set(line.hang, node.hung ? "Resume" : "Hang", node.hung, node.down);
     set(line.slow, node.slow ? "As fast as ever" : "Slow down", !!node.slow);
+    set(line.cut, node.cut ? "Mend links" : "Cut links", !!node.cut);
     set(line.fill, node.full ? "Make room" : "Fill disk", node.full);
     line.ms.hidden = !!node.slow;
+    line.from.hidden = !!node.cut;
   },
 
   drawPromises(load) {

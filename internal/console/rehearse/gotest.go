@@ -51,7 +51,7 @@ func goTest(steps []Timed, nodes int, partitions map[string]int) (string, error)
 		}
 		data.Slow = data.Slow || st.Do == "slow"
 		data.Share = data.Share || st.Do == "errors"
-		data.Onebox = data.Onebox || st.Do == "slow" || st.Do == "errors" || st.Do == "unserve"
+		data.Onebox = data.Onebox || st.Do == "slow" || st.Do == "errors" || st.Do == "unserve" || st.Do == "cut"
 	}
 	for _, name := range names {
 		n := partitions[name]
@@ -105,6 +105,8 @@ func leftOver(steps []Timed) (heal []Step) {
 			set(false, fault{kind: "resume", node: st.Node})
 		case "hang", "resume":
 			set(st.Do == "hang", fault{kind: "resume", node: st.Node})
+		case "cut", "mend":
+			set(st.Do == "cut", fault{kind: "mend", node: st.Node, of: st.From})
 		case "fill", "empty":
 			set(st.Do == "fill", fault{kind: "empty", node: st.Node})
 		case "slow":
@@ -119,8 +121,13 @@ func leftOver(steps []Timed) (heal []Step) {
 		}
 	}
 	for _, f := range broken {
-		st := Step{Do: f.kind, Node: f.node, Table: f.of}
-		if f.kind == "move" { // to the first node
+		st := Step{Do: f.kind, Node: f.node}
+		switch f.kind {
+		case "throttle":
+			st.Table = f.of
+		case "mend":
+			st.From = f.of
+		case "move": // to the first node
 			name, partition, _ := strings.Cut(f.of, "\x00")
 			st.Table = name
 			st.Partition, _ = strconv.Atoi(partition) // it was written by Sprintf

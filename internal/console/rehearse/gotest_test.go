@@ -34,6 +34,10 @@ var everyStep = []Timed{
 	{19 * time.Second, Step{Do: "fill", Node: 0}},
 	{20 * time.Second, Step{Do: "hang", Node: 1}},
 	{21 * time.Second, Step{Do: "kill", Node: 2}},
+	{22 * time.Second, Step{Do: "cut", Node: 2, From: "clients", Silent: true}},
+	{23 * time.Second, Step{Do: "mend", Node: 2, From: "clients"}},
+	{24 * time.Second, Step{Do: "cut", Node: 0, From: "all"}},
+	{26 * time.Second, Step{Do: "notice", Node: 0}},
 }
 
 // golden is what everyStep gives, so that it is compiled and run as any test is.

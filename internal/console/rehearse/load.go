@@ -35,6 +35,7 @@ const (
 // a service do, and their time counts from then.
 type load struct {
 	table  *pegasus.Table
+	clock  func() time.Time // of the cluster
 	rate   atomic.Int64
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -58,6 +59,7 @@ type loadKey struct {
 	mu    sync.Mutex
 	sent  atomic.Int64 // latest number that was written
 	acked atomic.Int64 // latest that was acknowledged
+	until atomic.Int64 // Unix time in ns until when that one is there
 }
 
 // point is a second of the load.
@@ -89,8 +91,8 @@ type totals struct {
 	Errors map[string]int64 `json:"errors"` // by text of the cause
 }
 
-func newLoad(t *pegasus.Table, rate int) *load {
-	l := &load{table: t, keys: make([]atomic.Pointer[loadKey], loadKeys), now: newSecond(time.Now())}
+func newLoad(t *pegasus.Table, rate int, clock func() time.Time) *load {
+	l := &load{table: t, clock: clock, keys: make([]atomic.Pointer[loadKey], loadKeys), now: newSecond(time.Now())}
 	l.totals.Errors = make(map[string]int64)
 	l.rate.Store(int64(rate))
 	l.names.Store(time.Now().UnixNano()) // an earlier load had other keys
@@ -168,8 +170,10 @@ var loadSortKey = []byte("n")
 
 func (l *load) write(k *loadKey) error {
 	n := k.sent.Add(1)
+	until := l.clock().Add(loadTTL - time.Second) // servers count whole seconds
 	err := l.table.SetTTL(l.ctx, k.name, loadSortKey, binary.BigEndian.AppendUint64(nil, uint64(n)), loadTTL)
 	if err == nil {
+		k.until.Store(until.UnixNano())
 		k.acked.Store(n)
 	}
 	return err
@@ -178,6 +182,7 @@ func (l *load) write(k *loadKey) error {
 // read holds what it reads against what was acknowledged before it began.
 func (l *load) read(k *loadKey, place *atomic.Pointer[loadKey]) error {
 	acked := k.acked.Load()
+	until := k.until.Load()
 	value, err := l.table.Get(l.ctx, k.name, loadSortKey)
 	if err != nil || place.Load() != k {
 		return err
@@ -188,7 +193,7 @@ func (l *load) read(k *loadKey, place *atomic.Pointer[loadKey]) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if got < acked {
+	if got < acked && l.clock().UnixNano() < until {
 		l.totals.Lost++
 	}
 	if got > k.sent.Load() {

@@ -45,7 +45,8 @@ type Stage struct {
 	mu        sync.Mutex // of what follows
 	closed    bool
 	nodes     []nodeState
-	throttled map[string]bool // tables
+	throttled map[string]string // tables, and what their environment had before
+	unserved  map[place]bool
 	log       []Entry
 	seq       int64
 	scenario  []Timed
@@ -63,8 +64,20 @@ type nodeState struct {
 	Down    bool   `json:"down"`
 	Hung    bool   `json:"hung"`
 	Full    bool   `json:"full"`
-	Slow    int64  `json:"slow"`  // ms by which answers are late
-	Since   int64  `json:"since"` // Unix time in ms of its last step
+	Cut     string `json:"cut"`    // what it is cut off from, "" for nothing
+	Silent  bool   `json:"silent"` // its links, if they are cut
+	Slow    int64  `json:"slow"`   // ms by which answers are late
+	Since   int64  `json:"since"`  // Unix time in ms of its last step
+	losses  int    // how often the meta servers have lost it
+}
+
+// lost says whether meta servers do not reach it.
+func (n *nodeState) lost() bool { return n.Down || n.Cut == fromAll }
+
+// place is a partition of a table.
+type place struct {
+	table     string
+	partition int
 }
 
 // Entry is a line of the log.
@@ -86,7 +99,7 @@ func New(box *onebox.Server, clock *Clock) (*Stage, error) {
 		client.Close()
 		return nil, err
 	}
-	s := &Stage{box: box, clock: clock, client: client, admin: manager, lapse: lapse, throttled: make(map[string]bool)}
+	s := &Stage{box: box, clock: clock, client: client, admin: manager, lapse: lapse, throttled: make(map[string]string), unserved: make(map[place]bool)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, addr := range box.ReplicaServers() {
 		s.nodes = append(s.nodes, nodeState{Address: addr})
@@ -125,10 +138,8 @@ func (s *Stage) Calls() map[string]console.Call {
 	}
 }
 
-// after has f called after a while, unless the stage is closed before.
-func (s *Stage) after(d time.Duration, f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// afterLocked has f called after a while, unless the stage is closed before.
+func (s *Stage) afterLocked(d time.Duration, f func()) {
 	if s.closed {
 		return
 	}
@@ -184,9 +195,9 @@ func (s *Stage) throttledTables() []string {
 }
 
 func (s *Stage) countFaults() int {
-	n := len(s.throttled)
+	n := len(s.throttled) + len(s.unserved)
 	for _, node := range s.nodes {
-		for _, broken := range []bool{node.Down, node.Hung, node.Full, node.Slow > 0} {
+		for _, broken := range []bool{node.Down, node.Hung, node.Full, node.Slow > 0, node.Cut != ""} {
 			if broken {
 				n++
 			}
@@ -232,7 +243,7 @@ func (s *Stage) setLoad(ctx context.Context, in struct {
 	if err != nil {
 		return nil, err
 	}
-	l = newLoad(table, in.Rate)
+	l = newLoad(table, in.Rate, s.clock.Now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

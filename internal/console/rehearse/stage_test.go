@@ -109,6 +109,10 @@ func TestSteps(t *testing.T) {
 		{[]Step{{Do: "hang", Node: 0}, {Do: "hang", Node: 1}, {Do: "hang", Node: 2}}, true},
 		{[]Step{{Do: "fill", Node: 0}, {Do: "fill", Node: 1}, {Do: "fill", Node: 2}}, true},
 		{[]Step{{Do: "slow", Node: 0, Ms: 1000}, {Do: "slow", Node: 1, Ms: 1000}, {Do: "slow", Node: 2, Ms: 1000}}, true},
+		{[]Step{{Do: "cut", Node: 0, From: "clients"}, {Do: "cut", Node: 1, From: "clients"}, {Do: "cut", Node: 2, From: "clients", Silent: true}}, true},
+		{[]Step{{Do: "cut", Node: 0, From: "all", Silent: true}, {Do: "cut", Node: 1, From: "all"}, {Do: "cut", Node: 2, From: "all"}}, true},
+		{[]Step{{Do: "cut", Node: 0, From: "all"}, {Do: "kill", Node: 0}}, true},
+		{[]Step{{Do: "unserve", Table: "temp", Partition: 1}}, true},
 		{[]Step{{Do: "errors", Percent: 100, Code: "ERR_BUSY"}}, true},
 		{[]Step{{Do: "errors", Percent: 100, Code: "ERR_BUSY", Table: "other"}}, false},
 		{[]Step{{Do: "throttle", Table: "temp", Rate: 1}}, true},
@@ -155,29 +159,80 @@ func TestSteps(t *testing.T) {
 	})
 }
 
-// A dead node is noticed after a while, unless it is back by then.
+// A node that the meta servers do not reach any more is noticed after a while, unless it is back
+// by then, whatever else happens to it meanwhile.
 func TestNotice(t *testing.T) {
 	s := stage(t)
-	noticed := func() (n int) {
+	noticed := func() (texts []string) {
 		for _, e := range must(t, s, "rehearse", struct{}{})["log"].([]any) {
-			if strings.Contains(e.(map[string]any)["text"].(string), "has noticed") {
-				n++
+			if text := e.(map[string]any)["text"].(string); strings.Contains(text, "has noticed") {
+				texts = append(texts, text)
 			}
 		}
-		return n
+		return texts
+	}
+	serves := func(node int) bool {
+		t.Helper()
+		partitions, err := s.admin.Partitions(t.Context(), "temp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range partitions {
+			if p.Primary == s.box.Replica(node).Addr() {
+				return true
+			}
+		}
+		return false
 	}
 	must(t, s, "rehearse-do", Step{Do: "kill", Node: 0})
 	must(t, s, "rehearse-do", Step{Do: "revive", Node: 0})
+	must(t, s, "rehearse-do", Step{Do: "cut", Node: 0, From: "clients"})
+	must(t, s, "rehearse-do", Step{Do: "mend", Node: 0})
+	must(t, s, "rehearse-do", Step{Do: "cut", Node: 2, From: "clients"})
 	must(t, s, "rehearse-do", Step{Do: "kill", Node: 1})
-	eventually(t, "noticed", func() bool { return noticed() == 1 })
-	partitions, err := s.admin.Partitions(t.Context(), "temp")
-	if err != nil {
+	must(t, s, "rehearse-do", Step{Do: "fill", Node: 1})
+	eventually(t, "noticed", func() bool { return len(noticed()) == 1 })
+	if serves(1) || !serves(0) || !serves(2) {
+		t.Errorf("node 0 serves %v, 1, which is dead, %v, 2, which its clients do not reach, %v", serves(0), serves(1), serves(2))
+	}
+	must(t, s, "rehearse-do", Step{Do: "heal"})
+	must(t, s, "rehearse-do", Step{Do: "cut", Node: 0, From: "all", Silent: true})
+	eventually(t, "noticed", func() bool { return len(noticed()) == 2 })
+	if texts := noticed(); serves(0) || !strings.Contains(texts[1], "does not reach "+s.box.Replica(0).Addr()) {
+		t.Errorf("node 0 serves %v; %q", serves(0), texts)
+	}
+	must(t, s, "rehearse-do", Step{Do: "kill", Node: 0})
+	if _, err := call(t, s, "rehearse-do", Step{Do: "revive", Node: 0}); err == nil {
+		t.Error("a node was revived that the meta servers do not reach")
+	}
+}
+
+// Throttling that was there before is there again after it was replaced.
+func TestThrottleComesBack(t *testing.T) {
+	s := stage(t)
+	const before = "1000*delay*100"
+	if err := s.admin.SetEnvs(t.Context(), "temp", map[string]string{throttleEnv: before}); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range partitions {
-		if p.Primary == s.box.Replica(1).Addr() || p.Primary == "" {
-			t.Errorf("%s is served by %q", p, p.Primary)
-		}
+	must(t, s, "rehearse-do", Step{Do: "throttle", Table: "temp", Rate: 1})
+	must(t, s, "rehearse-do", Step{Do: "throttle", Table: "temp", Rate: 2})
+	must(t, s, "rehearse-do", Step{Do: "heal"})
+	if tab, err := s.admin.Table(t.Context(), "temp"); err != nil || tab.Envs[throttleEnv] != before {
+		t.Errorf("the environment is %v, %v", tab.Envs, err)
+	}
+}
+
+// A table that was dropped has nothing to be healed.
+func TestHealWithoutTheTable(t *testing.T) {
+	s := stage(t)
+	must(t, s, "rehearse-do", Step{Do: "throttle", Table: "temp", Rate: 1})
+	must(t, s, "rehearse-do", Step{Do: "unserve", Table: "temp", Partition: 1})
+	if err := s.admin.DropTable(t.Context(), "temp", 0); err != nil {
+		t.Fatal(err)
+	}
+	must(t, s, "rehearse-do", Step{Do: "heal"})
+	if n := faultsOf(t, s); n != 0 {
+		t.Errorf("%d faults of a table that is gone", n)
 	}
 }
 
@@ -198,6 +253,11 @@ func TestStepsThatMakeNoSense(t *testing.T) {
 		{Do: "kill", Node: -1},
 		{Do: "revive", Node: 0},
 		{Do: "resume", Node: 0},
+		{Do: "mend", Node: 0},
+		{Do: "cut", Node: 0},
+		{Do: "cut", Node: 0, From: "mars"},
+		{Do: "cut", Node: 3, From: "all"},
+		{Do: "throttle", Table: "temp"},
 		{Do: "slow", Node: 0, Ms: -1},
 		{Do: "slow", Node: 0, Ms: maxSlow + 1},
 		{Do: "errors", Percent: 101, Code: "ERR_BUSY"},
@@ -273,7 +333,7 @@ func TestLoadNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLoad(table, 0)
+	l := newLoad(table, 0, s.clock.Now)
 	defer l.stop()
 	place := &l.keys[0]
 	k := place.Load()
@@ -304,6 +364,11 @@ func TestLoadNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(2, 1)
+	s.clock.advance(loadTTL)
+	if err := table.Del(t.Context(), k.name, loadSortKey); err != nil {
+		t.Fatal(err)
+	}
+	check(2, 1) // what has expired is not lost
 	l.renew()
 	check(2, 1) // what was given up is not held against anything
 	l.done(time.Now(), &pegasus.PError{Err: pegasus.ErrBusy}, true)

@@ -111,6 +111,14 @@ func TestRehearsed(t *testing.T) {
 		box.Replica(1).Pause()
 		time.Sleep(1000 * time.Millisecond)
 		box.Replica(2).Stop()
+		time.Sleep(1000 * time.Millisecond)
+		must(box.Replica(2).Cut(onebox.Cut{Silent: true}))
+		time.Sleep(1000 * time.Millisecond)
+		must(box.Replica(2).Mend())
+		time.Sleep(1000 * time.Millisecond)
+		must(box.Replica(0).Cut(onebox.Cut{Meta: true}))
+		time.Sleep(2000 * time.Millisecond)
+		must(box.Failover(0))
 
 		time.Sleep(time.Second)
 		end()
@@ -124,6 +132,8 @@ func TestRehearsed(t *testing.T) {
 		box.Replica(1).Resume()
 		must(box.Replica(2).Start())
 		must(box.Adopt(2))
+		must(box.Replica(0).Mend())
+		must(box.Adopt(0))
 		for key := range acked {
 			if value, err := c.Table.Get(ctx, []byte(key), []byte("s")); err != nil || string(value) != key {
 				t.Errorf("key %s has %q, %v", key, value, err)
