@@ -82,10 +82,24 @@ func (c *Console) serveCall(w http.ResponseWriter, r *http.Request) {
 		c.answer(w, nil, &Refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", maxBody)})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
-	defer cancel()
-	out, err := call(ctx, arg)
+	out, err := c.carryOut(r.Context(), call, arg)
 	c.answer(w, out, err)
+}
+
+// carryOut makes a call, which the end of the console ends.
+func (c *Console) carryOut(ctx context.Context, call Call, arg []byte) (any, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, &Refusal{http.StatusServiceUnavailable, "the console ends"}
+	}
+	c.pending.Add(1)
+	c.mu.Unlock()
+	defer c.pending.Done()
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	return call(ctx, arg)
 }
 
 // answer sends what a call has returned. Errors have a text, and a class for those of

@@ -70,8 +70,12 @@ type Console struct {
 	calls   map[string]Call
 	rows    chan struct{} // held by those that read rows, whose memory is bounded so
 
-	mu     sync.Mutex
-	tables map[string]*pegasus.Table
+	// ctx ends when the console does, and with it the calls that are under way.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	mu      sync.Mutex // of what follows
+	closed  bool
+	pending sync.WaitGroup // calls
 }
 
 // New returns a Console. It asks the cluster nothing before somebody looks.
@@ -98,8 +102,9 @@ func New(o Options) (*Console, error) {
 	}
 	c := &Console{
 		opts: o, token: o.Token, client: client, admin: manager,
-		rows: make(chan struct{}, readers), tables: make(map[string]*pegasus.Table),
+		rows: make(chan struct{}, readers),
 	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.sampler = newSampler(manager, o.MetaServers)
 	c.calls = map[string]Call{
 		"about":   CallOf(c.about),
@@ -115,8 +120,13 @@ func New(o Options) (*Console, error) {
 	return c, nil
 }
 
-// Close ends what the console does with the cluster.
+// Close ends what the console does with the cluster. Calls that are under way fail.
 func (c *Console) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.pending.Wait()
 	c.sampler.close()
 	if c.opts.Rehearsal != nil {
 		c.opts.Rehearsal.Close()

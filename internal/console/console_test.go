@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -377,5 +378,56 @@ func TestChanges(t *testing.T) {
 	}
 	if len(changes(nil, now)) != 0 {
 		t.Error("the first snapshot changes something")
+	}
+}
+
+// blocking is a Rehearsal with a call that goes on until it is ended.
+type blocking struct {
+	begun   chan struct{}
+	running atomic.Bool
+}
+
+func (b *blocking) Calls() map[string]Call {
+	return map[string]Call{"block": func(ctx context.Context, _ []byte) (any, error) {
+		b.running.Store(true)
+		defer b.running.Store(false)
+		close(b.begun)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+}
+
+func (b *blocking) Close() {}
+
+// Close ends the calls that are under way before it ends what they use.
+func TestCloseEndsCalls(t *testing.T) {
+	b := &blocking{begun: make(chan struct{})}
+	c, err := New(Options{MetaServers: []string{"127.0.0.1:1"}, Token: testToken, Rehearsal: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := c.Handler(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80})
+	ask := func() int {
+		r := httptest.NewRequest("POST", "/api/block", strings.NewReader("{}"))
+		r.Host = "127.0.0.1"
+		r.Header.Set(tokenHeader, testToken)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	answered := make(chan int, 1)
+	go func() { answered <- ask() }()
+	<-b.begun
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if b.running.Load() {
+		t.Error("a call outlives the console")
+	}
+	if status := <-answered; status == http.StatusOK {
+		t.Errorf("the call was answered with %d", status)
+	}
+	if status := ask(); status != http.StatusServiceUnavailable {
+		t.Errorf("a call of a console that is closed: %d", status)
 	}
 }

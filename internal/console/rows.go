@@ -21,7 +21,6 @@ const (
 	readers      = 2       // pages of rows that are read at a time
 	previewBytes = 4 << 10 // of a value, in a list
 	pageTime     = 2 * time.Second
-	maxTables    = 256 // that are kept open
 )
 
 // Row is a row as the page gets it.
@@ -57,28 +56,9 @@ func (c *Console) addRowCalls() {
 	c.calls["row-delete"] = c.changing(CallOf(c.deleteRow))
 }
 
-// table returns a table, which stays open.
+// table opens a table, by the name that it has now, for a call, which closes it.
 func (c *Console) table(ctx context.Context, name string) (*pegasus.Table, error) {
-	c.mu.Lock()
-	t := c.tables[name]
-	c.mu.Unlock()
-	if t != nil {
-		return t, nil
-	}
-	t, err := c.client.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.tables) >= maxTables {
-		for other := range c.tables {
-			delete(c.tables, other)
-			break
-		}
-	}
-	c.tables[name] = t
-	return t, nil
+	return c.client.Open(ctx, name)
 }
 
 // rowsQuery asks for rows of a hash key, or without one for those of a table.
@@ -115,6 +95,7 @@ func (c *Console) listRows(ctx context.Context, q rowsQuery) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer t.Close()
 	if q.ByHash {
 		return c.pageOfHashKey(ctx, t, &q)
 	}
@@ -192,6 +173,7 @@ func (c *Console) oneRow(ctx context.Context, k rowKey) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer t.Close()
 	row, found, err := t.GetRow(ctx, k.Hash, k.Sort)
 	if err != nil || !found {
 		return nil, err
@@ -208,6 +190,23 @@ type rowChange struct {
 	// Saw is Row.Sum of what the page has shown, empty if there was no row. The change is
 	// made only if that is still so.
 	Saw Bytes `json:"saw"`
+}
+
+const (
+	minTTL = 1                    // seconds
+	maxTTL = 50 * 365 * 24 * 3600 // servers count to 2084
+)
+
+func (ch *rowChange) ttl() (time.Duration, error) {
+	switch {
+	case ch.TTL == -1:
+		return pegasus.KeepTTL, nil
+	case ch.TTL == 0:
+		return pegasus.NoTTL, nil
+	case ch.TTL < minTTL || ch.TTL > maxTTL:
+		return 0, Refuse("a time to live of %v seconds is not in %d to %d", ch.TTL, minTTL, maxTTL)
+	}
+	return time.Duration(ch.TTL * float64(time.Second)), nil
 }
 
 // current returns the row that a change is about, if it is still what the page has shown.
@@ -230,14 +229,15 @@ func (c *Console) current(ctx context.Context, t *pegasus.Table, ch *rowChange) 
 
 // setRow compares and writes in one step of the server, so that nobody's write is lost.
 func (c *Console) setRow(ctx context.Context, ch rowChange) (any, error) {
-	ttl := time.Duration(ch.TTL * float64(time.Second))
-	if ch.TTL < 0 {
-		ttl = pegasus.KeepTTL
+	ttl, err := ch.ttl()
+	if err != nil {
+		return nil, err
 	}
 	t, err := c.table(ctx, ch.Table)
 	if err != nil {
 		return nil, err
 	}
+	defer t.Close()
 	row, found, err := c.current(ctx, t, &ch)
 	if err != nil {
 		return nil, err
@@ -252,7 +252,10 @@ func (c *Console) setRow(ctx context.Context, ch rowChange) (any, error) {
 		}
 		done, err = t.CompareAndSwap(ctx, ch.Hash, ch.Sort, row.Value, ch.Value, ttl)
 	} else {
-		done, err = t.SetIfAbsent(ctx, ch.Hash, ch.Sort, ch.Value, max(ttl, pegasus.NoTTL))
+		if ttl == pegasus.KeepTTL {
+			return nil, Refuse("there is no row any more whose time to live could be kept: choose one")
+		}
+		done, err = t.SetIfAbsent(ctx, ch.Hash, ch.Sort, ch.Value, ttl)
 	}
 	return c.changed(ctx, t, &ch, done, err)
 }
@@ -262,6 +265,7 @@ func (c *Console) deleteRow(ctx context.Context, ch rowChange) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer t.Close()
 	row, found, err := c.current(ctx, t, &ch)
 	if err != nil || !found {
 		return nil, err

@@ -216,3 +216,42 @@ func TestWhere(t *testing.T) {
 	}
 	s.box.HoldSplits(false)
 }
+
+// A name leads to the table that has it now, also if another one had it before.
+func TestRowsOfARenamedTable(t *testing.T) {
+	s := serve(t, Options{AllowWrites: true})
+	id := map[string]any{"table": "temp", "hash": Bytes("h"), "sort": Bytes("s"), "value": Bytes("old"), "ttl": 0}
+	s.must("row-set", id, nil)
+	s.must("table-rename", map[string]any{"table": "temp", "name": "kept"}, nil)
+	s.must("table-create", map[string]any{"table": "temp", "partitions": 4, "replicas": 3}, nil)
+	var row *Row
+	s.must("row", map[string]any{"table": "temp", "hash": Bytes("h"), "sort": Bytes("s")}, &row)
+	if row != nil {
+		t.Errorf("a table that was made anew has %+v", row)
+	}
+	s.must("row", map[string]any{"table": "kept", "hash": Bytes("h"), "sort": Bytes("s")}, &row)
+	if row == nil || string(row.Value) != "old" {
+		t.Errorf("the renamed table has %+v", row)
+	}
+}
+
+func TestTTLsThatMakeNoSense(t *testing.T) {
+	s := serve(t, Options{AllowWrites: true})
+	row := func(ttl float64) map[string]any {
+		return map[string]any{"table": "temp", "hash": Bytes("h"), "sort": Bytes("s"), "value": Bytes("v"), "ttl": ttl}
+	}
+	for _, ttl := range []float64{-2, -0.5, 1e-9, 0.5, 2e9, 1e10, 1e300} {
+		if status, text := s.call("row-set", row(ttl), nil); status != http.StatusBadRequest {
+			t.Errorf("%v seconds: %d, %s", ttl, status, text)
+		}
+	}
+	// There is nothing to keep, and a row that is gone is not made one that stays forever.
+	if status, text := s.call("row-set", row(-1), nil); status != http.StatusBadRequest {
+		t.Errorf("the time to live of a row that there is not: %d, %s", status, text)
+	}
+	var there *Row
+	s.must("row", map[string]any{"table": "temp", "hash": Bytes("h"), "sort": Bytes("s")}, &there)
+	if there != nil {
+		t.Errorf("there is %+v", there)
+	}
+}

@@ -3,6 +3,8 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/pegasus-go/pegasus/admin"
@@ -130,11 +132,25 @@ func (c *Console) createTable(ctx context.Context, in struct {
 	return map[string]int{"id": id}, err
 }
 
+// maxReserve is how long a dropped table can be kept, in seconds.
+const maxReserve = 100 * 365 * 24 * 3600
+
 func (c *Console) dropTable(ctx context.Context, in struct {
 	named
+	ID      int   `json:"id"`      // of the table that was shown
 	Reserve int64 `json:"reserve"` // seconds, 0: as the servers like
 },
 ) (any, error) {
+	if in.Reserve < 0 || in.Reserve > maxReserve {
+		return nil, Refuse("a table is kept for 0 to %d seconds, not for %d", maxReserve, in.Reserve)
+	}
+	t, err := c.admin.Table(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	if t.ID != in.ID {
+		return nil, hasChanged("the table was changed meanwhile: %s has the id %d now", in.Table, t.ID)
+	}
 	return nil, c.admin.DropTable(ctx, in.Table, time.Duration(in.Reserve)*time.Second)
 }
 
@@ -158,15 +174,32 @@ func (c *Console) renameTable(ctx context.Context, in struct {
 	return nil, c.admin.RenameTable(ctx, in.Table, in.Name)
 }
 
+// hasChanged is the error of a change of something that is not what the page has shown.
+func hasChanged(format string, args ...any) error {
+	return &Refusal{http.StatusConflict, fmt.Sprintf(format, args...)}
+}
+
 // setEnv sets a variable of the environment, or removes it.
 func (c *Console) setEnv(ctx context.Context, in struct {
 	named
 	Key   string  `json:"key"`
 	Value *string `json:"value"` // nil: remove it
+	Saw   *string `json:"saw"`   // the value that was shown, nil: none
 },
 ) (any, error) {
 	if in.Key == "" {
 		return nil, Refuse("the variable has no name")
+	}
+	// Servers have no operation that compares: somebody could come in between these two.
+	t, err := c.admin.Table(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	switch now, set := t.Envs[in.Key]; {
+	case !set && in.Saw != nil:
+		return nil, hasChanged("%s was changed meanwhile: it is not set now", in.Key)
+	case set && (in.Saw == nil || *in.Saw != now):
+		return nil, hasChanged("%s was changed meanwhile: it is %q now", in.Key, now)
 	}
 	if in.Value == nil {
 		return nil, c.admin.DelEnvs(ctx, in.Table, in.Key)
@@ -174,12 +207,19 @@ func (c *Console) setEnv(ctx context.Context, in struct {
 	return nil, c.admin.SetEnvs(ctx, in.Table, map[string]string{in.Key: *in.Value})
 }
 
-func (c *Console) startSplit(ctx context.Context, in named) (any, error) {
+func (c *Console) startSplit(ctx context.Context, in struct {
+	named
+	Partitions int `json:"partitions"` // that there are to be
+},
+) (any, error) {
 	t, err := c.admin.Table(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]int{"partitions": 2 * t.Partitions}, c.admin.StartSplit(ctx, in.Table, 2*t.Partitions)
+	if in.Partitions != 2*t.Partitions {
+		return nil, hasChanged("the table was changed meanwhile: it has %d partitions now", t.Partitions)
+	}
+	return nil, c.admin.StartSplit(ctx, in.Table, in.Partitions)
 }
 
 func (c *Console) controlSplit(ctx context.Context, in struct {

@@ -52,8 +52,8 @@ func TestTables(t *testing.T) {
 		t.Errorf("a name with a space: %d, %s", status, text)
 	}
 
-	s.must("table-env", map[string]any{"table": "a", "key": "business.info", "value": "x"}, nil)
-	s.must("table-env", map[string]any{"table": "a", "key": "default_ttl"}, nil)
+	s.must("table-env", map[string]any{"table": "a", "key": "business.info", "value": "x", "saw": nil}, nil)
+	s.must("table-env", map[string]any{"table": "a", "key": "default_ttl", "saw": "60"}, nil)
 	if d := detail("a"); d.Envs["business.info"] != "x" || len(d.Envs) != 1 {
 		t.Errorf("the environment is %v", d.Envs)
 	}
@@ -62,7 +62,7 @@ func TestTables(t *testing.T) {
 	}
 
 	s.box.HoldSplits(true)
-	s.must("table-split", named{"a"}, nil)
+	s.must("table-split", map[string]any{"table": "a", "partitions": 4}, nil)
 	if d := detail("a"); d.Split == nil || d.Split.Partitions != 4 || d.Split.Left != 2 {
 		t.Errorf("splitting %+v", d.Split)
 	}
@@ -81,7 +81,7 @@ func TestTables(t *testing.T) {
 	if status, text := s.call("table", named{"a"}, nil); status != http.StatusBadGateway {
 		t.Errorf("the old name: %d, %s", status, text)
 	}
-	s.must("table-drop", map[string]any{"table": "b", "reserve": 3600}, nil)
+	s.must("table-drop", map[string]any{"table": "b", "id": made.ID, "reserve": 3600}, nil)
 	if b := list()["b"]; b.Status == "available" || b.Dropped == nil || b.Purged == nil {
 		t.Errorf("dropped %+v", b)
 	}
@@ -90,4 +90,36 @@ func TestTables(t *testing.T) {
 	if back.Name != "c" || list()["c"].Status != "available" {
 		t.Errorf("recalled %+v", back)
 	}
+}
+
+// What is changed is what the page has shown, or nothing.
+func TestTablesThatHaveChanged(t *testing.T) {
+	s := serve(t, Options{AllowWrites: true})
+	var d tableDetail
+	s.must("table", named{"temp"}, &d)
+	refused := func(what, name string, arg map[string]any) {
+		t.Helper()
+		arg["table"] = "temp"
+		if status, text := s.call(name, arg, nil); status != http.StatusConflict || !strings.Contains(text, "changed") {
+			t.Errorf("%s: %d, %s", what, status, text)
+		}
+	}
+	s.must("table-env", map[string]any{"table": "temp", "key": "business.info", "value": "theirs", "saw": nil}, nil)
+	refused("a variable that was set meanwhile", "table-env", map[string]any{"key": "business.info", "value": "mine", "saw": nil})
+	refused("a variable that has another value", "table-env", map[string]any{"key": "business.info", "value": "mine", "saw": "old"})
+	refused("the removal of that", "table-env", map[string]any{"key": "business.info", "saw": "old"})
+	refused("a variable that was removed", "table-env", map[string]any{"key": "default_ttl", "value": "5", "saw": "7"})
+	s.must("table-env", map[string]any{"table": "temp", "key": "business.info", "saw": "theirs"}, nil)
+	refused("a split of other partitions", "table-split", map[string]any{"partitions": 2 * d.Partitions * 2})
+	refused("another table of that name", "table-drop", map[string]any{"id": d.ID + 1})
+	s.must("table", named{"temp"}, &d)
+	if len(d.Envs) != 0 || d.Split != nil {
+		t.Errorf("%+v", d)
+	}
+	for _, reserve := range []int64{-1, 1 << 40} {
+		if status, text := s.call("table-drop", map[string]any{"table": "temp", "id": d.ID, "reserve": reserve}, nil); status != http.StatusBadRequest {
+			t.Errorf("kept for %d seconds: %d, %s", reserve, status, text)
+		}
+	}
+	s.must("table-drop", map[string]any{"table": "temp", "id": d.ID}, nil)
 }

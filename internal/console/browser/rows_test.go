@@ -27,6 +27,12 @@ func rowsPage(t *testing.T, c *cluster, table string) *window {
 	return w
 }
 
+// value puts a text into the dialog's input for a value.
+func (w *window) value(text string) {
+	w.t.Helper()
+	w.run(chromedp.Evaluate(fmt.Sprintf("document.querySelector('dialog textarea').value = %q", text), nil))
+}
+
 func TestRows(t *testing.T) {
 	c := start(t, settings{})
 	table := c.table(t, "orders")
@@ -81,7 +87,7 @@ func TestRows(t *testing.T) {
 		t.Errorf("the value is shown as %q, want %q", text, want)
 	}
 	w.fill("Value as", "esc")
-	w.run(chromedp.Evaluate(`document.querySelector("dialog textarea").value = "changed here"`, nil))
+	w.value("changed here")
 	w.click("dialog button", "Save")
 	w.waitText(".toast", "Saved.")
 	if v, err := table.Get(ctx, []byte("cart"), []byte("item-005")); err != nil || string(v) != "changed here" {
@@ -95,7 +101,7 @@ func TestRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.allow("the server responded with a status of 409")
-	w.run(chromedp.Evaluate(`document.querySelector("dialog textarea").value = "mine"`, nil))
+	w.value("mine")
 	w.click("dialog button", "Save")
 	w.waitText("dialog .error", "was changed meanwhile")
 	w.waitText(".conflict", "by another")
@@ -105,6 +111,60 @@ func TestRows(t *testing.T) {
 		t.Errorf("the row has %q, %v", v, err)
 	}
 
+	// What is written anew in another coding is not lost, and JSON on one line stays there.
+	w.click("button.key", "")
+	w.waitText("dialog", "primary")
+	w.value(`{"a": 1}`)
+	w.fill("Value as", "hex")
+	w.wait(`document.querySelector("dialog textarea").value === "7b2261223a20317d"`)
+	w.fill("Value as", "int32")
+	w.waitText(".toast", "cannot be written as int32")
+	w.wait(`document.querySelector("dialog .field select").value === "hex"`)
+	w.fill("Value as", "json")
+	w.value("{\n  \"a\": 12345678901234567890\n}")
+	w.click("dialog button", "Save")
+	w.wait(`!document.querySelector("dialog")`)
+	if v, err := table.Get(ctx, []byte("cart"), []byte("item-005")); err != nil || string(v) != `{"a":12345678901234567890}` {
+		t.Errorf("the row has %q, %v", v, err)
+	}
+
+	// What is not touched is not written.
+	before, _, err := table.GetRow(ctx, []byte("cart"), []byte("item-005"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.click("button.key", "")
+	w.waitText("dialog", "primary")
+	w.click("dialog button", "Save")
+	w.waitText(".toast", "Nothing was changed.")
+	if after, _, err := table.GetRow(ctx, []byte("cart"), []byte("item-005")); err != nil || string(after.Value) != string(before.Value) {
+		t.Errorf("the row is %+v, was %+v, %v", after, before, err)
+	}
+
+	// A row that is gone is not made anew without a word about its time to live.
+	if err := table.SetTTL(ctx, []byte("cart"), []byte("item-005"), []byte("dying"), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	w.click("button.key", "")
+	w.waitText("dialog", "primary")
+	if err := table.Del(ctx, []byte("cart"), []byte("item-005")); err != nil {
+		t.Fatal(err)
+	}
+	w.value("again")
+	w.click("dialog button", "Save")
+	w.waitText("dialog .error", "The row is gone")
+	w.wait(`document.querySelector("dialog .tools select").value === "0"`)
+	w.fill("Time to live", "other")
+	w.fill("Seconds", "")
+	w.click("dialog button", "Save") // the browser asks for a number
+	w.wait(`document.querySelector("dialog input:invalid") !== null`)
+	w.fill("Seconds", "600")
+	w.click("dialog button", "Save")
+	w.wait(`!document.querySelector("dialog")`)
+	if row, _, err := table.GetRow(ctx, []byte("cart"), []byte("item-005")); err != nil || string(row.Value) != "again" || row.Expires.IsZero() {
+		t.Errorf("the row is %+v, %v", row, err)
+	}
+
 	// Delete, and insert.
 	w.click("button.key", "")
 	w.waitText("dialog", "primary")
@@ -112,6 +172,7 @@ func TestRows(t *testing.T) {
 	w.waitText("dialog", "Delete this row?")
 	w.click("dialog button", "Delete")
 	w.waitText(".toast", "Deleted.")
+	w.waitText(".bottom .note", "0 rows shown")
 	if found, err := table.Exist(ctx, []byte("cart"), []byte("item-005")); err != nil || found {
 		t.Errorf("the row is still there: %v, %v", found, err)
 	}
@@ -299,5 +360,44 @@ func TestEscapes(t *testing.T) {
 		if want := esc.Format(b); got[i].Text != want || !got[i].Back {
 			t.Errorf("%x: shown as %q, want %q; read back %v", b, got[i].Text, want, got[i].Back)
 		}
+	}
+}
+
+// What would lose bytes is refused.
+func TestCodingsRefuse(t *testing.T) {
+	c := start(t, settings{})
+	w := open(t, c.url, 1280, 900)
+	w.ready(1)
+	texts := [][2]string{
+		{"base64", "YQ==YQ=="},
+		{"base64", "YR=="},
+		{"base64", "Y"},
+		{"base64", "Y?=="},
+		{"base64", "YQ==="},
+		{"hex", "1"},
+		{"hex", "0g"},
+		{"hex", "0x10"},
+		{"int32", "2147483648"},
+		{"int32", "1.5"},
+		{"int32", ""},
+		{"int64", "9223372036854775808"},
+		{"int64", "-9223372036854775809"},
+		{"int64", "1e3"},
+		{"esc", `\x1`},
+		{"esc", `\q`},
+		{"esc", `\`},
+		{"json", `{"a":1,}`},
+		{"json", ""},
+	}
+	arg, err := json.Marshal(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var taken []string
+	w.run(chromedp.Evaluate(fmt.Sprintf(`import("/bytes.js").then(({ codings }) => [...%s, ["esc", "\ud800"], ["json", '"\udc00"']].filter(([coding, text]) => {
+		try { codings[coding].parse(text); return true } catch { return false }
+	}).map((c) => c.join(" ")))`, arg), &taken, chromedp.EvalAsValue, awaitPromise))
+	if len(taken) > 0 {
+		t.Errorf("read without a word: %q", taken)
 	}
 }

@@ -58,6 +58,7 @@ export function safeText(text) {
 }
 
 function parseEsc(text) {
+  wellFormed(text);
   const out = [];
   const plain = /^[^\\]+/;
   for (let i = 0; i < text.length;) {
@@ -71,6 +72,20 @@ function parseEsc(text) {
     i += 4;
   }
   return Uint8Array.from(out);
+}
+
+// wellFormed refuses half a character, which has no bytes.
+function wellFormed(text) {
+  if (/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text)) throw new Error("it has half a character");
+}
+
+function parseBase64(text) {
+  const digits = text.replace(/\s/g, "");
+  let bytes = null;
+  if (/^[\w+/-]*={0,2}$/.test(digits)) try { bytes = fromBase64url(digits.replace(/=+$/, "")); } catch { /* too short, by the digits alone */ }
+  // Digits that do not come back have bits that no byte has.
+  if (!bytes || toBase64url(bytes) !== digits.replace(/=+$/, "").replaceAll("+", "-").replaceAll("/", "_")) throw new Error("that is not base64");
+  return bytes;
 }
 
 function parseHex(text) {
@@ -110,11 +125,19 @@ function pretty(bytes) {
 // escLines keeps the lines of pretty JSON, in which backslashes are of JSON.
 function escLines(text) { return text.split("\n").map((l) => escText(l).replaceAll("\\\\", "\\")).join("\n"); }
 
+// The parts of JSON without the space between them.
+const jsonParts = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+// compact takes the space out of JSON that was laid out to be read.
+export function compact(bytes) {
+  return encoder.encode(utf8(bytes).match(jsonParts).join(""));
+}
+
 // indent lays valid JSON out without changing anything but the space between its parts.
 function indent(text) {
   let out = "", depth = 0;
   const line = () => "\n" + "  ".repeat(depth);
-  for (const [part] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
+  for (const [part] of text.matchAll(jsonParts)) {
     if (part === "{" || part === "[") { depth++; out += part + line(); }
     else if (part === "}" || part === "]") { depth--; out = out.trimEnd().endsWith("{") || out.trimEnd().endsWith("[") ? out.trimEnd() + part : out + line() + part; }
     else if (part === ",") out += part + line();
@@ -135,9 +158,9 @@ export const codings = {
   base64: {
     title: "base64",
     show: (b) => { const t = toBase64url(b).replaceAll("-", "+").replaceAll("_", "/"); return t + "=".repeat((4 - (t.length % 4)) % 4); },
-    parse: (t) => { try { return fromBase64url(t.replace(/[\s=]/g, "")); } catch { throw new Error("that is not base64"); } },
+    parse: parseBase64,
   },
-  json: { title: "JSON", show: pretty, parse: (t) => { try { JSON.parse(t); } catch (e) { throw new Error("that is not JSON: " + e.message); } return encoder.encode(t); } },
+  json: { title: "JSON", show: pretty, parse: (t) => { wellFormed(t); try { JSON.parse(t); } catch (e) { throw new Error("that is not JSON: " + e.message); } return encoder.encode(t); } },
 };
 
 export function show(coding, bytes) {

@@ -1,5 +1,7 @@
 // Elements, made without any HTML in texts: what comes from a cluster is never markup.
 
+import { safeText } from "./bytes.js";
+
 // h makes an element. Properties: class; on, an object of listeners; others are attributes,
 // left out if they are null or false. Children are nodes or texts; null is none.
 export function h(tag, properties, ...children) {
@@ -94,25 +96,30 @@ export function ask({ title, text, fields = [], command, must, action, danger = 
   const form = h("form", { method: "dialog" },
     h("h2", null, title), text && h("p", null, text), fields,
     must && field("To confirm, type " + must, typed), line && h("div", { class: "commandline" }, h("span", { class: "label" }, "The same by command"), line), error,
-    h("div", { class: "buttons" }, h("button", { type: "button", on: { click: () => dialog.close() } }, act ? "Cancel" : "Close"), act && go));
+    h("div", { class: "buttons" }, h("button", { type: "button", on: { click: close } }, act ? "Cancel" : "Close"), act && go));
   const dialog = h("dialog", { class: wide ? "wide" : null }, form);
+  let busy = false;
+  function close() { dialog.close(); dialog.remove(); }
   function check() {
-    if (typed) go.disabled = typed.value !== must;
+    if (!busy) go.disabled = !!typed && typed.value !== must;
     if (line) line.textContent = command();
   }
   form.addEventListener("input", check);
   form.addEventListener("submit", async (e) => {
     e.preventDefault();
-    go.disabled = true;
+    if (busy) return;
+    busy = go.disabled = true;
     error.hidden = true;
     try {
       await act();
-      dialog.close();
+      close();
     } catch (err) {
-      error.textContent = err.message;
+      error.textContent = safeText(err.message);
       error.hidden = false;
-      go.disabled = false;
+      if (!dialog.isConnected) toast(title + " " + safeText(err.message), true); // it was closed meanwhile
     }
+    busy = false;
+    check();
   });
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

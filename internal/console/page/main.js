@@ -113,7 +113,8 @@ document.addEventListener("keydown", (e) => {
 
 async function start() {
   takeToken();
-  window.addEventListener("popstate", () => open(location.hash.slice(1)));
+  // An address with another token, such as that of a console that was started again, begins anew.
+  window.addEventListener("popstate", () => { if (takeToken()) location.reload(); else open(location.hash.slice(1)); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) poll(); });
   $("pause").addEventListener("click", () => setPaused(!paused));
   $("help").addEventListener("click", help);

@@ -84,7 +84,7 @@ export const rehearse = {
     const names = ["console_load", ...store.snapshot.tables.map((t) => t.name).filter((n) => n !== "console_load")];
     if ([...this.table.options].map((o) => o.value).join("\n") !== names.join("\n")) {
       const value = this.table.value;
-      fill(this.table, names.map((n) => h("option", { value: n }, n)));
+      fill(this.table, names.map((n) => h("option", { value: n }, safeText(n))));
       this.table.value = names.includes(value) ? value : names[0];
     }
   },
@@ -203,16 +203,17 @@ export const rehearse = {
   async step(step) {
     const button = document.activeElement?.closest("button");
     if (button) button.disabled = true;
-    await this.order("rehearse-do", step);
-    if (button) { button.disabled = false; button.focus(); }
+    await this.order("rehearse-do", step, () => { if (button) button.disabled = false; }); // before the state decides that
+    button?.focus();
   },
 
-  async order(name, arg) {
+  async order(name, arg, done = () => {}) {
     try {
       await call(name, arg);
     } catch (err) {
       toast(safeText(err.message), true);
     }
+    done();
     if (this.watching) await this.watch();
   },
 

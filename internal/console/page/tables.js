@@ -10,6 +10,9 @@ import { health, rates, store } from "./store.js";
 // word quotes an argument for a shell.
 const word = (text) => (/^[\w.:@%+,=/-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
 
+// command is one of the pegasus program for this cluster.
+const command = (...parts) => ["pegasus table", ...parts, ...(store.about.meta_servers.join() === "127.0.0.1:34601" ? [] : ["--meta", word(store.about.meta_servers.join())])].filter(Boolean).join(" ");
+
 export const tables = {
   name: "tables", title: "Tables", key: "t",
 
@@ -138,7 +141,7 @@ export const tables = {
             h("button", { type: "button", on: { click: () => this.rename(this.shown) } }, "Rename"),
             h("button", { type: "button", class: "danger", on: { click: () => this.drop(this.shown) } }, "Drop")]),
         this.going, h("div", { class: "two flat" },
-          h("div", null, this.facts, h("div", { class: "tools spaced" }, h("h3", null, "Environment"), write && h("button", { type: "button", on: { click: () => this.env(this.shown, "", "") } }, "Set a variable")), this.envs.element),
+          h("div", null, this.facts, h("div", { class: "tools spaced" }, h("h3", null, "Environment"), write && h("button", { type: "button", on: { click: () => this.env(this.shown, "", null) } }, "Set a variable")), this.envs.element),
           h("div", null, h("h3", null, "Partitions"), h("div", { class: "tall" }, this.where.element))));
     }
     this.shown = t;
@@ -146,7 +149,7 @@ export const tables = {
     if (this.facts.textContent !== facts.flat().map((e) => e.textContent).join("")) fill(this.facts, facts);
     this.envs.update(Object.entries(t.envs).sort().map(([key, value]) => {
       const id = key + "\0" + value;
-      if (!this.envButtons.has(id)) this.envButtons.set(id, write ? h("span", { class: "tools tight" }, h("button", { type: "button", class: "plain", on: { click: () => this.env(t, key, value) } }, "Change"), h("button", { type: "button", class: "plain", on: { click: () => this.delEnv(t, key) } }, "Remove")) : h("span"));
+      if (!this.envButtons.has(id)) this.envButtons.set(id, write ? h("span", { class: "tools tight" }, h("button", { type: "button", class: "plain", on: { click: () => this.env(t, key, value) } }, "Change"), h("button", { type: "button", class: "plain", on: { click: () => this.delEnv(t, key, value) } }, "Remove")) : h("span"));
       return { key, value, buttons: this.envButtons.get(id) };
     }));
     this.where.update(t.where);
@@ -166,7 +169,7 @@ export const tables = {
     const text = t.name + lines.map((l) => l[0] + l[2]).join() + complete;
     if (this.goingText === text) return; // or the focus of its buttons would be lost
     this.goingText = text;
-    const control = (what, title) => h("button", { type: "button", on: { click: () => this.act(() => call("table-split-control", { table: t.name, do: what }), title + " was sent.") } }, title);
+    const control = (what, title) => h("button", { type: "button", title: command("split", word(t.name), "--" + what), on: { click: () => this.act(() => call("table-split-control", { table: t.name, do: what }), title + " was sent.") } }, title);
     fill(this.going, lines.map(([title, share, says, isSplit]) => h("div", { class: "going" }, h("span", null, title), h("progress", { max: "1", value: share, "aria-label": title }), h("span", null, says),
       isSplit && store.about.allow_writes && [control("pause", "Pause the split"), control("resume", "Resume"), control("cancel", "Cancel")])));
     if (complete) fill(this.going, h("p", { class: "note" }, "The last compaction is complete."));
@@ -194,7 +197,7 @@ export const tables = {
     ask({
       title: "Create a table", action: "Create",
       fields: [field("Name", name, "letters, digits and _ . :"), field("Partitions", partitions, "best a power of two; it can be doubled later"), field("Copies of each", replicas), field("Environment, a line each", envs)],
-      command: () => "pegasus table create " + word(name.value || "NAME") + " --partitions " + partitions.value + " --replicas " + replicas.value + envs.value.split("\n").filter((l) => l.trim()).map((l) => " --env " + word(l.trim())).join(""),
+      command: () => command("create", word(name.value || "NAME"), "--partitions", partitions.value, "--replicas", replicas.value, ...envs.value.split("\n").filter((l) => l.trim()).map((l) => "--env " + word(l.trim()))),
       act: async () => {
         const r = await call("table-create", { table: name.value, partitions: Number(partitions.value), replicas: Number(replicas.value), envs: parse() });
         toast("Table " + name.value + " was made, with id " + r.id + ".");
@@ -203,14 +206,14 @@ export const tables = {
   },
 
   drop(t) {
-    const days = h("input", { type: "number", min: "0", value: "0" });
+    const days = h("input", { type: "number", min: "0", max: "36500", value: "0", required: true });
     ask({
       title: "Drop the table " + safeText(t.name) + "?", danger: true, action: "Drop", must: t.name,
       text: "Its clients fail from then on. It can be recalled until the servers delete its data.",
       fields: [field("Keep the data for so many days, 0 for as long as the servers like", days)],
-      command: () => "pegasus table drop " + word(t.name) + " --yes" + (Number(days.value) ? " --reserve " + 24 * days.value + "h" : ""),
+      command: () => command("drop", word(t.name), "--yes", Number(days.value) > 0 && "--reserve " + 24 * days.value + "h"),
       act: async () => {
-        await call("table-drop", { table: t.name, reserve: Math.round(Number(days.value) * 86400) });
+        await call("table-drop", { table: t.name, id: t.id, reserve: Math.round(Number(days.value) * 86400) });
         toast("Table " + safeText(t.name) + " was dropped.");
         this.choose(t.name);
         this.refreshDropped();
@@ -222,6 +225,7 @@ export const tables = {
     const name = h("input", { value: t.name, required: true, autocomplete: "off", spellcheck: "false" });
     ask({
       title: "Recall the table " + safeText(t.name), action: "Recall", fields: [field("Under the name", name)],
+      command: () => command("recall", word(t.name), "--id", t.id, name.value && name.value !== t.name && "--as " + word(name.value)),
       act: async () => {
         const back = await call("table-recall", { id: t.id, name: name.value });
         toast("Table " + safeText(back.name) + " is back.");
@@ -235,7 +239,7 @@ export const tables = {
     ask({
       title: "Rename the table " + safeText(t.name), action: "Rename", fields: [field("New name", name)],
       text: "Clients that have it open by the old name go on until something fails, and do not find it then.",
-      command: () => "pegasus table rename " + word(t.name) + " " + word(name.value),
+      command: () => command("rename", word(t.name), word(name.value || "NAME")),
       act: async () => {
         await call("table-rename", { table: t.name, name: name.value });
         toast("Table " + safeText(t.name) + " is called " + name.value + " now.");
@@ -246,32 +250,36 @@ export const tables = {
 
   env(t, key, value) {
     const name = h("input", { value: key, required: true, readonly: !!key, autocomplete: "off", spellcheck: "false", class: "mono", list: "envs" });
-    const input = h("input", { value, autocomplete: "off", spellcheck: "false", class: "mono" });
+    const input = h("input", { value: value ?? "", autocomplete: "off", spellcheck: "false", class: "mono" });
     const known = h("datalist", { id: "envs" }, ["default_ttl", "replica.write_throttling", "replica.read_throttling", "replica.deny_client_request", "replica.slow_query_threshold", "manual_compact.once.trigger_time", "user_specified_compaction", "business.info"].map((v) => h("option", { value: v })));
     ask({
       title: (key ? "Change " : "Set ") + "a variable of " + safeText(t.name), action: "Set", fields: [known, field("Variable", name), field("Value", input)],
       text: "The servers of a cluster learn of it within about 30 seconds, a onebox at once.",
-      act: async () => { await call("table-env", { table: t.name, key: name.value, value: input.value }); toast(name.value + " was set."); },
+      command: () => command("env set", word(t.name), word((name.value || "NAME") + "=" + input.value)),
+      act: async () => { await call("table-env", { table: t.name, key: name.value, value: input.value, saw: value }); toast(name.value + " was set."); },
     });
   },
 
-  delEnv(t, key) {
+  delEnv(t, key, value) {
     ask({
       title: "Remove " + safeText(key) + "?", danger: true, action: "Remove",
-      act: async () => { await call("table-env", { table: t.name, key, value: null }); toast(safeText(key) + " was removed."); },
+      command: () => command("env unset", word(t.name), word(key)),
+      act: async () => { await call("table-env", { table: t.name, key, value: null, saw: value }); toast(safeText(key) + " was removed."); },
     });
   },
 
   startSplit(t) {
     ask({
       title: "Split the table " + safeText(t.name) + "?", action: "Split", text: "From " + count(t.partitions, "partition") + " to " + 2 * t.partitions + ". The table stays usable. It cannot be undone when a partition has been split.",
-      act: async () => { await call("table-split", { table: t.name }); toast("The split was sent."); },
+      command: () => command("split", word(t.name), "--yes"),
+      act: async () => { await call("table-split", { table: t.name, partitions: 2 * t.partitions }); toast("The split was sent."); },
     });
   },
 
   startCompact(t) {
     ask({
       title: "Compact the table " + safeText(t.name) + "?", action: "Compact", text: "What was deleted, overwritten or has expired is removed from the disks. It takes time and their bandwidth.",
+      command: () => command("compact", word(t.name), "--bottommost"),
       act: async () => { await call("table-compact", { table: t.name }); toast("The compaction was sent."); },
     });
   },
