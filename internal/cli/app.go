@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/cli/output"
 	"github.com/pegasus-go/pegasus/internal/cli/ui"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // localOnebox is where a onebox of this machine is, unless it was told otherwise.
@@ -51,22 +53,58 @@ func (a *app) addFlags(root *cobra.Command) {
 	f.VarP(&a.format, "output", "o", "form of the `output`: table, json, jsonl, csv or raw")
 }
 
-// checkFlags refuses what a command would take without effect.
-func (a *app) checkFlags(cmd *cobra.Command) error {
-	if cmd.Annotations[needsCluster] == "" {
-		for _, name := range []string{"meta", "cluster", "kerberos", "table", "confirm", "timeout", "output"} {
-			f := cmd.InheritedFlags().Lookup(name)
-			if f != nil && f.Changed && (name != "output" || cmd.Annotations[prints] == "") {
-				return &usageError{fmt.Sprintf("--%s: %s works with no cluster", name, cmd.CommandPath())}
-			}
+// useless is the annotation of a command that works with a cluster, and names the flags that
+// it has no use for all the same.
+const useless = "useless"
+
+// whyNot says why a command refuses one of the flags of app, "" if it does not.
+func whyNot(cmd *cobra.Command, name string) string {
+	switch {
+	case !cmd.Runnable():
+		return ""
+	case cmd.Annotations[needsCluster] == "" && (name != "output" || cmd.Annotations[prints] == ""):
+		return "works with no cluster"
+	case cmd.Annotations[needsCluster] == "":
+		return ""
+	case name == "confirm" && cmd.Flags().Lookup("yes") == nil:
+		return "asks for no confirmation"
+	case slices.Contains(strings.Fields(cmd.Annotations[useless]), name):
+		return "has no use for it"
+	}
+	return ""
+}
+
+// eachFlag calls f with the flags of app as a command inherits them.
+func eachFlag(cmd *cobra.Command, f func(*pflag.Flag)) {
+	for _, name := range []string{"meta", "cluster", "kerberos", "table", "confirm", "timeout", "output"} {
+		if flag := cmd.InheritedFlags().Lookup(name); flag != nil {
+			f(flag)
 		}
-		return nil
+	}
+}
+
+// hideRefused keeps what a command refuses out of its help.
+func hideRefused(root *cobra.Command) {
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		eachFlag(cmd, func(f *pflag.Flag) { f.Hidden = whyNot(cmd, f.Name) != "" })
+		help(cmd, args)
+		eachFlag(cmd, func(f *pflag.Flag) { f.Hidden = false }) // commands share them
+	})
+}
+
+// checkFlags refuses what a command would take without effect.
+func (a *app) checkFlags(cmd *cobra.Command) (err error) {
+	eachFlag(cmd, func(f *pflag.Flag) {
+		if why := whyNot(cmd, f.Name); f.Changed && why != "" && err == nil {
+			err = &usageError{fmt.Sprintf("--%s: %s %s", f.Name, cmd.CommandPath(), why)}
+		}
+	})
+	if err != nil || cmd.Annotations[needsCluster] == "" {
+		return err
 	}
 	if a.timeout <= 0 {
 		return &usageError{fmt.Sprintf("--timeout: %s is no time", a.timeout)}
-	}
-	if cmd.Flags().Changed("confirm") && cmd.Flags().Lookup("yes") == nil {
-		return &usageError{fmt.Sprintf("--confirm: %s asks for no confirmation", cmd.CommandPath())}
 	}
 	if err := notEmpty(cmd, "meta", "cluster", "kerberos", "table", "confirm"); err != nil {
 		return err

@@ -148,6 +148,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	a.complete(root)
 	wrapUsages(root)
+	hideRefused(root)
 	return root
 }
 

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/console"
 	"github.com/pegasus-go/pegasus/internal/console/rehearse"
 	"github.com/pegasus-go/pegasus/onebox"
@@ -45,15 +44,8 @@ the page shows is sent as it is.`,
   pegasus console --meta 10.0.0.1:34601 --allow-writes --listen 127.0.0.1:9000
   pegasus onebox --console ` + consoleListen + `        # that of a onebox`,
 		Args:        cobra.NoArgs,
-		Annotations: map[string]string{needsCluster: "yes"},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, name := range []string{"table", "timeout", "output"} {
-				if cmd.Flags().Changed(name) {
-					return exit.Errorf(exit.Usage, "--%s: %s has no use for it", name, cmd.CommandPath())
-				}
-			}
-			return a.serveConsole(cmd.Context(), o)
-		},
+		Annotations: map[string]string{needsCluster: "yes", useless: "table timeout output"},
+		RunE:        func(cmd *cobra.Command, _ []string) error { return a.serveConsole(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", consoleListen, "`ip:port` of the page; port 0 is a free one")
