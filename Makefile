@@ -59,6 +59,10 @@ fuzz: ## every fuzz target for T=30s
 bench: ## measure client and onebox beside the floor; ARGS="-case get"
 	go -C bench run . $(ARGS)
 
+.PHONY: consolecost
+consolecost: ## what callers of a onebox lose while its console is open
+	go test -run '^$$' -bench '^BenchmarkCost$$' -benchtime 100x -timeout 30m ./internal/console
+
 .PHONY: scale
 scale: ## simulate 1000 servers, 65536 partitions, 10000 callers, of which servers fail
 	go -C bench test -count=1 -v -timeout 30m ./scale | grep -v '^=== \|^ *--- PASS\|^PASS'

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/pegasus-go/pegasus/internal/cli/esc"
-	"github.com/pegasus-go/pegasus/onebox"
 )
 
 // rowsPage opens the page of rows and shows those of a table.
@@ -288,33 +286,6 @@ func TestRowsReadOnly(t *testing.T) {
 	w.click("button.key", "")
 	w.waitText("dialog", "primary")
 	w.wait(`![...document.querySelectorAll("button")].some((b) => ["Save", "Delete", "Insert a row"].includes(b.textContent))`)
-}
-
-// The page stays small however many rows there are.
-func TestManyRows(t *testing.T) {
-	c := start(t, settings{tables: []onebox.Table{{Name: "many", Partitions: 4}}})
-	table := c.table(t, "many")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var sortKeys, values [][]byte
-	for i := range 1000 {
-		sortKeys, values = append(sortKeys, fmt.Appendf(nil, "%04d", i)), append(values, []byte("v"))
-	}
-	for i := range 30 {
-		if err := table.MultiSet(ctx, fmt.Appendf(nil, "h%d", i), sortKeys, values); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w := rowsPage(t, c, "many")
-	for i := range 21 {
-		shown := 100 * (i + 1)
-		if shown > 2000 {
-			shown -= 2000
-		}
-		w.waitText(".bottom .note", fmt.Sprint(shown, " rows shown"))
-		w.click("button", "Next page")
-	}
-	w.wait(`document.querySelectorAll("tbody tr[data-row]").length <= 2000`)
 }
 
 // The page writes bytes as the pegasus command does, so that what is copied from one is
