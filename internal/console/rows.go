@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/pegasus-go/pegasus"
@@ -21,6 +22,7 @@ const (
 	readers      = 2       // pages of rows that are read at a time
 	previewBytes = 4 << 10 // of a value, in a list
 	pageTime     = 2 * time.Second
+	stallTime    = 5 * time.Second // a page that comes nowhere in it fails
 )
 
 // Row is a row as the page gets it.
@@ -131,7 +133,31 @@ func (c *Console) pageOfHashKey(ctx context.Context, t *pegasus.Table, q *rowsQu
 	return page, nil
 }
 
-func (c *Console) pageOfTable(ctx context.Context, t *pegasus.Table, q *rowsQuery) (any, error) {
+// cutShort ends a scan when it has had its time and has come somewhere: without that the next page
+// would begin where this one has. It returns a function that ends the watch.
+func cutShort(scan *pegasus.TableScan, cancel func()) (done func()) {
+	begin := scan.Cursor()
+	stop, watch := make(chan struct{}), sync.WaitGroup{}
+	watch.Go(func() {
+		wait := time.NewTimer(pageTime)
+		defer wait.Stop()
+		for {
+			select {
+			case <-wait.C:
+			case <-stop:
+				return
+			}
+			if scan.Cursor() != begin || scan.Progress().Done > 0 {
+				cancel()
+				return
+			}
+			wait.Reset(pageTime / 20)
+		}
+	})
+	return func() { close(stop); watch.Wait() }
+}
+
+func (c *Console) pageOfTable(parent context.Context, t *pegasus.Table, q *rowsQuery) (any, error) {
 	o := pegasus.ScanOptions{KeysOnly: q.KeysOnly, WithExpiry: true, Parallel: 1, BatchSize: batchRows, Limit: pageRows, Resume: pegasus.Cursor(q.Cursor)}
 	if len(q.Hash) > 0 {
 		o.HashKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchPrefix, Pattern: q.Hash}
@@ -139,15 +165,16 @@ func (c *Console) pageOfTable(ctx context.Context, t *pegasus.Table, q *rowsQuer
 	if len(q.Prefix) > 0 {
 		o.SortKeyFilter = pegasus.Filter{Type: pegasus.FilterTypeMatchPrefix, Pattern: q.Prefix}
 	}
-	scan, err := t.Scan(ctx, o)
+	scan, err := t.Scan(parent, o)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, pageTime)
+	ctx, cancel := context.WithTimeout(parent, stallTime)
 	defer cancel()
+	defer cutShort(scan, cancel)()
 	page := rowsPage{Rows: []*Row{}}
 	for row, err := range scan.Rows(ctx) {
-		if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		if err != nil && errors.Is(context.Cause(ctx), context.Canceled) && parent.Err() == nil {
 			break // it goes on with the next page
 		}
 		if err != nil {
