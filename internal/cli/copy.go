@@ -132,6 +132,10 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	if err != nil {
 		return err
 	}
+	defer c.release()
+	if err := c.lock(c.keep.path); err != nil {
+		return err
+	}
 	flags := fmt.Sprintf("--no-overwrite=%v %s", c.NoOverwrite, c.tableFilter.text())
 	if err := c.keep.open(resume.Bound{Command: "copy", From: from.Place, To: to.Place, Flags: flags}); err != nil {
 		return err

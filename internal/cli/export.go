@@ -110,7 +110,13 @@ func (e *export) check(cmd *cobra.Command, file string) error {
 		return exit.Errorf(exit.Usage, "--encoding: a pgx file has bytes as they are")
 	}
 	if file != "-" {
-		return e.keep.check(file + ".state")
+		if err := e.keep.check(e.file + stateEnd); err != nil {
+			return err
+		}
+		if err := mayBecome("FILE", file); err != nil {
+			return err
+		}
+		return apart(fileArg{"FILE", file}, fileArg{"FILE.part", e.part()}, fileArg{"--state", e.path})
 	}
 	for _, flag := range []string{"state", "resume", "restart", "checkpoint", "verify", "yes", "output"} {
 		if cmd.Flags().Changed(flag) && !e.dryRun {
@@ -208,6 +214,11 @@ func (a *app) sampleOf(ctx context.Context, p *place, scan *pegasus.TableScan, f
 // toFile writes to a file, which gets its name when it is whole.
 func (e *export) toFile(cmd *cobra.Command, a *app, p *place) (err error) {
 	began := time.Now()
+	// That of the state locks the part file, too, also from those that keep none, or another.
+	defer e.release()
+	if err := e.lock(e.file+stateEnd, e.path); err != nil {
+		return err
+	}
 	flags := strings.TrimSpace(fmt.Sprintf("--format %s%s --encoding %s %s", e.format, e.compression, &e.codings, e.tableFilter.text()))
 	if err := e.keep.open(resume.Bound{Command: "export", From: p.Place, Flags: flags}); err != nil {
 		return err

@@ -120,7 +120,10 @@ func (i *imports) check(cmd *cobra.Command, file string) error {
 		return exit.Errorf(exit.Usage, "FILE: is empty; - is standard input")
 	}
 	if file != "-" {
-		return i.keep.check(file + ".state")
+		if err := i.keep.check(file + stateEnd); err != nil {
+			return err
+		}
+		return apart(fileArg{"FILE", file}, fileArg{"--" + flagRejects, i.rejects.path}, fileArg{"--state", i.keep.path})
 	}
 	for _, flag := range []string{"state", "resume", "restart", "checkpoint"} {
 		if cmd.Flags().Changed(flag) {
@@ -158,6 +161,10 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 	if i.dryRun {
 		err := a.result(cmd, &i.talk, fmt.Sprintf("would write %s rows to %s", progress.Number(would), p.Place.Table), output.Field{Name: "rows", Value: would})
 		return errors.Join(err, i.rejects.found())
+	}
+	defer i.release()
+	if err := i.lock(i.keep.path); err != nil {
+		return err
 	}
 	flags := fmt.Sprintf("--no-overwrite=%v %s", i.NoOverwrite, i.tableFilter.text())
 	input := fmt.Sprintf("%d bytes with the checksum %016x", c.size, c.footer.Sum)

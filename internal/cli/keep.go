@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +23,14 @@ type keep struct {
 	state           *resume.State
 	resumed         bool
 	failed          error // of the last time that it was saved
+	locked          []string
+	unlock          []func() error
 }
 
 const noState = "none"
+
+// stateEnd is behind the name of a file in that of the state of a command about it.
+const stateEnd = ".state"
 
 // addFlags adds the flags; files says what --state is by default.
 func (k *keep) addFlags(cmd *cobra.Command, files string) {
@@ -54,16 +60,51 @@ func (k *keep) check(path string) error {
 	return nil
 }
 
+// lock keeps other processes from files, which they would write over, until release.
+func (k *keep) lock(paths ...string) error {
+	for _, path := range paths {
+		if path == "" || slices.ContainsFunc(k.locked, func(other string) bool { return sameFile(path, other) }) {
+			continue
+		}
+		unlock, err := resume.Lock(path)
+		if errors.Is(err, resume.ErrLocked) {
+			err = exit.Errorf(exit.Refused, "%w", err)
+		} else if err != nil && path == k.path {
+			err = elsewhere(err)
+		}
+		if err != nil {
+			return err
+		}
+		k.locked, k.unlock = append(k.locked, path), append(k.unlock, unlock)
+	}
+	return nil
+}
+
+// release lets others at what is locked. What cannot be removed is in nobody's way.
+func (k *keep) release() {
+	for _, unlock := range k.unlock {
+		_ = unlock()
+	}
+	k.locked, k.unlock = nil, nil
+}
+
+// elsewhere is an error of a state that cannot be where it was to be.
+func elsewhere(err error) error { return fmt.Errorf("%w: --state names another file, or none", err) }
+
 // open finds what to go on with, or begins.
 func (k *keep) open(now resume.Bound) error {
 	k.last = time.Now()
 	k.state = &resume.State{Bound: now}
-	if k.path == "" || k.restart {
+	if k.path == "" {
 		return nil
 	}
 	s, err := resume.Load(k.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, resume.ErrForeign):
+		return exit.Errorf(exit.Refused, "%w: --state names another file", err)
+	case k.restart:
 		return nil
 	case errors.Is(err, resume.ErrDamaged):
 		return exit.Errorf(exit.Refused, "%w: --restart begins anew", err)
@@ -89,7 +130,7 @@ func (k *keep) save() error {
 		return nil
 	}
 	if k.failed = k.state.Save(k.path); k.failed != nil {
-		k.failed = fmt.Errorf("%w: --state names another file, or none", k.failed)
+		k.failed = elsewhere(k.failed)
 	}
 	k.last = time.Now()
 	return k.failed

@@ -14,13 +14,14 @@ import (
 
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/internal/cli/resume"
 	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // faultCommands are commands of scripts that bring trouble.
 var faultCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"fill": fill, "at": at, "calm": healOnebox, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox, "settled": settled,
+	"fill": fill, "at": at, "calm": healOnebox, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox, "settled": settled, "cut": cut, "lock": lock,
 }
 
 // table opens a table of the onebox.
@@ -47,6 +48,20 @@ func dump(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(lines, "")), 0o600))
 }
 
+// cut FILE N leaves the first bytes of a file.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+// lock FILE locks a file as a command does that works with it.
+func lock(ts *testscript.TestScript, _ bool, args []string) {
+	unlock, err := resume.Lock(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Defer(func() { _ = unlock() })
+}
+
 // fill TABLE N writes rows of N/10 hash keys, some with an expiry.
 func fill(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[1])
@@ -67,7 +82,7 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // at TASK N ACTION... holds the Nth request of a kind up until an action is done:
-// kill (the server that has got it), pause (it hangs), split TABLE, set TABLE HASHKEY SORTKEY VALUE, break (all
+// kill (the server that has got it), pause (it hangs), mkdir NAME, split TABLE, set TABLE HASHKEY SORTKEY VALUE, break (all
 // that come from then on are refused) and interrupt (the command that runs).
 func at(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
@@ -95,6 +110,8 @@ func act(ts *testscript.TestScript, srv *onebox.Server, r onebox.Request, action
 		err = srv.Failover(r.Node)
 	case "pause":
 		srv.Replica(r.Node).Pause()
+	case "mkdir":
+		err = os.Mkdir(ts.MkAbs(action[1]), 0o700)
 	case "split":
 		err = srv.Split(action[1])
 	case "set":

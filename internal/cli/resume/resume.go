@@ -51,8 +51,15 @@ type State struct {
 	Done    bool           `json:"done"` // all but the last steps
 }
 
-// ErrDamaged: a file is no state.
-var ErrDamaged = errors.New("it is damaged")
+var (
+	// ErrDamaged: a file is a state that was changed or cut.
+	ErrDamaged = errors.New("it is damaged")
+	// ErrForeign: a file is something else than a state.
+	ErrForeign = errors.New("it is something else than what a command keeps")
+)
+
+// begin is what every state begins with.
+const begin = `{"v":1,"command":"`
 
 // Load reads a state.
 func Load(path string) (*State, error) {
@@ -69,6 +76,9 @@ func Load(path string) (*State, error) {
 
 // A state is a line of JSON and a line with the checksum of it.
 func parse(b []byte) (*State, error) {
+	if n := min(len(b), len(begin)); string(b[:n]) != begin[:n] {
+		return nil, ErrForeign
+	}
 	text, sum, _ := bytes.Cut(b, []byte("\n"))
 	if string(sum) != sumLine(text) {
 		return nil, ErrDamaged

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
@@ -59,7 +61,7 @@ func TestSaveAndLoad(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(path); !errors.Is(err, ErrDamaged) {
+		if _, err := Load(path); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrForeign) {
 			t.Errorf("byte %d changed: %v", i, err)
 		}
 		b[i] ^= 4
@@ -119,4 +121,57 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%+v, %v, want %+v", again, err, s)
 		}
 	})
+}
+
+// One who locks a file keeps others away until it is unlocked, and leaves nothing.
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	for range 2 {
+		unlock, err := Lock(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Lock(path); !errors.Is(err, ErrLocked) {
+			t.Errorf("locked: %v", err)
+		}
+		if err := unlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 0 {
+		t.Errorf("%v, %v", files, err)
+	}
+	if _, err := Lock(filepath.Join(path, "none")); err == nil || errors.Is(err, ErrLocked) {
+		t.Errorf("no directory: %v", err)
+	}
+}
+
+// Of those who lock and unlock a file only one has it at a time.
+func TestLockInTurn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	var holders atomic.Int32
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for done := 0; done < 100; {
+				unlock, err := Lock(path)
+				if errors.Is(err, ErrLocked) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if n := holders.Add(1); n != 1 {
+					t.Errorf("%d have it", n)
+				}
+				holders.Add(-1)
+				if err := unlock(); err != nil {
+					t.Error(err)
+				}
+				done++
+			}
+		})
+	}
+	wg.Wait()
 }
