@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/pegasus-go/pegasus/internal/cli/esc"
@@ -33,17 +32,7 @@ func formatJSON(b []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s %w", esc.Format(b), err)
 	}
-	var s strings.Builder
-	for _, r := range string(compact) {
-		if c := string(r); r == '\\' || esc.Text(c) == c {
-			s.WriteRune(r)
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{r}) {
-			fmt.Fprintf(&s, `\u%04x`, unit)
-		}
-	}
-	return s.String(), nil
+	return string(esc.JSON(compact)), nil
 }
 
 // parseJavaBytes takes what Java prints of a byte array, too: "[1, -2]".

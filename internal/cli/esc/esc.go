@@ -5,9 +5,11 @@ package esc
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -63,6 +65,27 @@ func Message(s string) string {
 		s = s[size:]
 	}
 	return b.String()
+}
+
+// JSON returns a text of JSON in which the strings have what could drive a terminal or hide in
+// the escapes of JSON. It may be the same slice.
+func JSON(text []byte) []byte {
+	if !slices.ContainsFunc(text, func(c byte) bool { return c > '~' }) { // what is below a space is escaped, or between parts
+		return text
+	}
+	b := make([]byte, 0, len(text)+8)
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == '\n' || safe(r, size) {
+			b = append(b, text[:size]...)
+		} else {
+			for _, unit := range utf16.Encode([]rune{r}) {
+				b = fmt.Appendf(b, `\u%04x`, unit)
+			}
+		}
+		text = text[size:]
+	}
+	return b
 }
 
 // safe reports whether a rune of size bytes can stand for itself. IsPrint has no

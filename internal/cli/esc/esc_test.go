@@ -2,9 +2,13 @@ package esc
 
 import (
 	"bytes"
+	"encoding/json"
+	"slices"
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 func TestFormat(t *testing.T) {
@@ -86,4 +90,23 @@ func TestMessage(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
+}
+
+// Strings of JSON mean the same, and drive no terminal.
+func TestJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := []string{rapid.String().Draw(t, "text"), rapid.SampledFrom([]string{"", "\u009b31m", "\u202e", "\x7f", "\U000e0001", "漢\n"}).Draw(t, "unsafe")}
+		b, err := json.MarshalIndent(want, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := JSON(b)
+		if Message(string(text)) != string(text) {
+			t.Errorf("%q could drive a terminal", text)
+		}
+		var got []string
+		if err := json.Unmarshal(text, &got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q became %q, %v", want, got, err)
+		}
+	})
 }

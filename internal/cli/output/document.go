@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 )
 
@@ -23,7 +24,7 @@ func (p Printer) Document(text string, v any) error {
 		if err := e.Encode(v); err != nil {
 			return err
 		}
-		return p.write(b.Bytes())
+		return p.write(esc.JSON(b.Bytes()))
 	}
 	return exit.Errorf(exit.Usage, "-o %s is for rows; a report has table, json and jsonl", p.Format)
 }

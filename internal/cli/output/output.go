@@ -366,7 +366,7 @@ func object(fields []Field) ([]byte, error) {
 			if err := e.Encode(v); err != nil {
 				return nil, err
 			}
-			b = append(b, bytes.TrimSpace(text.Bytes())...)
+			b = append(b, esc.JSON(bytes.TrimSpace(text.Bytes()))...)
 		}
 	}
 	return append(b, '}'), nil

@@ -10,17 +10,17 @@ import (
 
 func TestList(t *testing.T) {
 	columns := []string{"name", "parts", "owner"}
-	rows := [][]any{{"users", 16, nil}, {"漢字", 8, "<a,b>"}, {"", 4, "\x1b[31m"}}
+	rows := [][]any{{"users", 16, nil}, {"漢字", 8, "<a,b>"}, {"", 4, "\x1b[31m\u009b"}}
 	for _, tc := range []struct {
 		format   Format
 		terminal bool
 		want     string
 	}{
-		{Table, false, "name\tparts\towner\nusers\t16\t-\n漢字\t8\t<a,b>\n\"\"\t4\t\\x1b[31m\n"},
-		{Table, true, "NAME   PARTS  OWNER\nusers  16     -\n漢字   8      <a,b>\n\"\"     4      \\x1b[31m\n"},
-		{JSON, true, "[{\"name\":\"users\",\"parts\":16,\"owner\":null},\n {\"name\":\"漢字\",\"parts\":8,\"owner\":\"<a,b>\"},\n {\"name\":\"\",\"parts\":4,\"owner\":\"\\u001b[31m\"}]\n"},
-		{JSONL, false, "{\"name\":\"users\",\"parts\":16,\"owner\":null}\n{\"name\":\"漢字\",\"parts\":8,\"owner\":\"<a,b>\"}\n{\"name\":\"\",\"parts\":4,\"owner\":\"\\u001b[31m\"}\n"},
-		{CSV, false, "name,parts,owner\nusers,16,\n漢字,8,\"<a,b>\"\n,4,\\x1b[31m\n"},
+		{Table, false, "name\tparts\towner\nusers\t16\t-\n漢字\t8\t<a,b>\n\"\"\t4\t\\x1b[31m\\xc2\\x9b\n"},
+		{Table, true, "NAME   PARTS  OWNER\nusers  16     -\n漢字   8      <a,b>\n\"\"     4      \\x1b[31m\\xc2\\x9b\n"},
+		{JSON, true, "[{\"name\":\"users\",\"parts\":16,\"owner\":null},\n {\"name\":\"漢字\",\"parts\":8,\"owner\":\"<a,b>\"},\n {\"name\":\"\",\"parts\":4,\"owner\":\"\\u001b[31m\\u009b\"}]\n"},
+		{JSONL, false, "{\"name\":\"users\",\"parts\":16,\"owner\":null}\n{\"name\":\"漢字\",\"parts\":8,\"owner\":\"<a,b>\"}\n{\"name\":\"\",\"parts\":4,\"owner\":\"\\u001b[31m\\u009b\"}\n"},
+		{CSV, false, "name,parts,owner\nusers,16,\n漢字,8,\"<a,b>\"\n,4,\\x1b[31m\\xc2\\x9b\n"},
 	} {
 		var out bytes.Buffer
 		if err := (Printer{&out, tc.format, tc.terminal}).List(columns, rows); err != nil || out.String() != tc.want {
