@@ -69,6 +69,9 @@ command is interrupted there is no directory. The backup stays as it is.`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return exit.Errorf(exit.Usage, "BACKUP: is empty")
+			}
 			if dir == "" {
 				return exit.Errorf(exit.Usage, "--dir: say which directory is to be made")
 			}
@@ -99,7 +102,7 @@ func (a *app) copyStore(cmd *cobra.Command, c storeCopy) error {
 	}
 	done, err := c.run(cmd.Context())
 	if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		return exit.Errorf(exit.Failed, "interrupted; there is no %s", c.to)
+		return exit.Errorf(exit.Interrupted, "interrupted; there is no %s", c.to)
 	}
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func TestInterruptedBackup(t *testing.T) {
 		close(done)
 		<-ctx.Done()
 		_, err := os.Stat(to)
-		if made := err == nil; made != (status == int(exit.OK)) {
+		if made := err == nil; made != (status == int(exit.OK)) || !made && status != int(exit.Interrupted) {
 			t.Errorf("at %q: status %d, %s, and there is a copy: %v", stage, status, &talk, made)
 		}
 		if _, err := os.Stat(to + ".partial"); !errors.Is(err, fs.ErrNotExist) {
