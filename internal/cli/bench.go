@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/cli/bench"
+	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
 	"github.com/spf13/cobra"
@@ -138,7 +139,7 @@ func (o *benchOptions) check(cmd *cobra.Command) error {
 // bench makes the load, tidies up, and prints the report.
 func (a *app) bench(cmd *cobra.Command, o benchOptions) error {
 	if a.table != "" || a.streams.Danger != "" {
-		if err := a.streams.Confirm("make load on the "+benchPlace(a), o.yes); err != nil {
+		if err := a.streams.Confirm(cmd.Context(), "make load on the "+benchPlace(a), o.yes); err != nil {
 			return err
 		}
 	}
@@ -224,7 +225,7 @@ func (a *app) benchReport(cmd *cobra.Command, o benchOptions) (*bench.Report, er
 		if err == nil {
 			err = cleaning
 		} else {
-			fmt.Fprintln(a.streams.Err, "pegasus:", cleaning)
+			fmt.Fprintln(a.streams.Err, "pegasus:", esc.Message(cleaning.Error()))
 		}
 	}
 	return report, err
@@ -237,12 +238,12 @@ func (a *app) printBench(r *bench.Report) error {
 		if err != nil {
 			return err
 		}
-		_, err = data{a.streams.Out}.Write(append(b, '\n'))
+		_, err = data{a.streams.Out}.Write(append(esc.JSON(b), '\n'))
 		return err
 	}
 	for _, s := range []string{r.Sentence(), r.Caution()} {
 		if s != "" {
-			fmt.Fprintln(a.streams.Err, s)
+			fmt.Fprintln(a.streams.Err, esc.Message(s))
 		}
 	}
 	var rows [][]any

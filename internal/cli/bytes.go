@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -28,8 +29,8 @@ arguments, and is read from standard input for -.`,
   xxd -p frame.bin | pegasus decode -`,
 		Args:        cobra.MinimumNArgs(1),
 		Annotations: map[string]string{prints: "yes"},
-		RunE: func(_ *cobra.Command, args []string) error {
-			b, err := a.hexBytes(args)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := a.hexBytes(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -50,10 +51,10 @@ arguments, and is read from standard input for -.`,
 const maxHex = 256 << 20
 
 // hexBytes returns the bytes that arguments have in hexadecimal digits.
-func (a *app) hexBytes(args []string) ([]byte, error) {
+func (a *app) hexBytes(ctx context.Context, args []string) ([]byte, error) {
 	text := strings.Join(args, "")
-	if text == "-" && a.streams.In != nil {
-		b, err := io.ReadAll(io.LimitReader(a.streams.In, maxHex+1))
+	if text == "-" {
+		b, err := io.ReadAll(io.LimitReader(a.streams.Input(ctx), maxHex+1))
 		if err != nil {
 			return nil, err
 		}

@@ -51,7 +51,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		return int(exit.OK) // as after "| head -1"
 	}
 	code := codeOf(err, started)
-	if code == exit.Failed && errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if (code == exit.Failed || code == exit.Unreachable) && errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		code, err = exit.Interrupted, errInterrupted
 	}
 	if err != nil && err.Error() != "" {
@@ -64,7 +64,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	case exit.InDoubt:
 		fmt.Fprintln(streams.Err, "It may have been carried out or not: look before you repeat it.")
 	case exit.Unreachable:
-		fmt.Fprintln(streams.Err, a.whereFrom())
+		fmt.Fprintln(streams.Err, esc.Message(a.whereFrom()))
 	}
 	if errors.Is(err, pegasus.ErrAuthRequired) {
 		fmt.Fprintln(streams.Err, a.kerberos.whatFor())

@@ -37,7 +37,7 @@ func (d *deletion) ask(cmd *cobra.Command, a *app, question string) error {
 	if d.dryRun {
 		return exclude(cmd, "dry-run", "rate", "yes")
 	}
-	return a.streams.Confirm(question, d.yes)
+	return a.streams.Confirm(cmd.Context(), question, d.yes)
 }
 
 func newClearCommand(a *app) *cobra.Command {

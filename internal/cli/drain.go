@@ -40,7 +40,7 @@ steady it moves none.`,
 				return err
 			}
 			if len(moves) > 0 {
-				if err := a.streams.Confirm(fmt.Sprintf("move %d primaries away from %s", len(moves), args[0]), yes); err != nil {
+				if err := a.streams.Confirm(ctx, fmt.Sprintf("move %d primaries away from %s", len(moves), args[0]), yes); err != nil {
 					return err
 				}
 			}

@@ -228,7 +228,7 @@ func (e *export) toFile(cmd *cobra.Command, a *app, p *place) (err error) {
 	} else if renamed {
 		return e.finish(cmd, a, began)
 	}
-	if err := e.mayReplace(a); err != nil {
+	if err := e.mayReplace(cmd.Context(), a); err != nil {
 		return err
 	}
 	if !e.state.Done {
@@ -275,13 +275,13 @@ func (e *export) finish(cmd *cobra.Command, a *app, began time.Time) error {
 
 func (e *export) part() string { return e.file + ".part" }
 
-func (e *export) mayReplace(a *app) error {
+func (e *export) mayReplace(ctx context.Context, a *app) error {
 	if _, err := os.Stat(e.file); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	return a.streams.Confirm("replace the file "+e.file, e.yes)
+	return a.streams.Confirm(ctx, "replace the file "+e.file, e.yes)
 }
 
 // writePart writes all rows to the part file.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
 	"github.com/spf13/cobra"
@@ -123,7 +124,7 @@ func (a *app) printBalance(ctx context.Context, c *admin.Client) error {
 	if err := a.printer().List([]string{"node", "state", "primaries", "copies"}, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.streams.Err, "level %s, to move: %s\n", orUnknown(s.Level), orUnknown(strings.ReplaceAll(info[toMove], ",", " ")))
+	fmt.Fprintf(a.streams.Err, "level %s, to move: %s\n", esc.Text(orUnknown(s.Level)), esc.Text(orUnknown(strings.ReplaceAll(info[toMove], ",", " "))))
 	return nil
 }
 
@@ -132,7 +133,7 @@ func (a *app) printBalance(ctx context.Context, c *admin.Client) error {
 const calm = 3
 
 func (a *app) balance(ctx context.Context, c *admin.Client, yes bool) (err error) {
-	if err := a.streams.Confirm("move copies between nodes until they are even", yes); err != nil {
+	if err := a.streams.Confirm(ctx, "move copies between nodes until they are even", yes); err != nil {
 		return err
 	}
 	old, err := c.SetMetaLevel(ctx, admin.LevelLively)

@@ -116,7 +116,7 @@ servers do not answer the status is 6.`,
 				if err := a.mayChange(ctx, "pegasus node exec "+args[0]); err != nil {
 					return err
 				}
-				if err := a.streams.Confirm(fmt.Sprintf("carry out %q at %s", strings.Join(args, " "), where), yes); err != nil {
+				if err := a.streams.Confirm(ctx, fmt.Sprintf("carry out %q at %s", strings.Join(args, " "), where), yes); err != nil {
 					return err
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,11 +22,18 @@ type row struct {
 	codings    coding.Row
 	hash, sort []byte
 	rest       []string // the arguments behind the keys
+	values     [][]byte // that they stand for, if they are values
 }
 
 // rowCommand returns a command whose arguments are a table, the keys of a row and
 // more. What it prints by -o raw is a number or a value, with no newline.
 func (a *app) rowCommand(use, short, long, example string, more []string, run func(context.Context, *pegasus.Table, row) error) *cobra.Command {
+	return a.commandWith(use, short, long, example, more, func(context.Context, *row) error { return nil }, run)
+}
+
+// commandWith is a rowCommand that reads its values before it turns to the cluster: they may
+// take as long as they do.
+func (a *app) commandWith(use, short, long, example string, more []string, read func(context.Context, *row) error, run func(context.Context, *pegasus.Table, row) error) *cobra.Command {
 	codings := coding.NewRow()
 	cmd := &cobra.Command{
 		Use:         strings.Join(append([]string{use, "[TABLE]", "HASHKEY", "SORTKEY"}, more...), " "),
@@ -44,6 +52,9 @@ func (a *app) rowCommand(use, short, long, example string, more []string, run fu
 			}
 			if r.sort, err = codings.Sort.Parse(args[1]); err != nil {
 				return exit.Errorf(exit.Usage, "SORTKEY: %w", err)
+			}
+			if err := read(cmd.Context(), &r); err != nil {
+				return err
 			}
 			return a.withTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error { return run(ctx, t, r) })
 		},
@@ -64,22 +75,31 @@ func ttlFlag(cmd *cobra.Command, ttl *time.Duration) {
 	cmd.Flags().DurationVar(ttl, "ttl", 0, "`time` until the row expires, such as 90s or 24h (default: it does not, unless the table\nhas a default time to live)")
 }
 
-// value returns the value that an argument stands for: the bytes of a file for
-// @file, those of standard input for -, or else what its coding says.
-func (a *app) value(r row, arg string) ([]byte, error) {
-	switch name, isFile := strings.CutPrefix(arg, "@"); {
-	case isFile:
-		return os.ReadFile(name)
-	case arg == "-" && a.streams.In != nil:
-		return io.ReadAll(a.streams.In)
-	case arg == "-":
-		return nil, nil
+// readValues reads the values that the arguments stand for: the bytes of a file for
+// @file, those of standard input for -, or else what the coding says.
+func (a *app) readValues(ctx context.Context, r *row) error {
+	for i, arg := range r.rest {
+		var v []byte
+		var err error
+		name, isFile := strings.CutPrefix(arg, "@")
+		switch {
+		case isFile:
+			v, err = os.ReadFile(name)
+		case arg == "-" && slices.Contains(r.rest[:i], "-"):
+			err = exit.Errorf(exit.Usage, "OLD and NEW cannot both be standard input")
+		case arg == "-":
+			v, err = io.ReadAll(a.streams.Input(ctx))
+		default:
+			if v, err = r.codings.Value.Parse(arg); err != nil {
+				err = exit.Errorf(exit.Usage, "VALUE: %w", err)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		r.values = append(r.values, append([]byte{}, v...))
 	}
-	b, err := r.codings.Value.Parse(arg)
-	if err != nil {
-		return nil, exit.Errorf(exit.Usage, "VALUE: %w", err)
-	}
-	return b, nil
+	return nil
 }
 
 const valueHelp = `
@@ -140,15 +160,11 @@ func secondsLeft(expires time.Time) int {
 
 func newSetCommand(a *app) *cobra.Command {
 	var ttl time.Duration
-	cmd := a.rowCommand("set", "Write a row", valueHelp,
+	cmd := a.commandWith("set", "Write a row", valueHelp,
 		`  pegasus set users u1 name Ann --ttl 1h
   pegasus set users u1 photo @photo.jpg`,
-		[]string{"VALUE"}, func(ctx context.Context, t *pegasus.Table, r row) error {
-			v, err := a.value(r, r.rest[0])
-			if err != nil {
-				return err
-			}
-			return t.SetTTL(ctx, r.hash, r.sort, append([]byte{}, v...), ttl)
+		[]string{"VALUE"}, a.readValues, func(ctx context.Context, t *pegasus.Table, r row) error {
+			return t.SetTTL(ctx, r.hash, r.sort, r.values[0], ttl)
 		})
 	ttlFlag(cmd, &ttl)
 	return changes(cmd)
@@ -211,24 +227,18 @@ func newIncrCommand(a *app) *cobra.Command {
 func newCASCommand(a *app) *cobra.Command {
 	var ttl time.Duration
 	var absent bool
-	cmd := a.rowCommand("cas", "Write a row if its value is the one expected", ` If it is not the status is 3, and
+	read := func(ctx context.Context, r *row) error {
+		err := a.readValues(ctx, r)
+		if err == nil && absent && len(r.values[0]) > 0 {
+			err = exit.Errorf(exit.Usage, "OLD must be empty with --absent: there is no value to expect")
+		}
+		return err
+	}
+	cmd := a.commandWith("cas", "Write a row if its value is the one expected", ` If it is not the status is 3, and
 nothing is written. With --absent it is written if there is none, and OLD is "".`+valueHelp,
-		"  pegasus cas users u1 name Ann Anna\n  pegasus cas users u1 lock '' me --absent --ttl 30s", []string{"OLD", "NEW"},
-		func(ctx context.Context, t *pegasus.Table, r row) error {
-			if r.rest[0] == "-" && r.rest[1] == "-" {
-				return exit.Errorf(exit.Usage, "OLD and NEW cannot both be standard input")
-			}
-			old, err := a.value(r, r.rest[0])
-			if err != nil {
-				return err
-			}
-			if absent && len(old) > 0 {
-				return exit.Errorf(exit.Usage, "OLD must be empty with --absent: there is no value to expect")
-			}
-			v, err := a.value(r, r.rest[1])
-			if err != nil {
-				return err
-			}
+		"  pegasus cas users u1 name Ann Anna\n  pegasus cas users u1 lock '' me --absent --ttl 30s", []string{"OLD", "NEW"}, read,
+		func(ctx context.Context, t *pegasus.Table, r row) (err error) {
+			old, v := r.values[0], r.values[1]
 			var ok bool
 			if absent {
 				ok, err = t.SetIfAbsent(ctx, r.hash, r.sort, v, ttl)

@@ -82,7 +82,7 @@ have more than 1024 bytes. --no-history neither reads nor writes it.`,
 			}
 			inner := a.streams
 			inner.In, inner.InTerminal = taken{}, false
-			return a.runLines(cmd.Context(), s, a.streams.In, "line", inner)
+			return a.runLines(cmd.Context(), s, a.streams.Input(cmd.Context()), "line", inner)
 		},
 	}
 	cmd.Flags().StringArrayVarP(&commands, "command", "c", nil, "`line` to run; can be repeated")

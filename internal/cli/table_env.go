@@ -137,7 +137,7 @@ func newEnvClearCommand(a *app) *cobra.Command {
 			if len(names) == 0 {
 				return nil
 			}
-			if err := a.streams.Confirm(fmt.Sprintf("remove %d variable%s of the table %s: %s", len(names), plural(len(names)), table, strings.Join(names, " ")), yes); err != nil {
+			if err := a.streams.Confirm(ctx, fmt.Sprintf("remove %d variable%s of the table %s: %s", len(names), plural(len(names)), table, strings.Join(names, " ")), yes); err != nil {
 				return err
 			}
 			if err := c.ClearEnvs(ctx, table, prefix); err != nil {

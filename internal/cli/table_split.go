@@ -72,7 +72,7 @@ func (a *app) split(ctx context.Context, c *admin.Client, table string, yes, wai
 		return err
 	}
 	n := 2 * t.Partitions
-	if err := a.streams.Confirm(fmt.Sprintf("split the table %s from %d into %d partitions", table, t.Partitions, n), yes); err != nil {
+	if err := a.streams.Confirm(ctx, fmt.Sprintf("split the table %s from %d into %d partitions", table, t.Partitions, n), yes); err != nil {
 		return err
 	}
 	if err := c.StartSplit(ctx, table, n); err != nil {

@@ -31,7 +31,8 @@ func (a *app) tableCommand(use, short, example string, more []string, run func(c
 			if err != nil {
 				return err
 			}
-			return a.withAdmin(cmd.Context(), func(ctx context.Context, c *admin.Client) error { return run(ctx, c, table, rest) })
+			// A question may wait longer for its answer than a request.
+			return a.withLongAdmin(cmd.Context(), func(ctx context.Context, c *admin.Client) error { return run(ctx, c, table, rest) })
 		},
 	}
 }
@@ -117,7 +118,7 @@ func newTableDropCommand(a *app) *cobra.Command {
 	var reserve time.Duration
 	cmd := a.tableCommand("drop", "Drop a table, which can be recalled for a while", "  pegasus table drop users --yes", nil,
 		func(ctx context.Context, c *admin.Client, table string, _ []string) error {
-			if err := a.streams.Confirm("drop the table "+table, yes); err != nil {
+			if err := a.streams.Confirm(ctx, "drop the table "+table, yes); err != nil {
 				return err
 			}
 			return c.DropTable(ctx, table, reserve)

@@ -80,7 +80,7 @@ var allowed = map[string][]string{
 	"internal/cli/rowfile":               {".", "internal/cli/coding", "github.com/klauspost/compress"},
 	"internal/cli/survey":                {"admin"},
 	"internal/cli/tally":                 {},
-	"internal/cli/ui":                    {"internal/cli/exit", "golang.org/x/term"},
+	"internal/cli/ui":                    {"internal/cli/esc", "internal/cli/exit", "golang.org/x/sys", "golang.org/x/term"},
 	"internal/cli/load":                  {".", "internal/cli/esc"},
 	"internal/cli/resume":                {".", "internal/cli/exit"},
 	"internal/cli/bench":                 {"github.com/HdrHistogram/hdrhistogram-go"},

@@ -1,4 +1,4 @@
-package cli
+package ui
 
 import (
 	"context"
@@ -7,22 +7,34 @@ import (
 	"strings"
 )
 
-// openInput opens a file, or standard input for -.
-func (a *app) openInput(ctx context.Context, name string) (io.Reader, func(), error) {
-	switch {
-	case name == "-" && a.streams.In == nil:
-		return strings.NewReader(""), func() {}, nil
-	case name == "-":
-		return &input{ctx: ctx, r: a.streams.In}, func() {}, nil
+// Input is In, of which an end of ctx ends a Read also while nothing comes.
+func (s Streams) Input(ctx context.Context) io.Reader {
+	switch in := s.In.(type) {
+	case nil:
+		return strings.NewReader("")
+	case *os.File:
+		if canWait {
+			return &file{ctx, in}
+		}
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f, func() { f.Close() }, nil
+	return &input{ctx: ctx, r: s.In}
 }
 
-// input is standard input that an interrupt ends also while nothing comes.
+// file is a file that is read when there is something in it, so that nothing is taken from
+// whoever reads next.
+type file struct {
+	ctx context.Context
+	f   *os.File
+}
+
+func (f *file) Read(b []byte) (int, error) {
+	if err := wait(f.ctx, f.f); err != nil {
+		return 0, err
+	}
+	return f.f.Read(b)
+}
+
+// input is a reader that is read by a goroutine, which may outlive ctx.
 type input struct {
 	ctx  context.Context
 	r    io.Reader

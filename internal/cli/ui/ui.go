@@ -3,12 +3,14 @@ package ui
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/pegasus-go/pegasus/internal/cli/esc"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"golang.org/x/term"
 )
@@ -70,7 +72,7 @@ func (s Streams) Animated() bool {
 
 // Confirm asks whether to do what cannot be undone, unless yes says so already, or
 // Confirmed. Where nobody can be asked, and where the answer is no, it refuses.
-func (s Streams) Confirm(question string, yes bool) error {
+func (s Streams) Confirm(ctx context.Context, question string, yes bool) error {
 	if s.Confirmed || yes && s.Danger == "" {
 		return nil
 	}
@@ -82,8 +84,12 @@ func (s Streams) Confirm(question string, yes bool) error {
 	if !s.InTerminal || !s.OutTerminal {
 		return exit.Errorf(exit.Refused, "%s needs %s where there is no terminal to ask at", question, flag)
 	}
-	fmt.Fprint(s.Err, ask)
-	answer, err := bufio.NewReader(s.In).ReadString('\n')
+	fmt.Fprint(s.Err, esc.Message(ask))
+	answer, err := bufio.NewReader(s.Input(ctx)).ReadString('\n')
+	if ctx.Err() != nil {
+		fmt.Fprintln(s.Err)
+		return ctx.Err()
+	}
 	answer = strings.TrimSpace(answer)
 	if s.Danger == "" {
 		answer = strings.ToLower(answer)

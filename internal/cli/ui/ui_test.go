@@ -2,6 +2,9 @@ package ui
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -28,7 +31,7 @@ func TestConfirm(t *testing.T) {
 	} {
 		var out, talk bytes.Buffer
 		s := Streams{In: strings.NewReader(tc.answer), Out: &out, Err: &talk, InTerminal: tc.in, OutTerminal: tc.out}
-		err := s.Confirm("drop x", tc.yes)
+		err := s.Confirm(t.Context(), "drop x", tc.yes)
 		if exit.Of(err) != tc.want || (talk.Len() > 0) != tc.question || out.Len() > 0 {
 			t.Errorf("%+v: %v, talk %q, data %q", tc, err, &talk, &out)
 		}
@@ -51,8 +54,25 @@ func TestConfirmDanger(t *testing.T) {
 	} {
 		var talk bytes.Buffer
 		s := Streams{In: strings.NewReader(tc.answer), Err: &talk, InTerminal: tc.terminal, OutTerminal: tc.terminal, Danger: "prod", Confirmed: tc.confirmed}
-		if err := s.Confirm("drop x", tc.yes); exit.Of(err) != tc.want {
+		if err := s.Confirm(t.Context(), "drop x", tc.yes); exit.Of(err) != tc.want {
 			t.Errorf("%+v: %v, talk %q", tc, err, &talk)
 		}
+	}
+}
+
+// A question that nobody answers ends with the context, and what is asked drives no terminal.
+func TestConfirmEnds(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var talk bytes.Buffer
+	s := Streams{In: r, Err: &talk, InTerminal: true, OutTerminal: true}
+	if err := s.Confirm(ctx, "drop \x1b[2J", false); !errors.Is(err, context.Canceled) || talk.String() != "drop \\x1b[2J? [y/N] \n" {
+		t.Errorf("%v, %q", err, &talk)
 	}
 }
