@@ -112,6 +112,10 @@ func (a *app) openPair(cmd *cobra.Command, args []string, writes bool) (from, to
 			to.close()
 		}
 	}
+	if err == nil && from.is(to) {
+		to.close()
+		err = exit.Errorf(exit.Usage, "TO: it is the same table")
+	}
 	if err != nil {
 		from.close()
 		return nil, nil, err
@@ -148,7 +152,7 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	if err != nil {
 		return err
 	}
-	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options)
+	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options, c.pace.share())
 	defer w.Close()
 	sample := pouring(c.state, w, 0)
 	done := a.gauge(ctx, from.at, from.Place.Table, scan, c.tableFilter.text() != "")
@@ -181,7 +185,7 @@ func (c *copying) copyKeys(cmd *cobra.Command, a *app, from, to *place) error {
 	if err := c.keep.open(resume.Bound{Command: "copy"}); err != nil {
 		return err
 	}
-	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options)
+	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options, c.pace.share())
 	defer w.Close()
 	var absent int64
 	rows := source{listed(ctx, from.Table, newKeyList(in, c.codings), &absent), func(*resume.State) {}}

@@ -181,10 +181,14 @@ func (d *deletion) run(cmd *cobra.Command, a *app, t *pegasus.Table, label strin
 	return a.result(cmd, &d.talk, text, output.Field{Name: "rows", Value: n})
 }
 
-// deleteAtOnce is the number of rows that are deleted at once.
+// deleteAtOnce is the number of rows that are deleted at once, at most.
 const deleteAtOnce = 1000
 
 func (d *deletion) delete(ctx context.Context, t *pegasus.Table, rows iter.Seq2[pegasus.Row, error]) error {
+	atOnce := deleteAtOnce
+	if n := d.pace.share(); n > 0 {
+		atOnce = min(atOnce, n)
+	}
 	var keys []pegasus.CompositeKey
 	flush := func() error {
 		// What is under way is carried out, so that it is known.
@@ -211,7 +215,7 @@ func (d *deletion) delete(ctx context.Context, t *pegasus.Table, rows iter.Seq2[
 			continue
 		}
 		keys = append(keys, pegasus.CompositeKey{HashKey: append([]byte{}, row.HashKey...), SortKey: append([]byte{}, row.SortKey...)})
-		if len(keys) == deleteAtOnce {
+		if len(keys) == atOnce {
 			if err := flush(); err != nil {
 				return err
 			}

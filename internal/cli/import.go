@@ -30,6 +30,7 @@ type imports struct {
 	load.Options
 	rejects
 	dryRun, truncated bool
+	cut               bool // the last line, which is left out
 
 	file string
 }
@@ -149,7 +150,7 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 			}
 		})
 		switch {
-		case err == nil, i.truncated && errors.Is(err, rowfile.ErrTruncated):
+		case err == nil, i.takes(err):
 		case errors.Is(err, rowfile.ErrTruncated):
 			return exit.Errorf(exit.Refused, "%s: %w; --allow-truncated takes it as it is", i.file, err)
 		case ctx.Err() != nil:
@@ -160,7 +161,7 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 	}
 	if i.dryRun {
 		err := a.result(cmd, &i.talk, fmt.Sprintf("would write %s rows to %s", progress.Number(would), p.Place.Table), output.Field{Name: "rows", Value: would})
-		return errors.Join(err, i.rejects.found())
+		return i.end(err)
 	}
 	defer i.release()
 	if err := i.lock(i.keep.path); err != nil {
@@ -179,7 +180,7 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 	if err := i.rejects.keep(in); err != nil {
 		return err
 	}
-	w := load.New(context.WithoutCancel(ctx), p.Table, i.Options)
+	w := load.New(context.WithoutCancel(ctx), p.Table, i.Options, i.pace.share())
 	defer w.Close()
 	m := a.meter(i.talk, "import "+p.Place.Table, pouring(i.state, w, would))
 	err = pour(ctx, w, i.source(ctx, in, wanted), &i.keep, &i.pace)
@@ -190,10 +191,37 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 	if err != nil {
 		return err
 	}
-	if err := a.poured(cmd, &i.talk, "imported", i.state, began); err != nil {
-		return err
+	return i.end(a.poured(cmd, &i.talk, "imported", i.state, began))
+}
+
+// takes reports whether an error is the end of a file that is taken without a footer.
+func (i *imports) takes(err error) bool {
+	if !i.truncated || !errors.Is(err, rowfile.ErrTruncated) {
+		return false
 	}
-	return i.rejects.found()
+	i.cut = errors.Is(err, rowfile.ErrCutLine)
+	return true
+}
+
+// end is the error of an import that has come to its end, and what it has left out counts
+// more than that nobody wanted to know.
+func (i *imports) end(told error) error {
+	err := i.rejects.found()
+	if i.cut {
+		err = exit.Errorf(exit.Partly, "%w", join(err, errors.New("the last line has no end, and was left out")))
+	}
+	if err == nil || told != nil && !errors.Is(told, errNoReader) {
+		return told
+	}
+	return err
+}
+
+// join puts two errors into one line.
+func join(err, other error) error {
+	if err == nil {
+		return other
+	}
+	return fmt.Errorf("%w; %w", err, other)
 }
 
 // wanted returns the condition that the flags say.
@@ -223,7 +251,7 @@ func (i *imports) source(ctx context.Context, in *rowfile.Reader, wanted func(*p
 				err = in.Read(&row)
 			}
 			switch {
-			case err == io.EOF, i.truncated && errors.Is(err, rowfile.ErrTruncated):
+			case err == io.EOF, i.takes(err):
 				return
 			case err != nil:
 				yield(pegasus.Row{}, err)

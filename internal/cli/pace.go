@@ -38,6 +38,15 @@ func (p *pace) Type() string { return "rows/s" }
 // String returns what Set takes, "" for no limit.
 func (p *pace) String() string { return p.text }
 
+// share is how many rows are for a tenth of a second, so that they do not come all at once; 0
+// for no limit.
+func (p *pace) share() int {
+	if p.rate == 0 {
+		return 0
+	}
+	return max(1, int(p.rate/10))
+}
+
 // burst is for how long rows may come at once after a pause.
 const burst = 20 * time.Millisecond
 

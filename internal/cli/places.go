@@ -15,9 +15,16 @@ import (
 type place struct {
 	resume.Place
 	*pegasus.Table
-	name  string // as it was typed
-	at    reach
-	close func()
+	name   string // as it was typed
+	at     reach
+	leader string // of the meta servers, as they call it
+	close  func()
+}
+
+// is reports whether two places are one, by whatever addresses. A cluster is known by its name
+// and its leader.
+func (p *place) is(other *place) bool {
+	return p.ID == other.ID && p.Cluster == other.Cluster && p.leader != "" && p.leader == other.leader
 }
 
 // spot is where a place is.
@@ -111,20 +118,19 @@ func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, at reach, tabl
 	if err != nil {
 		return nil, err
 	}
-	name, err := nameOf(ctx, at)
+	about, err := clusterInfo(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	return &place{Place: resume.Place{Cluster: name, Table: table, ID: info.ID, Partitions: info.Partitions}, Table: t}, nil
+	return &place{leader: about["primary_meta_server"], Place: resume.Place{Cluster: about["cluster_name"], Table: table, ID: info.ID, Partitions: info.Partitions}, Table: t}, nil
 }
 
-// nameOf asks a cluster for its name, which it may not have.
-func nameOf(ctx context.Context, at reach) (string, error) {
+// clusterInfo asks a cluster about itself. It may have no name.
+func clusterInfo(ctx context.Context, at reach) (map[string]string, error) {
 	c, err := at.administer(0)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.Close()
-	info, err := c.ClusterInfo(ctx)
-	return info["cluster_name"], err
+	return c.ClusterInfo(ctx)
 }

@@ -40,6 +40,7 @@ type Writer struct {
 	end     context.CancelFunc
 	table   *pegasus.Table
 	o       Options
+	rows    int // of a batch, at most
 	workers [workers]*worker
 	wg      sync.WaitGroup // of workers
 	busy    sync.WaitGroup // of batches
@@ -57,10 +58,13 @@ type worker struct {
 }
 
 // New returns a Writer. ctx ends requests that are under way; who wants them to be carried out
-// drains it first.
-func New(ctx context.Context, table *pegasus.Table, o Options) *Writer {
+// drains it first. No more than atOnce rows are sent at once, 0: as many as is best.
+func New(ctx context.Context, table *pegasus.Table, o Options, atOnce int) *Writer {
 	ctx, end := context.WithCancel(ctx)
-	w := &Writer{ctx: ctx, end: end, table: table, o: o}
+	w := &Writer{ctx: ctx, end: end, table: table, o: o, rows: batchRows}
+	if atOnce > 0 {
+		w.rows = max(1, min(batchRows, atOnce/workers))
+	}
 	for i := range w.workers {
 		// Two batches a worker: one is written while one is filled.
 		k := &worker{batches: make(chan *batch), spare: make(chan *batch, 1), next: newBatch()}
@@ -86,7 +90,7 @@ func (w *Writer) Put(row *pegasus.Row) error {
 		return err
 	}
 	k := w.workers[spread(row.HashKey)%workers]
-	if !k.next.fits(row) {
+	if !k.next.fits(row, w.rows) {
 		w.pass(k)
 	}
 	k.next.add(row)

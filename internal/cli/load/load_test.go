@@ -32,7 +32,7 @@ func TestOrder(t *testing.T) {
 		}
 		return onebox.Action{}
 	})
-	w := New(t.Context(), c.Table, Options{})
+	w := New(t.Context(), c.Table, Options{}, 0)
 	defer w.Close()
 	random := rand.New(rand.NewPCG(3, 4))
 	want := make(map[[2]string]string)
@@ -69,7 +69,7 @@ func TestOrder(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	c := pegasustest.Start(t)
-	w := New(t.Context(), c.Table, Options{})
+	w := New(t.Context(), c.Table, Options{}, 0)
 	defer w.Close()
 	lives, over := row("h", "lives", "1"), row("h", "over", "1")
 	lives.Expires, over.Expires = time.Now().Add(time.Hour).Truncate(time.Second), time.Now().Add(-time.Hour)
@@ -95,7 +95,7 @@ func TestNoOverwrite(t *testing.T) {
 		lose := r.Task == onebox.TaskCheckAndMutate && !lost.Swap(true)
 		return onebox.Action{LoseAnswer: lose, Close: lose}
 	})
-	w := New(t.Context(), c.Table, Options{NoOverwrite: true})
+	w := New(t.Context(), c.Table, Options{NoOverwrite: true}, 0)
 	defer w.Close()
 	for i := range 100 {
 		if err := w.Put(row("h", fmt.Sprint(i), "new")); err != nil {
@@ -130,7 +130,7 @@ func TestVerify(t *testing.T) {
 			go func() { change(); close(done) }()
 			return onebox.Action{Until: done}
 		})
-		w := New(t.Context(), c.Table, Options{Verify: true})
+		w := New(t.Context(), c.Table, Options{Verify: true}, 0)
 		for i := range 10 {
 			if err := w.Put(row("h", fmt.Sprint(i), "v")); err != nil {
 				t.Fatal(err)
@@ -147,7 +147,7 @@ func TestVerify(t *testing.T) {
 // The first failure ends all, and comes from each method.
 func TestFailure(t *testing.T) {
 	c := pegasustest.Start(t)
-	w := New(t.Context(), c.Table, Options{})
+	w := New(t.Context(), c.Table, Options{}, 0)
 	defer w.Close()
 	big := row("h", "s", string(bytes.Repeat([]byte("x"), 2<<20)))
 	if err := w.Put(big); err != nil {
@@ -167,7 +167,7 @@ func TestFailure(t *testing.T) {
 // Abort ends what is under way.
 func TestAbort(t *testing.T) {
 	c := pegasustest.Start(t)
-	w := New(t.Context(), c.Table, Options{})
+	w := New(t.Context(), c.Table, Options{}, 0)
 	defer w.Close()
 	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
 		if !r.Meta {
@@ -180,5 +180,37 @@ func TestAbort(t *testing.T) {
 	}
 	if err := w.Drain(); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// No more rows than are wanted are sent at once.
+func TestAtOnce(t *testing.T) {
+	c := pegasustest.Start(t)
+	var under, most atomic.Int64
+	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task != onebox.TaskPut && r.Task != onebox.TaskMultiPut {
+			return onebox.Action{}
+		}
+		n := under.Add(1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		if r.Task == onebox.TaskMultiPut {
+			t.Error("several rows of a batch of one")
+		}
+		under.Add(-1)
+		return onebox.Action{}
+	})
+	w := New(t.Context(), c.Table, Options{}, 8)
+	defer w.Close()
+	for i := range 100 {
+		if err := w.Put(row("h", fmt.Sprint(i), "v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Drain(); err != nil || w.Counts().Stored != 100 {
+		t.Errorf("%v, %+v", err, w.Counts())
+	}
+	if n := most.Load(); n < 1 || n > workers {
+		t.Errorf("%d requests at a time", n)
 	}
 }

@@ -119,11 +119,11 @@ func (c *csvReader) header() (*Header, error) {
 
 func (c *csvReader) next(row *pegasus.Row) (*Footer, error) {
 	record, err := c.r.Read()
-	if err != nil {
+	if err != nil { // also a quote that nothing closes: it need not be in the last line
 		return nil, err
 	}
 	if c.tail.ended && c.r.InputOffset() == c.tail.n && c.tail.last != '\n' {
-		return nil, c.wrap(fmt.Errorf("%w: the last line has no end", ErrTruncated))
+		return nil, c.wrap(ErrCutLine)
 	}
 	if len(record) == 3 && record[0] == csvEnd {
 		rows, err1 := strconv.ParseInt(record[1], 10, 64)

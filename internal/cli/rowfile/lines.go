@@ -52,7 +52,7 @@ func (l *lines) wrap(text []byte, err error) error {
 	case err == nil || errors.Is(err, errNoSum):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF) && l.cut:
-		return fmt.Errorf("%w: the last line has no end", ErrTruncated)
+		return ErrCutLine
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = errors.New("the object has no end")
 	}

@@ -37,6 +37,8 @@ type Footer struct {
 var (
 	// ErrTruncated: the file ends without a footer, or amid a row.
 	ErrTruncated = errors.New("it has no footer, so that rows may be missing")
+	// ErrCutLine is ErrTruncated for a file that ends amid a line, which was not read.
+	ErrCutLine = fmt.Errorf("%w: the last line has no end", ErrTruncated)
 	// ErrDamaged: the rows are not those that were written.
 	ErrDamaged = errors.New("it is damaged")
 )
