@@ -30,6 +30,7 @@ type app struct {
 	table        string
 	confirm      string
 	timeout      time.Duration
+	await        bool // wait for a cluster that is not there
 	format       output.Format
 	session      *session   // of the shell that runs the command, nil elsewhere
 	conn         connection // what the flags say together with the environment and the file
@@ -50,6 +51,7 @@ func (a *app) addFlags(root *cobra.Command) {
 	f.StringVar(&a.table, "table", "", "`name` of the table, which is then not among the arguments (default $PEGASUS_TABLE)")
 	f.StringVar(&a.confirm, "confirm", "", "`name` of the cluster, in place of --yes; refused if it is another one")
 	f.DurationVar(&a.timeout, "timeout", defaultTimeout, "`time` that a command may take, such as 500ms")
+	f.BoolVar(&a.await, "await", false, "wait, as long as --timeout, for a cluster that refuses connections")
 	f.VarP(&a.format, "output", "o", "form of the `output`: table, json, jsonl, csv or raw")
 }
 
@@ -68,6 +70,8 @@ func whyNot(cmd *cobra.Command, name string) string {
 		return ""
 	case name == "confirm" && cmd.Flags().Lookup("yes") == nil:
 		return "asks for no confirmation"
+	case name == "await" && cmd.Annotations[answersItself] != "":
+		return "waits anyway"
 	case slices.Contains(strings.Fields(cmd.Annotations[useless]), name):
 		return "has no use for it"
 	}
@@ -76,7 +80,7 @@ func whyNot(cmd *cobra.Command, name string) string {
 
 // eachFlag calls f with the flags of app as a command inherits them.
 func eachFlag(cmd *cobra.Command, f func(*pflag.Flag)) {
-	for _, name := range []string{"meta", "cluster", "kerberos", "table", "confirm", "timeout", "output"} {
+	for _, name := range []string{"meta", "cluster", "kerberos", "table", "confirm", "timeout", "await", "output"} {
 		if flag := cmd.InheritedFlags().Lookup(name); flag != nil {
 			f(flag)
 		}
@@ -103,6 +107,9 @@ func (a *app) checkFlags(cmd *cobra.Command) (err error) {
 	if err != nil || cmd.Annotations[needsCluster] == "" {
 		return err
 	}
+	if cmd.Annotations[answersItself] != "" || a.session != nil && a.session.await {
+		a.await = true
+	}
 	if a.timeout <= 0 {
 		return &usageError{fmt.Sprintf("--timeout: %s is no time", a.timeout)}
 	}
@@ -128,7 +135,11 @@ func (a *app) withTable(ctx context.Context, name string, f func(context.Context
 	defer cluster.Close()
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	t, err := cluster.Open(ctx, name)
+	var t *pegasus.Table
+	err = a.reach(ctx, a.metaServers(), func(ctx context.Context) (err error) {
+		t, err = cluster.Open(ctx, name)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -144,7 +155,7 @@ func (a *app) withAdmin(ctx context.Context, f func(context.Context, *admin.Clie
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	return f(ctx, c)
+	return a.reach(ctx, a.metaServers(), func(ctx context.Context) error { return f(ctx, c) })
 }
 
 // arguments returns the name of the table and the arguments behind it. The table

@@ -35,7 +35,7 @@ const benchBatch = 1000
 
 func (l *benchLoad) run(ctx context.Context) (*bench.Report, error) {
 	l.ttl = l.warmup + l.duration + time.Hour
-	if err := l.open(ctx); err != nil {
+	if err := l.app.reach(ctx, l.app.metaServers(), l.open); err != nil {
 		return nil, err
 	}
 	if l.workload != "write" {

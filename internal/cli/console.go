@@ -44,7 +44,7 @@ the page shows is sent as it is.`,
   pegasus console --meta 10.0.0.1:34601 --allow-writes --listen 127.0.0.1:9000
   pegasus onebox --console ` + consoleListen + `        # that of a onebox`,
 		Args:        cobra.NoArgs,
-		Annotations: map[string]string{needsCluster: "yes", useless: "table timeout output"},
+		Annotations: map[string]string{needsCluster: "yes", answersItself: "yes", useless: "table timeout output"},
 		RunE:        func(cmd *cobra.Command, _ []string) error { return a.serveConsole(cmd.Context(), o) },
 	}
 	f := cmd.Flags()

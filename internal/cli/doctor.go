@@ -39,7 +39,7 @@ WARN or CRIT the status is 5, and 4 if no meta server answers.
 The output json is for a ticket: it has names of tables, addresses of servers
 and figures, but no keys and no values. PEGASUS_TABLE is not heeded.`,
 		Example:     "  pegasus doctor\n  pegasus doctor users\n  pegasus doctor -o json > ticket.json",
-		Annotations: map[string]string{needsCluster: "yes"},
+		Annotations: map[string]string{needsCluster: "yes", answersItself: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			table := ""
 			switch {

@@ -22,7 +22,7 @@ func (a *app) withLongAdmin(ctx context.Context, f func(context.Context, *admin.
 		return err
 	}
 	defer c.Close()
-	return f(ctx, c)
+	return a.reach(ctx, a.metaServers(), func(ctx context.Context) error { return f(ctx, c) })
 }
 
 // follow tells on standard error how far something is, whenever that has changed, until

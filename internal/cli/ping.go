@@ -39,7 +39,7 @@ status is 5, and 4 if no meta server does.`,
 		Example: `  pegasus ping
   pegasus ping --each-node --watch
   pegasus ping users -n 3 -o csv`,
-		Annotations: map[string]string{needsCluster: "yes"},
+		Annotations: map[string]string{needsCluster: "yes", answersItself: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			table := a.tableName()
 			if len(args) > 0 || table != "" {

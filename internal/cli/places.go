@@ -87,7 +87,11 @@ func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.find(ctx, cluster, at.reach, at.table)
+	var p *place
+	err = a.reach(ctx, at.metas, func(ctx context.Context) (err error) {
+		p, err = a.find(ctx, cluster, at.reach, at.table)
+		return err
+	})
 	if err != nil {
 		cluster.Close()
 		return nil, err

@@ -25,6 +25,7 @@ type session struct {
 	kerberos      setting
 	table         setting
 	timeout       time.Duration // 0: none was given
+	await         bool
 	format        output.Format
 	left          bool // somebody has typed exit
 
@@ -93,7 +94,7 @@ have more than 1024 bytes. --no-history neither reads nor writes it.`,
 // newSession has what the shell's own flags say. The environment and the file are looked at
 // by each command.
 func (a *app) newSession(cmd *cobra.Command) *session {
-	s := &session{format: a.format}
+	s := &session{format: a.format, await: a.await}
 	s.meta, s.cluster, s.table = setting{a.meta, "--meta of the shell"}, setting{a.clusterFlag, "--cluster of the shell"}, setting{a.table, "--table of the shell"}
 	s.program, s.kerberos = a.kerberos, setting{a.kerberosFlag, "--kerberos of the shell"}
 	if cmd.Flags().Changed("timeout") {

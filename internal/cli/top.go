@@ -40,7 +40,7 @@ heeded.`,
 		Example: `  pegasus top
   pegasus top users
   pegasus top --plain -n 3 -o jsonl`,
-		Annotations: map[string]string{needsCluster: "yes"},
+		Annotations: map[string]string{needsCluster: "yes", answersItself: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.Flags().Changed("table") || len(args) > 1:

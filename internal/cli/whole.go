@@ -28,7 +28,11 @@ func (a *app) withWholeTable(ctx context.Context, name string, f func(context.Co
 	defer cluster.Close()
 	opening, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	t, err := cluster.Open(opening, name)
+	var t *pegasus.Table
+	err = a.reach(opening, a.metaServers(), func(ctx context.Context) (err error) {
+		t, err = cluster.Open(ctx, name)
+		return err
+	})
 	if err != nil {
 		return err
 	}
