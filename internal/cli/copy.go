@@ -20,7 +20,7 @@ type copying struct {
 	tableFilter
 	talk
 	keep
-	pace
+	paces
 	load.Options
 	dryRun   bool
 	onlyKeys string
@@ -64,7 +64,7 @@ so differences are mended.`,
 	}
 	c.tableFilter.addFlags(cmd)
 	c.keep.addFlags(cmd, "none")
-	writeFlags(cmd, &c.Options, &c.pace)
+	writeFlags(cmd, &c.Options, &c.paces)
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "only count the rows that would be copied")
 	cmd.Flags().StringVar(&c.onlyKeys, "only-keys", "", "`file` with the keys of the rows, in lines of JSON; - is standard input")
 	c.talk.addFlags(cmd)
@@ -78,7 +78,7 @@ func (c *copying) check(cmd *cobra.Command) error {
 	if err := exclude(cmd, "only-keys", flagHash, flagSort, flagValue, "dry-run", "state", "resume", "restart", "checkpoint"); err != nil {
 		return err
 	}
-	if err := exclude(cmd, "dry-run", "no-overwrite", "verify", "rate", "state", "resume", "restart", "checkpoint"); err != nil {
+	if err := exclude(cmd, "dry-run", "no-overwrite", "verify", flagRate, flagBytesRate, "state", "resume", "restart", "checkpoint"); err != nil {
 		return err
 	}
 	if err := exclude(cmd, "no-overwrite", "verify"); err != nil {
@@ -152,7 +152,7 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	if err != nil {
 		return err
 	}
-	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options, c.pace.share())
+	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options, c.paces.atOnce())
 	defer w.Close()
 	sample := pouring(c.state, w, 0)
 	done := a.gauge(ctx, from.at, from.Place.Table, scan, c.tableFilter.text() != "")
@@ -162,7 +162,7 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 		return s
 	})
 	rows := source{only(scan.BorrowedRows(ctx), value), func(s *resume.State) { s.Cursor = scan.Cursor() }}
-	err = pour(ctx, w, rows, &c.keep, &c.pace)
+	err = pour(ctx, w, rows, &c.keep, &c.paces)
 	m.Stop()
 	if err == nil {
 		err = c.keep.remove()
@@ -185,12 +185,12 @@ func (c *copying) copyKeys(cmd *cobra.Command, a *app, from, to *place) error {
 	if err := c.keep.open(resume.Bound{Command: "copy"}); err != nil {
 		return err
 	}
-	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options, c.pace.share())
+	w := load.New(context.WithoutCancel(ctx), to.Table, c.Options, c.paces.atOnce())
 	defer w.Close()
 	var absent int64
 	rows := source{listed(ctx, from.Table, newKeyList(in, c.codings), &absent), func(*resume.State) {}}
 	m := a.meter(c.talk, "copy "+from.name+" "+to.name, pouring(c.state, w, 0))
-	err = pour(ctx, w, rows, &c.keep, &c.pace)
+	err = pour(ctx, w, rows, &c.keep, &c.paces)
 	m.Stop()
 	if err != nil {
 		return err

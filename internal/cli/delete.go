@@ -26,7 +26,7 @@ type deletion struct {
 
 func (d *deletion) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Var(&d.pace, "rate", "the most rows a second, such as 20k")
+	d.pace.addFlag(cmd)
 	f.BoolVar(&d.yes, "yes", false, "do not ask")
 	f.BoolVar(&d.dryRun, "dry-run", false, "only count the rows that would be deleted")
 	d.talk.addFlags(cmd)
@@ -35,7 +35,7 @@ func (d *deletion) addFlags(cmd *cobra.Command) {
 // ask asks whether to delete what the question says.
 func (d *deletion) ask(cmd *cobra.Command, a *app, question string) error {
 	if d.dryRun {
-		return exclude(cmd, "dry-run", "rate", "yes")
+		return exclude(cmd, "dry-run", flagRate, "yes")
 	}
 	return a.streams.Confirm(cmd.Context(), question, d.yes)
 }
@@ -205,7 +205,7 @@ func (d *deletion) delete(ctx context.Context, t *pegasus.Table, rows iter.Seq2[
 	}
 	for row, err := range rows {
 		if err == nil {
-			err = d.pace.wait(ctx)
+			err = d.pace.wait(ctx, 1)
 		}
 		switch {
 		case err != nil:

@@ -25,7 +25,7 @@ type export struct {
 	tableFilter
 	talk
 	keep
-	pace
+	paces
 	format              rowfile.Format
 	dryRun, verify, yes bool
 
@@ -78,9 +78,9 @@ name when it is whole, FILE.part until then. Interrupted or killed, it goes on w
 	}
 	e.tableFilter.addFlags(cmd)
 	e.keep.addFlags(cmd, "FILE.state")
+	e.paces.addFlags(cmd)
 	f := cmd.Flags()
 	f.Var(&e.format, "format", "`form` of the file: jsonl, csv or pgx (default by its name, jsonl for -)")
-	f.Var(&e.pace, "rate", "the most rows a second, such as 20k")
 	f.BoolVar(&e.dryRun, "dry-run", false, "only count the rows that would be written")
 	f.BoolVar(&e.verify, "verify", false, "read the file again when it is written")
 	f.BoolVar(&e.yes, "yes", false, "replace a file that is there, without asking")
@@ -91,7 +91,7 @@ name when it is whole, FILE.part until then. Interrupted or killed, it goes on w
 // check looks at the arguments.
 func (e *export) check(cmd *cobra.Command, file string) error {
 	e.file = file
-	if err := exclude(cmd, "dry-run", "rate", "verify", "yes", "state", "resume", "restart", "checkpoint"); err != nil {
+	if err := exclude(cmd, "dry-run", flagRate, flagBytesRate, "verify", "yes", "state", "resume", "restart", "checkpoint"); err != nil {
 		return err
 	}
 	format, compression := rowfile.ByName(file)
@@ -189,7 +189,7 @@ func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
 	}
 	for row, err := range scan.BorrowedRows(ctx) {
 		if err == nil && matches(value, row.Value) {
-			if err = e.pace.wait(ctx); err == nil {
+			if err = e.paces.wait(ctx, &row); err == nil {
 				err = w.Write(&row)
 			}
 		}
@@ -332,7 +332,7 @@ func (e *export) writePart(ctx context.Context, a *app, p *place) (err error) {
 			err = save(false)
 		}
 		if err == nil && matches(value, row.Value) {
-			if err = e.pace.wait(ctx); err == nil {
+			if err = e.paces.wait(ctx, &row); err == nil {
 				err = w.Write(&row)
 			}
 		}

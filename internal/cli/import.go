@@ -26,7 +26,7 @@ type imports struct {
 	tableFilter
 	talk
 	keep
-	pace
+	paces
 	load.Options
 	rejects
 	dryRun, truncated bool
@@ -76,7 +76,7 @@ sure; so some may be written twice, which changes nothing. --timeout is for each
 	}
 	i.tableFilter.addFlags(cmd)
 	i.keep.addFlags(cmd, "FILE.state")
-	writeFlags(cmd, &i.Options, &i.pace)
+	writeFlags(cmd, &i.Options, &i.paces)
 	f := cmd.Flags()
 	f.BoolVar(&i.dryRun, "dry-run", false, "only read the file, and say what would be written")
 	f.BoolVar(&i.truncated, "allow-truncated", false, "take a file without a footer, as those that were not exported")
@@ -86,11 +86,11 @@ sure; so some may be written twice, which changes nothing. --timeout is for each
 }
 
 // writeFlags adds the flags of commands that write into a table.
-func writeFlags(cmd *cobra.Command, o *load.Options, p *pace) {
+func writeFlags(cmd *cobra.Command, o *load.Options, p *paces) {
 	f := cmd.Flags()
 	f.BoolVar(&o.NoOverwrite, "no-overwrite", false, "leave rows that are there already")
 	f.BoolVar(&o.Verify, "verify", false, "read each row back and compare its value")
-	f.Var(p, "rate", "the most rows a second, such as 20k")
+	p.addFlags(cmd)
 }
 
 // exclude refuses flags that have no effect with another one.
@@ -108,7 +108,7 @@ func exclude(cmd *cobra.Command, flag string, others ...string) error {
 
 func (i *imports) check(cmd *cobra.Command, file string) error {
 	i.file = file
-	if err := exclude(cmd, "dry-run", "no-overwrite", "verify", "rate", "state", "resume", "restart", "checkpoint"); err != nil {
+	if err := exclude(cmd, "dry-run", "no-overwrite", "verify", flagRate, flagBytesRate, "state", "resume", "restart", "checkpoint"); err != nil {
 		return err
 	}
 	if err := exclude(cmd, "no-overwrite", "verify"); err != nil {
@@ -180,10 +180,10 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 	if err := i.rejects.keep(in); err != nil {
 		return err
 	}
-	w := load.New(context.WithoutCancel(ctx), p.Table, i.Options, i.pace.share())
+	w := load.New(context.WithoutCancel(ctx), p.Table, i.Options, i.paces.atOnce())
 	defer w.Close()
 	m := a.meter(i.talk, "import "+p.Place.Table, pouring(i.state, w, would))
-	err = pour(ctx, w, i.source(ctx, in, wanted), &i.keep, &i.pace)
+	err = pour(ctx, w, i.source(ctx, in, wanted), &i.keep, &i.paces)
 	m.Stop()
 	if err = errors.Join(err, i.rejects.close()); err == nil {
 		err = i.keep.remove()

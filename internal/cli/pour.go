@@ -23,7 +23,7 @@ const drainTime = 5 * time.Second
 
 // pour writes rows into a table. What is kept is a place before which all rows are
 // acknowledged: it drains the writer before it saves.
-func pour(ctx context.Context, w *load.Writer, from source, k *keep, p *pace) error {
+func pour(ctx context.Context, w *load.Writer, from source, k *keep, p *paces) error {
 	if k.state.Done {
 		return nil
 	}
@@ -56,7 +56,7 @@ func pour(ctx context.Context, w *load.Writer, from source, k *keep, p *pace) er
 					return err
 				}
 			}
-			if err := p.wait(ctx); err != nil {
+			if err := p.wait(ctx, &row); err != nil {
 				return err
 			}
 			if err := w.Put(&row); err != nil {

@@ -26,12 +26,12 @@ func (b *batch) wholeKey(r *pegasus.Row) []byte {
 	return b.key
 }
 
-// fits reports whether a row can be added to a batch of up to so many.
-func (b *batch) fits(r *pegasus.Row, most int) bool {
+// fits reports whether a row can be added to a batch of up to so many rows and bytes.
+func (b *batch) fits(r *pegasus.Row, rows, bytes int) bool {
 	if len(b.rows) == 0 {
 		return true
 	}
-	if len(b.rows) >= most || len(b.bytes)+len(r.HashKey)+len(r.SortKey)+len(r.Value) > batchBytes {
+	if len(b.rows) >= rows || len(b.bytes)+len(r.HashKey)+len(r.SortKey)+len(r.Value) > bytes {
 		return false
 	}
 	_, twice := b.keys[string(b.wholeKey(r))]

@@ -13,6 +13,20 @@ import (
 	"github.com/pegasus-go/pegasus"
 )
 
+// AtOnce is how much may be sent at once; 0: as much as is best.
+type AtOnce struct{ Rows, Bytes int }
+
+// most is the share of a worker, which has a limit of its own.
+func (a AtOnce) most() (rows, bytes int) {
+	share := func(of, most int) int {
+		if of == 0 {
+			return most
+		}
+		return max(1, min(most, of/workers))
+	}
+	return share(a.Rows, batchRows), share(a.Bytes, batchBytes)
+}
+
 // Options say how rows are written.
 type Options struct {
 	NoOverwrite bool // leave rows that are there already
@@ -41,11 +55,12 @@ type Writer struct {
 	table   *pegasus.Table
 	o       Options
 	rows    int // of a batch, at most
+	bytes   int // likewise
 	workers [workers]*worker
 	wg      sync.WaitGroup // of workers
 	busy    sync.WaitGroup // of batches
 
-	stored, skipped, expired, bytes atomic.Int64
+	stored, skipped, expired, written atomic.Int64
 
 	mu    sync.Mutex
 	first error
@@ -58,13 +73,11 @@ type worker struct {
 }
 
 // New returns a Writer. ctx ends requests that are under way; who wants them to be carried out
-// drains it first. No more than atOnce rows are sent at once, 0: as many as is best.
-func New(ctx context.Context, table *pegasus.Table, o Options, atOnce int) *Writer {
+// drains it first.
+func New(ctx context.Context, table *pegasus.Table, o Options, most AtOnce) *Writer {
 	ctx, end := context.WithCancel(ctx)
-	w := &Writer{ctx: ctx, end: end, table: table, o: o, rows: batchRows}
-	if atOnce > 0 {
-		w.rows = max(1, min(batchRows, atOnce/workers))
-	}
+	w := &Writer{ctx: ctx, end: end, table: table, o: o}
+	w.rows, w.bytes = most.most()
 	for i := range w.workers {
 		// Two batches a worker: one is written while one is filled.
 		k := &worker{batches: make(chan *batch), spare: make(chan *batch, 1), next: newBatch()}
@@ -90,7 +103,7 @@ func (w *Writer) Put(row *pegasus.Row) error {
 		return err
 	}
 	k := w.workers[spread(row.HashKey)%workers]
-	if !k.next.fits(row, w.rows) {
+	if !k.next.fits(row, w.rows, w.bytes) {
 		w.pass(k)
 	}
 	k.next.add(row)
@@ -138,7 +151,7 @@ func (w *Writer) Close() {
 
 // Counts tells what has become of rows so far.
 func (w *Writer) Counts() Counts {
-	return Counts{w.stored.Load(), w.skipped.Load(), w.expired.Load(), w.bytes.Load()}
+	return Counts{w.stored.Load(), w.skipped.Load(), w.expired.Load(), w.written.Load()}
 }
 
 func (w *Writer) fail(err error) {
@@ -180,5 +193,5 @@ func (w *Writer) write(b *batch) error {
 
 func (w *Writer) count(r *pegasus.Row) {
 	w.stored.Add(1)
-	w.bytes.Add(int64(len(r.HashKey) + len(r.SortKey) + len(r.Value)))
+	w.written.Add(int64(len(r.HashKey) + len(r.SortKey) + len(r.Value)))
 }

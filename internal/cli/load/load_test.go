@@ -32,7 +32,7 @@ func TestOrder(t *testing.T) {
 		}
 		return onebox.Action{}
 	})
-	w := New(t.Context(), c.Table, Options{}, 0)
+	w := New(t.Context(), c.Table, Options{}, AtOnce{})
 	defer w.Close()
 	random := rand.New(rand.NewPCG(3, 4))
 	want := make(map[[2]string]string)
@@ -69,7 +69,7 @@ func TestOrder(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	c := pegasustest.Start(t)
-	w := New(t.Context(), c.Table, Options{}, 0)
+	w := New(t.Context(), c.Table, Options{}, AtOnce{})
 	defer w.Close()
 	lives, over := row("h", "lives", "1"), row("h", "over", "1")
 	lives.Expires, over.Expires = time.Now().Add(time.Hour).Truncate(time.Second), time.Now().Add(-time.Hour)
@@ -95,7 +95,7 @@ func TestNoOverwrite(t *testing.T) {
 		lose := r.Task == onebox.TaskCheckAndMutate && !lost.Swap(true)
 		return onebox.Action{LoseAnswer: lose, Close: lose}
 	})
-	w := New(t.Context(), c.Table, Options{NoOverwrite: true}, 0)
+	w := New(t.Context(), c.Table, Options{NoOverwrite: true}, AtOnce{})
 	defer w.Close()
 	for i := range 100 {
 		if err := w.Put(row("h", fmt.Sprint(i), "new")); err != nil {
@@ -130,7 +130,7 @@ func TestVerify(t *testing.T) {
 			go func() { change(); close(done) }()
 			return onebox.Action{Until: done}
 		})
-		w := New(t.Context(), c.Table, Options{Verify: true}, 0)
+		w := New(t.Context(), c.Table, Options{Verify: true}, AtOnce{})
 		for i := range 10 {
 			if err := w.Put(row("h", fmt.Sprint(i), "v")); err != nil {
 				t.Fatal(err)
@@ -147,7 +147,7 @@ func TestVerify(t *testing.T) {
 // The first failure ends all, and comes from each method.
 func TestFailure(t *testing.T) {
 	c := pegasustest.Start(t)
-	w := New(t.Context(), c.Table, Options{}, 0)
+	w := New(t.Context(), c.Table, Options{}, AtOnce{})
 	defer w.Close()
 	big := row("h", "s", string(bytes.Repeat([]byte("x"), 2<<20)))
 	if err := w.Put(big); err != nil {
@@ -167,7 +167,7 @@ func TestFailure(t *testing.T) {
 // Abort ends what is under way.
 func TestAbort(t *testing.T) {
 	c := pegasustest.Start(t)
-	w := New(t.Context(), c.Table, Options{}, 0)
+	w := New(t.Context(), c.Table, Options{}, AtOnce{})
 	defer w.Close()
 	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
 		if !r.Meta {
@@ -185,6 +185,12 @@ func TestAbort(t *testing.T) {
 
 // No more rows than are wanted are sent at once.
 func TestAtOnce(t *testing.T) {
+	for _, most := range []AtOnce{{Rows: 8}, {Bytes: 20}} {
+		testAtOnce(t, most)
+	}
+}
+
+func testAtOnce(t *testing.T, atOnce AtOnce) {
 	c := pegasustest.Start(t)
 	var under, most atomic.Int64
 	c.Onebox().Intercept(func(r onebox.Request) onebox.Action {
@@ -200,7 +206,7 @@ func TestAtOnce(t *testing.T) {
 		under.Add(-1)
 		return onebox.Action{}
 	})
-	w := New(t.Context(), c.Table, Options{}, 8)
+	w := New(t.Context(), c.Table, Options{}, atOnce)
 	defer w.Close()
 	for i := range 100 {
 		if err := w.Put(row("h", fmt.Sprint(i), "v")); err != nil {
