@@ -12,12 +12,14 @@ import (
 	"github.com/pegasus-go/pegasus/internal/cli/coding"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
+	"github.com/pegasus-go/pegasus/internal/cli/progress"
 	"github.com/spf13/cobra"
 )
 
 func newCountCommand(a *app) *cobra.Command {
 	s := selection{codings: coding.NewRow()}
 	var exact, distinct bool
+	var told talk
 	cmd := &cobra.Command{
 		Use:   "count [TABLE] [HASHKEY]",
 		Short: "Print how many rows a hash key or a table has",
@@ -42,27 +44,35 @@ counts hash keys; the servers send all keys for that.`,
 				return exit.Errorf(exit.Usage, "--exact: the rows of a hash key are always counted")
 			case !whole && distinct:
 				return exit.Errorf(exit.Usage, "--distinct: it counts hash keys, and there is one")
-			case distinct:
+			}
+			long := whole && (exact || distinct || s.hash.text != "" || s.sort.text != "")
+			for _, flag := range []string{"progress", "quiet"} {
+				if !long && cmd.Flags().Changed(flag) {
+					return exit.Errorf(exit.Usage, "--%s: it is for counting the rows of a table", flag)
+				}
+			}
+			if distinct {
 				return a.withWholeTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error {
-					n, err := s.countHashKeys(ctx, t)
+					n, err := s.countHashKeys(ctx, a, t, told)
 					text := strconv.FormatInt(n, 10)
 					return a.printOr(err, text, []byte(text), output.Field{Name: "hash_keys", Value: n}, output.Field{Name: "exact", Value: true})
 				})
 			}
-			if whole && !exact && s.hash.text == "" && s.sort.text == "" {
+			if whole && !long {
 				return a.withAdmin(cmd.Context(), func(ctx context.Context, c *admin.Client) error {
 					n, err := estimate(ctx, c, table)
 					return a.printCount(err, n, false)
 				})
 			}
 			return a.withWholeTable(cmd.Context(), table, func(ctx context.Context, t *pegasus.Table) error {
-				n, err := s.count(ctx, t, hash, whole)
+				n, err := s.count(ctx, a, t, hash, whole, told)
 				return a.printCount(err, n, true)
 			})
 		},
 	}
 	s.addFlags(cmd)
 	cmd.Flags().BoolVar(&exact, "exact", false, "count the rows of the table")
+	told.addFlags(cmd)
 	cmd.Flags().BoolVar(&distinct, "distinct", false, "count hash keys, exactly")
 	return cmd
 }
@@ -76,7 +86,7 @@ func (a *app) printCount(err error, n int64, exact bool) error {
 	return a.printOr(err, shown, []byte(text), output.Field{Name: "rows", Value: n}, output.Field{Name: "exact", Value: exact})
 }
 
-func (s *selection) count(ctx context.Context, t *pegasus.Table, hash []byte, whole bool) (int64, error) {
+func (s *selection) count(ctx context.Context, a *app, t *pegasus.Table, hash []byte, whole bool, told talk) (int64, error) {
 	if !whole {
 		sel, err := s.sel()
 		if err != nil {
@@ -88,38 +98,59 @@ func (s *selection) count(ctx context.Context, t *pegasus.Table, hash []byte, wh
 	if err != nil {
 		return 0, err
 	}
-	scan, err := t.Scan(ctx, o)
-	if err != nil {
-		return 0, err
-	}
-	return scan.Count(ctx)
+	return a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, _ *atomic.Int64) (int64, error) {
+		o := o
+		o.Share, o.Parallel = share, 1
+		scan, err := t.Scan(ctx, o)
+		if err != nil {
+			return 0, err
+		}
+		return scan.Count(ctx)
+	})
+}
+
+// countShares adds up what count returns for the share of each partition, and tells how far it
+// is. count may add to sum before, and returns the rest.
+func (a *app) countShares(ctx context.Context, t *pegasus.Table, told talk, count func(context.Context, pegasus.Share, *atomic.Int64) (int64, error)) (int64, error) {
+	var sum, done, of atomic.Int64
+	m := a.meter(told, "count "+t.Name(), func() progress.Sample {
+		return progress.Sample{Rows: sum.Load(), Done: float64(done.Load()) / float64(max(1, of.Load()))}
+	})
+	defer m.Stop()
+	err := eachPartition(ctx, t, func(ctx context.Context, share pegasus.Share) error {
+		of.Store(int64(share.Of))
+		n, err := count(ctx, share, &sum)
+		sum.Add(n)
+		done.Add(1)
+		return err
+	})
+	return sum.Load(), err
 }
 
 // countHashKeys counts the hash keys of a table. In a partition the rows of one come after
 // each other.
-func (s *selection) countHashKeys(ctx context.Context, t *pegasus.Table) (int64, error) {
+func (s *selection) countHashKeys(ctx context.Context, a *app, t *pegasus.Table, told talk) (int64, error) {
 	o, err := s.options()
 	if err != nil {
 		return 0, err
 	}
 	o.KeysOnly = true
-	var sum atomic.Int64
-	err = eachPartition(ctx, t, func(ctx context.Context, share pegasus.Share) error {
+	return a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, sum *atomic.Int64) (int64, error) {
 		o := o
 		o.Share, o.Parallel = share, 1
 		scan, err := t.Scan(ctx, o)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		var last pegasus.Row
 		for row, err := range scan.Rows(ctx) {
 			if err != nil {
-				return err
+				return 0, err
 			}
 			counted := bytes.Equal(row.HashKey, last.HashKey)
 			if compareKeys(row, last) < 0 {
 				if counted, err = s.hasBefore(ctx, t, row); err != nil {
-					return err
+					return 0, err
 				}
 			}
 			if !counted {
@@ -127,9 +158,8 @@ func (s *selection) countHashKeys(ctx context.Context, t *pegasus.Table) (int64,
 			}
 			last = row
 		}
-		return nil
+		return 0, nil
 	})
-	return sum.Load(), err
 }
 
 // hasBefore reports whether a hash key has rows before one. After a split in the middle of a
