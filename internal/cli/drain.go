@@ -134,7 +134,7 @@ func (a *app) drain(ctx context.Context, c *admin.Client, node string, moves, st
 		tables[m.table] = true
 	}
 	left, since := len(moves), time.Now()
-	err := a.follow(ctx, "drain "+node, "pegasus node drain "+node+" --dry-run", func(ctx context.Context) (string, bool, error) {
+	err := a.follow(ctx, false, "drain "+node, "pegasus node drain "+node+" --dry-run", func(ctx context.Context) (string, bool, error) {
 		still, err := leftAt(ctx, c, moves, tables)
 		if err != nil {
 			return "", false, err

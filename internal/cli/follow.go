@@ -28,7 +28,7 @@ func (a *app) withLongAdmin(ctx context.Context, f func(context.Context, *admin.
 // follow tells on standard error how far something is, whenever that has changed, until
 // look says that it is over. again is the command that shows it later, for those who stop
 // waiting: what the cluster does goes on.
-func (a *app) follow(ctx context.Context, what, again string, look func(context.Context) (text string, over bool, err error)) error {
+func (a *app) follow(ctx context.Context, quiet bool, what, again string, look func(context.Context) (text string, over bool, err error)) error {
 	last := ""
 	for {
 		text, over, err := look(ctx)
@@ -38,7 +38,7 @@ func (a *app) follow(ctx context.Context, what, again string, look func(context.
 		if err != nil {
 			return fmt.Errorf("%w; it may go on, see: %s", err, again)
 		}
-		if text != last {
+		if text != last && !quiet {
 			fmt.Fprintf(a.streams.Err, "%s  %s  %s\n", stamp(time.Now()), esc.Text(what), esc.Text(text))
 			last = text
 		}
@@ -50,6 +50,11 @@ func (a *app) follow(ctx context.Context, what, again string, look func(context.
 		case <-time.After(followAgain):
 		}
 	}
+}
+
+// quietFlag adds the flag of commands that follow something.
+func quietFlag(cmd *cobra.Command, quiet *bool) {
+	cmd.Flags().BoolVar(quiet, "quiet", false, "do not say how far it is")
 }
 
 // exclusive refuses flags of which one leaves no room for another.

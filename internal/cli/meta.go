@@ -151,7 +151,7 @@ func (a *app) balance(ctx context.Context, c *admin.Client, yes bool) (err error
 		}()
 	}
 	quiet := 0
-	return a.follow(ctx, "balance", "pegasus balance", func(ctx context.Context) (string, bool, error) {
+	return a.follow(ctx, false, "balance", "pegasus balance", func(ctx context.Context) (string, bool, error) {
 		info, err := c.ClusterInfo(ctx)
 		_, total, told := strings.Cut(info[toMove], "total=")
 		if err == nil && !told {

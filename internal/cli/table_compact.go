@@ -14,7 +14,7 @@ import (
 
 func newTableCompactCommand(a *app) *cobra.Command {
 	var o admin.CompactOptions
-	var wait, status bool
+	var wait, status, quiet bool
 	cmd := &cobra.Command{
 		Use:   "compact [TABLE]",
 		Short: "Remove deleted and expired data of a table from the disks",
@@ -34,6 +34,9 @@ how far it is on standard error; --timeout is for each request.`,
 					err = exclusive(cmd, "status", other)
 				}
 			}
+			if err == nil && quiet && !wait {
+				err = exit.Errorf(exit.Usage, "--quiet: nothing is told without --wait")
+			}
 			if err != nil {
 				return err
 			}
@@ -52,7 +55,7 @@ how far it is on standard error; --timeout is for each request.`,
 					fmt.Fprintln(a.streams.Err, "Started; see:", again)
 					return nil
 				}
-				return a.follow(ctx, "compact "+table, again, func(ctx context.Context) (string, bool, error) {
+				return a.follow(ctx, quiet, "compact "+table, again, func(ctx context.Context) (string, bool, error) {
 					percent, err := c.QueryCompact(ctx, table)
 					return fmt.Sprintf("%d%%", percent), percent >= 100, err
 				})
@@ -63,6 +66,7 @@ how far it is on standard error; --timeout is for each request.`,
 	f.BoolVar(&o.Bottommost, "bottommost", false, "rewrite the lowest level, too, even if nothing was deleted there")
 	f.IntVar(&o.MaxRunning, "max-running", 0, "most `partitions` that a server compacts at the same time (default: no bound)")
 	f.BoolVar(&wait, "wait", false, "wait until it is done, and say how far it is")
+	quietFlag(cmd, &quiet)
 	f.BoolVar(&status, "status", false, "print how far the last one is, in percent")
 	return changes(cmd)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newTableSplitCommand(a *app) *cobra.Command {
-	var yes, wait, status, pause, resume, stop bool
+	var yes, quiet, wait, status, pause, resume, stop bool
 	cmd := &cobra.Command{
 		Use:   "split [TABLE]",
 		Short: "Double the number of partitions of a table",
@@ -34,6 +34,9 @@ how far it is on standard error; --timeout is for each request.`,
 					err = exclusive(cmd, other, "yes")
 				}
 			}
+			if err == nil && quiet && !wait {
+				err = exit.Errorf(exit.Usage, "--quiet: nothing is told without --wait")
+			}
 			if err != nil {
 				return err
 			}
@@ -52,13 +55,14 @@ how far it is on standard error; --timeout is for each request.`,
 				case stop:
 					return c.CancelSplit(ctx, table)
 				}
-				return a.split(ctx, c, table, yes, wait)
+				return a.split(ctx, c, table, yes, wait, quiet)
 			})
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&yes, "yes", false, "do not ask")
 	f.BoolVar(&wait, "wait", false, "wait until it is done, and say how far it is")
+	quietFlag(cmd, &quiet)
 	f.BoolVar(&status, "status", false, "print how far the split is that is under way")
 	f.BoolVar(&pause, "pause", false, "pause it")
 	f.BoolVar(&resume, "resume", false, "go on with it")
@@ -66,7 +70,7 @@ how far it is on standard error; --timeout is for each request.`,
 	return changes(cmd)
 }
 
-func (a *app) split(ctx context.Context, c *admin.Client, table string, yes, wait bool) error {
+func (a *app) split(ctx context.Context, c *admin.Client, table string, yes, wait, quiet bool) error {
 	t, err := c.Table(ctx, table)
 	if err != nil {
 		return err
@@ -82,7 +86,7 @@ func (a *app) split(ctx context.Context, c *admin.Client, table string, yes, wai
 		fmt.Fprintf(a.streams.Err, "Started; see: pegasus table split %s --status\nUndo: pegasus table split %s --cancel\n", quote(table), quote(table))
 		return nil
 	}
-	return a.follow(ctx, "split "+table, "pegasus table split "+quote(table)+" --status", func(ctx context.Context) (string, bool, error) {
+	return a.follow(ctx, quiet, "split "+table, "pegasus table split "+quote(table)+" --status", func(ctx context.Context) (string, bool, error) {
 		s, err := c.QuerySplit(ctx, table)
 		if !errors.Is(err, admin.ErrInvalidState) {
 			return splitText(s), false, err
