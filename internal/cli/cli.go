@@ -51,6 +51,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		return int(exit.OK) // as after "| head -1"
 	}
 	code := codeOf(err, started)
+	// Meta servers that had no time to answer are not ones that cannot be reached.
 	if (code == exit.Failed || code == exit.Unreachable) && errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		code, err = exit.Interrupted, errInterrupted
 	}

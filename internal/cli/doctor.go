@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -64,6 +65,9 @@ func (a *app) doctor(ctx context.Context, c *admin.Client, table string) error {
 	looking, cancel := context.WithTimeout(ctx, a.timeout/2)
 	defer cancel()
 	s, err := survey.Take(looking, c, a.metaServers())
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
 	p := patient{Survey: s, table: table, err: err}
 	if err == nil && table != "" {
 		if p.err = p.only(table); p.err != nil {

@@ -139,8 +139,11 @@ func (a *app) pingRounds(ctx context.Context, targets []*target, p ping) error {
 	for n := 1; ; n++ {
 		began := time.Now()
 		tcp, rtt, errs := pingAll(ctx, targets)
-		if ctx.Err() != nil && p.watch {
-			break // the round is not one
+		if ctx.Err() != nil { // the round is not one
+			if p.watch {
+				break
+			}
+			return ctx.Err()
 		}
 		var rows [][]any
 		for i, t := range targets {
