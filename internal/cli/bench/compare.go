@@ -37,16 +37,17 @@ func Compare(a, b *Report) []Difference {
 	var differences []Difference
 	for _, op := range a.Ops {
 		for _, figure := range []struct {
-			name string
-			of   func(Second) float64
+			name    string
+			latency bool
+			of      func(Second) float64
 		}{
-			{"rate_per_s", func(s Second) float64 { return float64(s.Count) }},
-			{"p50_us", func(s Second) float64 { return s.P50 }},
-			{"p99_us", func(s Second) float64 { return s.P99 }},
-			{"max_us", func(s Second) float64 { return s.Max }},
-			{"errors", func(s Second) float64 { return float64(s.Errors) }},
+			{"rate_per_s", false, func(s Second) float64 { return float64(s.Count) }},
+			{"p50_us", true, func(s Second) float64 { return s.P50 }},
+			{"p99_us", true, func(s Second) float64 { return s.P99 }},
+			{"max_us", true, func(s Second) float64 { return s.Max }},
+			{"errors", false, func(s Second) float64 { return float64(s.Errors) }},
 		} {
-			x, y := a.values(op.Op, figure.of), b.values(op.Op, figure.of)
+			x, y := a.values(op.Op, figure.latency, figure.of), b.values(op.Op, figure.latency, figure.of)
 			if len(x) == 0 || len(y) == 0 {
 				continue // not in both
 			}
@@ -65,11 +66,12 @@ func Compare(a, b *Report) []Difference {
 	return differences
 }
 
-// values returns a figure of all whole seconds of a run.
-func (r *Report) values(op string, of func(Second) float64) []float64 {
+// values returns a figure of all whole seconds of a run. A second in which nothing has
+// succeeded has no latency.
+func (r *Report) values(op string, latency bool, of func(Second) float64) []float64 {
 	var v []float64
 	for _, s := range r.BySecond {
-		if s.Op == op && float64(s.Second) <= r.Result.Seconds {
+		if s.Op == op && float64(s.Second) <= r.Result.Seconds && (s.Count > 0 || !latency) {
 			v = append(v, of(s))
 		}
 	}

@@ -34,6 +34,19 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// A second in which nothing has succeeded is no fast one.
+func TestCompareStalls(t *testing.T) {
+	a, b := report(20, nil), report(20, nil)
+	for i := range b.BySecond {
+		if s := &b.BySecond[i]; s.Op == "read" && s.Second%4 != 0 {
+			*s = Second{Second: s.Second, Op: s.Op}
+		}
+	}
+	if got, want := fmt.Sprint(Compare(a, b)), "[{read rate_per_s 10 0 -100}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestReadReport(t *testing.T) {
 	b, err := json.Marshal(report(20, nil))
 	if err != nil {
