@@ -154,7 +154,7 @@ func (a *app) bench(cmd *cobra.Command, o benchOptions) error {
 			_ = os.Remove(page.Name()) // or it has another name by now
 		}()
 	}
-	report, err := a.benchReport(cmd, o)
+	report, tidied, err := a.benchReport(cmd, o)
 	if err != nil {
 		return err
 	}
@@ -177,6 +177,8 @@ func (a *app) bench(cmd *cobra.Command, o benchOptions) error {
 	switch {
 	case report.Interrupted:
 		return exit.Errorf(exit.Interrupted, "interrupted; the figures are those until then")
+	case tidied != nil:
+		return exit.Errorf(exit.Partly, "the load is over, and not tidied up")
 	case failed > 0:
 		return exit.Errorf(exit.Partly, "%d requests have failed, the first with: %s", failed, firstError(report))
 	}
@@ -206,29 +208,25 @@ func commandLine(cmd *cobra.Command, workload string) string {
 	return strings.Join(words, " ")
 }
 
-// benchReport has the load made with a table for it.
-func (a *app) benchReport(cmd *cobra.Command, o benchOptions) (*bench.Report, error) {
+// benchReport has the load made with a table for it. That something of it is left, which
+// it says, takes nothing away from the figures.
+func (a *app) benchReport(cmd *cobra.Command, o benchOptions) (report *bench.Report, tidied, err error) {
 	c, err := a.here().administer(0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer c.Close()
 	cluster, err := a.here().open(a.timeout)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer cluster.Close()
 	l := &benchLoad{benchOptions: o, app: a, admin: c, cluster: cluster, name: fmt.Sprintf("bench_%08x", rand.Uint32())}
-	report, err := l.run(cmd.Context())
-	if cleaning := l.cleanUp(context.WithoutCancel(cmd.Context())); cleaning != nil {
-		cleaning = exit.Errorf(exit.Partly, "the load is over, and not tidied up: %w", cleaning)
-		if err == nil {
-			err = cleaning
-		} else {
-			fmt.Fprintln(a.streams.Err, "pegasus:", esc.Message(cleaning.Error()))
-		}
+	report, err = l.run(cmd.Context())
+	if tidied = l.cleanUp(context.WithoutCancel(cmd.Context())); tidied != nil {
+		fmt.Fprintln(a.streams.Err, "pegasus: not tidied up:", esc.Message(tidied.Error()))
 	}
-	return report, err
+	return report, tidied, err
 }
 
 // printBench prints the figures, and beside them what they mean.

@@ -53,3 +53,22 @@ func TestInterruptedBench(t *testing.T) {
 		cancel()
 	}
 }
+
+// That rows are left takes nothing away from the figures.
+func TestBenchLeavesRows(t *testing.T) {
+	srv, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: "temp"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	srv.Intercept(func(r onebox.Request) onebox.Action {
+		if r.Task == onebox.TaskRemove || r.Task == onebox.TaskMultiRemove {
+			return onebox.Action{Error: "ERR_ACL_DENY"}
+		}
+		return onebox.Action{}
+	})
+	status, out, talk := run(t, "bench", "write", "--table", "temp", "--yes", "--keys", "10", "--warmup", "0s", "--duration", "1s", "--meta", strings.Join(srv.MetaServers(), ","))
+	if status != int(exit.Partly) || !strings.Contains(out, "latency") || !strings.Contains(talk, "not tidied up: rows of temp are left") {
+		t.Errorf("status %d, printed %s and %s", status, out, talk)
+	}
+}
