@@ -131,6 +131,10 @@ func newTableDropCommand(a *app) *cobra.Command {
 func newTableRenameCommand(a *app) *cobra.Command {
 	return changes(a.tableCommand("rename", "Give a table another name", "  pegasus table rename users people", []string{"NEWNAME"},
 		func(ctx context.Context, c *admin.Client, table string, args []string) error {
-			return c.RenameTable(ctx, table, args[0])
+			if err := c.RenameTable(ctx, table, args[0]); err != nil {
+				return err
+			}
+			a.undo("pegasus table rename %s %s", quote(args[0]), quote(table))
+			return nil
 		}))
 }
