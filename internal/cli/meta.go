@@ -145,8 +145,13 @@ func (a *app) balance(ctx context.Context, c *admin.Client, yes bool) (err error
 		defer func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.timeout)
 			defer cancel()
-			if _, back := c.SetMetaLevel(ctx, old); back != nil && err == nil {
-				err = fmt.Errorf("the level stays lively: %w", back)
+			if _, back := c.SetMetaLevel(ctx, old); back != nil {
+				back = fmt.Errorf("the level may stay lively: %w", back)
+				if err == nil {
+					err = back
+				} else {
+					fmt.Fprintln(a.streams.Err, "pegasus:", esc.Message(back.Error()))
+				}
 			}
 		}()
 	}
