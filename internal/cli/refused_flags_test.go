@@ -11,12 +11,12 @@ import (
 
 // Help lists the flags that a command takes, and no others.
 func TestHelpListsWhatIsTaken(t *testing.T) {
-	all := map[string]string{"meta": "127.0.0.1:1", "cluster": "c", "table": "t", "confirm": "c", "timeout": "1s", "output": "json"}
+	all := map[string]string{"meta": "127.0.0.1:1", "cluster": "c", "table": "t", "confirm": "c", "kerberos": "service=x", "timeout": "1s", "await": "true", "output": "json"}
 	for command, takes := range map[string][]string{
-		"console":    {"meta", "cluster"},
+		"console":    {"meta", "cluster", "kerberos"},
 		"version":    nil,
-		"table list": {"meta", "cluster", "table", "timeout", "output"},
-		"table drop": {"meta", "cluster", "table", "confirm", "timeout", "output"},
+		"table list": {"meta", "cluster", "kerberos", "table", "timeout", "await", "output"},
+		"table drop": {"meta", "cluster", "kerberos", "table", "confirm", "timeout", "await", "output"},
 	} {
 		args := strings.Fields(command)
 		_, help, _ := run(t, append(args, "--help")...)
@@ -34,7 +34,7 @@ func TestHelpListsWhatIsTaken(t *testing.T) {
 			if slices.Contains(takes, name) {
 				continue
 			}
-			status, _, stderr := run(t, append(args, "--"+name, value)...)
+			status, _, stderr := run(t, append(args, "--"+name+"="+value)...)
 			if status != int(exit.Usage) || !strings.Contains(stderr, "--"+name+": pegasus "+command) {
 				t.Errorf("%s --%s: status %d, %s", command, name, status, stderr)
 			}
