@@ -204,7 +204,7 @@ func firstError(r *bench.Report) string {
 // commandLine returns what was typed, as far as it matters.
 func commandLine(cmd *cobra.Command, workload string) string {
 	words := []string{cmd.CommandPath(), workload}
-	cmd.Flags().Visit(func(f *pflag.Flag) { words = append(words, "--"+f.Name+"="+f.Value.String()) })
+	cmd.Flags().Visit(func(f *pflag.Flag) { words = append(words, "--"+f.Name+"="+quote(f.Value.String())) })
 	return strings.Join(words, " ")
 }
 
@@ -266,6 +266,9 @@ func (l *benchLoad) report(res *bench.Result, started time.Time) *bench.Report {
 	}
 	if l.rate > 0 {
 		r.RateWanted = &l.rate
+	}
+	if l.workload == "mixed" {
+		r.ReadsPercent = l.reads
 	}
 	return r
 }

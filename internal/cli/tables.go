@@ -121,7 +121,11 @@ func newTableDropCommand(a *app) *cobra.Command {
 			if err := a.streams.Confirm(ctx, "drop the table "+table, yes); err != nil {
 				return err
 			}
-			return c.DropTable(ctx, table, reserve)
+			if err := c.DropTable(ctx, table, reserve); err != nil {
+				return err
+			}
+			a.undo("pegasus table recall %s", quote(table))
+			return nil
 		})
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().DurationVar(&reserve, "reserve", 0, "`time` to keep the data for recalling (default up to the servers, a week as they come)")

@@ -98,6 +98,7 @@ func Unlike(a, b *Report) []string {
 		a, b any
 	}{
 		{"workload", a.Workload, b.Workload},
+		{"reads", a.ReadsPercent, b.ReadsPercent},
 		{"distribution", a.Distribution, b.Distribution},
 		{"rate", rate(a), rate(b)},
 		{"workers", a.Workers, b.Workers},

@@ -21,8 +21,8 @@ func TestCompare(t *testing.T) {
 	if got, want := fmt.Sprint(Compare(a, b)), "[{read p99_us 700 1400 100}]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	b.Workers = 5
-	if got := Unlike(a, b); len(got) != 1 || got[0] != "workers 3 and 5" {
+	b.Workers, b.ReadsPercent = 5, 90
+	if got := Unlike(a, b); len(got) != 2 || got[0] != "reads 0 and 90" || got[1] != "workers 3 and 5" {
 		t.Errorf("%v", got)
 	}
 	b.Ops[0].Op = "scan"

@@ -16,6 +16,7 @@ type Report struct {
 	CPUs         int       `json:"cpus"` // of the machine that made the load
 	Started      time.Time `json:"started"`
 	Workload     string    `json:"workload"`
+	ReadsPercent int       `json:"reads_percent,omitempty"` // of a mixed workload
 	Distribution string    `json:"distribution"`
 	RateWanted   *float64  `json:"rate_wanted_per_s"` // nil: closed loop
 	Workers      int       `json:"workers"`
