@@ -133,7 +133,7 @@ func (c *Console) createTable(ctx context.Context, in struct {
 }
 
 // maxReserve is how long a dropped table can be kept, in seconds.
-const maxReserve = 100 * 365 * 24 * 3600
+const maxReserve int64 = 100 * 365 * 24 * 3600
 
 func (c *Console) dropTable(ctx context.Context, in struct {
 	named
