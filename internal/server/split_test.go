@@ -420,6 +420,7 @@ func testLongRead(t *testing.T, read func(*client) wire.ErrorCode, want wire.Err
 	case code := <-answer:
 		t.Fatalf("answered at once: %v", code)
 	}
+	table := s.catalog.Named(testTable)
 	err := end(s)
 	close(release)
 	if err != nil {
@@ -427,6 +428,11 @@ func testLongRead(t *testing.T, read func(*client) wire.ErrorCode, want wire.Err
 	}
 	if code := <-answer; code != want {
 		t.Errorf("a read that was under way: %v, want %v", code, want)
+	}
+	counted := make(map[string]int64)
+	table.Stats().Errors.AddTo(counted)
+	if len(counted) != 1 || counted[string(want)] != 1 {
+		t.Errorf("one answer was an error, counted are %v", counted)
 	}
 	if n := s.scans.Count(); n != 0 {
 		t.Errorf("%d scans are open", n)

@@ -80,8 +80,12 @@ func (k *call) nextBatch(dst []byte, c *scanContext) []byte {
 		}.AppendValue(r.dst)
 	})
 	k.read(r.n, r.size)
-	if r.refused && r.n == 0 || k.ended != "" {
+	switch {
+	case k.ended != "":
 		c.scanner.Close() // the client begins another one when it tries again
+		return r.dst[:r.start]
+	case r.refused && r.n == 0:
+		c.scanner.Close() // likewise
 		return k.fail(r.dst[:r.start], wire.ErrBusy)
 	}
 	id := wire.ScanCompleted

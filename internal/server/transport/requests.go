@@ -29,10 +29,8 @@ func (c *conn) charge(n int64) bool {
 	r := &c.hub.requests
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ok := r.roomLocked(c, n)
-	if ok {
-		r.addLocked(c, n)
-	} else if !c.requests.closed {
+	ok := r.takeLocked(c, n)
+	if !ok && !c.requests.closed {
 		r.closeLocked(c)
 	}
 	return ok
@@ -44,11 +42,7 @@ func (c *conn) chargeDecoded(n int64) bool {
 	r := &c.hub.requests
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ok := r.roomLocked(c, n)
-	if ok {
-		r.addLocked(c, n)
-	}
-	return ok
+	return r.takeLocked(c, n)
 }
 
 // discharge counts n bytes less.
@@ -59,9 +53,10 @@ func (c *conn) discharge(n int64) {
 	r.addLocked(c, -n)
 }
 
-// roomLocked makes room for n more bytes of c, by closing connections that have
-// more than c would have. It returns false if there are none.
-func (r *requests) roomLocked(c *conn, n int64) bool {
+// takeLocked counts n more bytes of c, for which it makes room by closing
+// connections that have more than c would have. It returns false, and has counted
+// nothing, if there are none.
+func (r *requests) takeLocked(c *conn, n int64) bool {
 	if c.requests.closed {
 		return false
 	}
@@ -77,6 +72,7 @@ func (r *requests) roomLocked(c *conn, n int64) bool {
 		}
 		r.closeLocked(most)
 	}
+	r.addLocked(c, n)
 	return true
 }
 
