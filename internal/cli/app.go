@@ -80,11 +80,7 @@ func whyNot(cmd *cobra.Command, name string) string {
 
 // eachFlag calls f with the flags of app as a command inherits them.
 func eachFlag(cmd *cobra.Command, f func(*pflag.Flag)) {
-	for _, name := range []string{"meta", "cluster", "kerberos", "table", "confirm", "timeout", "await", "output"} {
-		if flag := cmd.InheritedFlags().Lookup(name); flag != nil {
-			f(flag)
-		}
-	}
+	cmd.InheritedFlags().VisitAll(f)
 }
 
 // hideRefused keeps what a command refuses out of its help.

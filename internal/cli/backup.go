@@ -89,7 +89,7 @@ func verifyFlag(cmd *cobra.Command, noVerify *bool) {
 
 // copyStore copies a directory, which has to do with no cluster.
 func (a *app) copyStore(cmd *cobra.Command, c storeCopy) error {
-	for _, name := range []string{"meta", "cluster", "timeout", "await"} {
+	for _, name := range []string{"meta", "cluster", "kerberos", "timeout", "await"} {
 		if cmd.Flags().Changed(name) {
 			return exit.Errorf(exit.Usage, "--%s: --dir is of a onebox that does not run", name)
 		}

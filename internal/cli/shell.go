@@ -162,7 +162,7 @@ func (a *app) shellCommands() []*cobra.Command {
 		Use: "use [TABLE]", Short: "Make a table the one that is meant, or with no name none", Example: "  use users", Args: cobra.MaximumNArgs(1),
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, flag := range []string{"table", "meta", "cluster"} {
+			for _, flag := range []string{"table", "meta", "cluster", "kerberos"} {
 				if cmd.Flags().Changed(flag) {
 					return exit.Errorf(exit.Usage, "--%s: use has its argument, for the cluster of the shell", flag)
 				}

@@ -190,7 +190,7 @@ func (u *user) withKerberos(*numbers) error {
 	}
 	_, err := u.run(u.dir, program, "table", "list", "--kerberos", "service=pegasus/localhost,krb5_conf=none")
 	if err == nil || !strings.Contains(err.Error(), "Kerberos, from --kerberos: krb5_conf: ") {
-		return fmt.Errorf("without a krb5.conf it says %w", err)
+		return fmt.Errorf("without a krb5.conf it says %v", err)
 	}
 	return nil
 }

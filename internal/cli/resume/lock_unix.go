@@ -10,7 +10,8 @@ import (
 )
 
 // Lock keeps other processes from a file until the function that it returns is called. The
-// lock ends with the process, however that ends.
+// lock ends with the process, however that ends. It is ErrLocked if another one has it. On a
+// file system that has no locks it does nothing, as on systems that have none.
 func Lock(path string) (unlock func() error, err error) {
 	for {
 		f, err := os.OpenFile(lockName(path), os.O_RDWR|os.O_CREATE, 0o600)
@@ -18,11 +19,13 @@ func Lock(path string) (unlock func() error, err error) {
 			return nil, err
 		}
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = fmt.Errorf("%s: %w", path, ErrLocked)
-		}
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			return func() error { return errors.Join(os.Remove(f.Name()), f.Close()) }, nil
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return nil, errors.Join(fmt.Errorf("%s: %w", path, ErrLocked), f.Close())
+		case err != nil:
+			return nil, errors.Join(fmt.Errorf("%s: %w", f.Name(), err), f.Close())
 		}
 		if isThere(f) {
 			return func() error { return errors.Join(os.Remove(f.Name()), f.Close()) }, nil
