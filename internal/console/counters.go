@@ -18,6 +18,7 @@ type gpid struct{ table, index int }
 // mostly.
 type nodeCounters struct {
 	at         time.Time
+	rated      bool // rates are known
 	partitions map[gpid]*partCounters
 	latency    map[string]Quantiles // of all partitions, by operation
 	errors     map[string]float64   // per second, by code
@@ -27,6 +28,7 @@ type nodeCounters struct {
 
 // partCounters are those of a partition.
 type partCounters struct {
+	node        *nodeCounters      // that they are of
 	ops         map[string]float64 // per second
 	throttled   map[string]float64 // likewise, by kind
 	latency     map[string]Quantiles
@@ -42,7 +44,7 @@ func newNodeCounters() *nodeCounters {
 
 func (c *nodeCounters) partition(g gpid) *partCounters {
 	if c.partitions[g] == nil {
-		c.partitions[g] = &partCounters{ops: make(map[string]float64), throttled: make(map[string]float64), latency: make(map[string]Quantiles)}
+		c.partitions[g] = &partCounters{node: c, ops: make(map[string]float64), throttled: make(map[string]float64), latency: make(map[string]Quantiles)}
 	}
 	return c.partitions[g]
 }
@@ -220,6 +222,7 @@ func parseCounters(text string) (*nodeCounters, bool) {
 		return nil, false
 	}
 	c := newNodeCounters()
+	c.rated = true
 	for _, e := range answer.Counters {
 		name, id, ofPartition := strings.Cut(e.Name, "@")
 		if !ofPartition {
@@ -306,8 +309,14 @@ func (s *sampler) fill(snap *Snapshot, sample *Sample, heard map[gpid]*partCount
 			of(latency, "")[op] = latency[""][op].worse(q)
 		}
 	}
-	sample.Ops, sample.Throttled = make(map[string]map[string]float64), make(map[string]map[string]float64)
-	sample.Errors, sample.Latency = make(map[string]map[string]float64), make(map[string]map[string]Quantiles)
+	for _, c := range s.counters {
+		if c.rated {
+			sample.Ops, sample.Throttled = make(map[string]map[string]float64), make(map[string]map[string]float64)
+			sample.Errors = make(map[string]map[string]float64)
+			break
+		}
+	}
+	sample.Latency = make(map[string]map[string]Quantiles)
 	for _, key := range busiest(ops) {
 		add(sample.Ops, key.table, key.key, ops[key])
 		if q, ok := latency[key.table][key.key]; ok {

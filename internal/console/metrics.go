@@ -147,11 +147,13 @@ func parseMetrics(body io.Reader) (*counted, error) {
 			c.free = value
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, err
+	// The page of another kind of server may be one long line.
+	err := lines.Err()
+	if !known && (err == nil || errors.Is(err, bufio.ErrTooLong)) {
+		err = errNoMetrics
 	}
-	if !known {
-		return nil, errNoMetrics
+	if err != nil {
+		return nil, err
 	}
 	return c, nil
 }

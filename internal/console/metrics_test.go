@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"math"
@@ -133,6 +134,9 @@ func TestRates(t *testing.T) {
 	if _, err := parseMetrics(strings.NewReader(`{"cluster":"x","entities":[]}`)); err == nil {
 		t.Error("another page is taken for that of a onebox")
 	}
+	if _, err := parseMetrics(strings.NewReader(`{"cluster":"` + strings.Repeat("x", 100<<10) + `"}`)); !errors.Is(err, errNoMetrics) {
+		t.Errorf("a large page of another kind: %v", err)
+	}
 }
 
 // The counters of Pegasus up to 2.5. Of a partition only its primary is heard.
@@ -233,6 +237,15 @@ func TestPages(t *testing.T) {
 	if first == nil || first.total != 100 || first.free != 40 || len(first.errors) != 0 || len(first.partition(gpid{1, 0}).ops) != 0 {
 		t.Fatalf("the first page gives %+v", first)
 	}
+	snap, sample := filled(map[string]*nodeCounters{"a": first})
+	if sample.Ops != nil || sample.Throttled != nil || sample.Errors != nil || snap.Nodes[0].DiskTotal != 100 {
+		t.Errorf("rates that are not known yet: %+v", sample)
+	}
+	p := admin.Partition{TableID: 1, Index: 0, Primary: "a"}
+	heard := (&sampler{counters: map[string]*nodeCounters{"a": first}, partitions: map[string][]admin.Partition{"t": {p}}}).ofPrimaries()
+	if c := cellOf(&Snapshot{}, nil, &p, heard); c.Rate != -1 {
+		t.Errorf("a rate that is not known yet: %v", c.Rate)
+	}
 	for _, want := range []string{"get_requests", "check_and_mutate_latency_ns", "rdb_memtable_mem_usage_bytes", "read_busy_requests", "throttling_rejected_backup_requests"} {
 		if !slices.Contains(strings.Split(asked.Get("metrics"), ","), want) {
 			t.Errorf("%s is not asked for", want)
@@ -243,7 +256,7 @@ func TestPages(t *testing.T) {
 	}
 	at, n = "110", "40"
 	c := r.read(t.Context(), addr)
-	snap, sample := filled(map[string]*nodeCounters{"a": c})
+	snap, sample = filled(map[string]*nodeCounters{"a": c})
 	if got := sample.Ops["t"]; !maps.Equal(got, map[string]float64{"get": 40, "put": 2}) {
 		t.Errorf("operations %v", got)
 	}

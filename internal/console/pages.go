@@ -214,6 +214,7 @@ func (t *pageTotals) rates(before *pageTotals, c *nodeCounters) {
 	if before == nil || t.at <= before.at {
 		return
 	}
+	c.rated = true
 	seconds := time.Duration(t.at - before.at).Seconds()
 	for m, n := range t.replicas {
 		if was, ok := before.replicas[m]; ok && n >= was {

@@ -95,7 +95,7 @@ type Node struct {
 	Primaries   int     `json:"primaries"`
 	Secondaries int     `json:"secondaries"`
 	DiskTotal   float64 `json:"disk_total"` // MiB, 0 if it is not known
-	DiskFree    float64 `json:"disk_free"`
+	DiskFree    float64 `json:"disk_free"`  // likewise
 }
 
 // TableState is a table in a Snapshot.
@@ -121,7 +121,7 @@ type Cell struct {
 // Event is a change that was seen.
 type Event struct {
 	Seq  int64  `json:"seq"`
-	At   int64  `json:"at"`
+	At   int64  `json:"at"`   // Unix time in milliseconds
 	Kind string `json:"kind"` // lost, back, moved, unserved, served, created, dropped, split
 	Text string `json:"text"`
 }
@@ -347,7 +347,7 @@ func cellOf(snap *Snapshot, index map[string]int, p *admin.Partition, heard map[
 			snap.Nodes[i].Secondaries++
 		}
 	}
-	if n := heard[gpid{p.TableID, p.Index}]; n != nil {
+	if n := heard[gpid{p.TableID, p.Index}]; n != nil && n.node.rated {
 		c.Rate = 0
 		for _, r := range n.ops {
 			c.Rate += r

@@ -192,8 +192,8 @@ func init() {
 		},
 		"throttle": {
 			check: func(s *Stage, st *Step) error {
-				if st.Rate < 0 || st.Rate > 1_000_000 {
-					return console.Refuse("%d writes a second are not in 0 to 1000000", st.Rate)
+				if st.Rate < 0 || st.Rate > maxThrottle {
+					return console.Refuse("%d writes a second are not in 0 to %d", st.Rate, maxThrottle)
 				}
 				return onTable(s, st)
 			},

@@ -84,18 +84,22 @@ func (s *Stage) cut(_ context.Context, st *Step) error {
 	return nil
 }
 
-// mend tells the step what the node was cut off from: the scenario needs it.
+// mend tells the step what a node that lives was cut off from: it is adopted then, also in the
+// scenario. One that is dead is when it is revived.
 func (s *Stage) mend(_ context.Context, st *Step) error {
 	n := s.node(st.Node)
 	if n.Cut == "" {
 		return console.Refuse("its links are not cut")
 	}
-	st.From = n.Cut
+	st.From = ""
+	if !n.Down {
+		st.From = n.Cut
+	}
 	if err := s.box.Replica(st.Node).Mend(); err != nil {
 		return err
 	}
 	s.on(st.Node, func(n *nodeState) { n.Cut, n.Silent = "", false })
-	if n.Cut == fromAll && !n.Down {
+	if st.From == fromAll {
 		return s.adopt(st.Node)
 	}
 	return nil

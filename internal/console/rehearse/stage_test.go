@@ -207,6 +207,19 @@ func TestNotice(t *testing.T) {
 	}
 }
 
+// A saved test adopts a node where the rehearsal did: one that is dead when its links are mended
+// is adopted when it is revived.
+func TestMendOfTheDead(t *testing.T) {
+	s := stage(t)
+	must(t, s, "rehearse-do", Step{Do: "cut", Node: 0, From: "all"})
+	must(t, s, "rehearse-do", Step{Do: "kill", Node: 0})
+	must(t, s, "rehearse-do", Step{Do: "mend", Node: 0, From: "all"})
+	code := kinds["mend"].code(&s.scenario[len(s.scenario)-1].Step)
+	if text := strings.Join(code, "\n"); !strings.Contains(text, "Mend()") || strings.Contains(text, "Adopt") {
+		t.Errorf("the saved test has %s", text)
+	}
+}
+
 // Throttling that was there before is there again after it was replaced.
 func TestThrottleComesBack(t *testing.T) {
 	s := stage(t)

@@ -15,11 +15,11 @@ type Step struct {
 	Node      int    `json:"node,omitempty"`
 	Table     string `json:"table,omitempty"`
 	Partition int    `json:"partition,omitempty"`
-	Ms        int64  `json:"ms,omitempty"`      // slow: by how much
-	Percent   int    `json:"percent,omitempty"` // errors: of the requests
+	Ms        int64  `json:"ms,omitempty"`      // slow: by how much, at most maxSlow; 0: no more
+	Percent   int    `json:"percent,omitempty"` // errors: of the requests, 0 to 100
 	Code      string `json:"code,omitempty"`    // errors: such as ERR_BUSY
-	Rate      int    `json:"rate,omitempty"`    // throttle: writes per second and partition
-	Seconds   int64  `json:"seconds,omitempty"` // advance
+	Rate      int    `json:"rate,omitempty"`    // throttle: writes per second and partition, at most maxThrottle; 0: no more
+	Seconds   int64  `json:"seconds,omitempty"` // advance: 1 to maxAdvance
 	From      string `json:"from,omitempty"`    // cut, mend: from clients, or from all
 	Silent    bool   `json:"silent,omitempty"`  // cut: nothing is refused, nothing passes
 }
@@ -39,6 +39,7 @@ type Timed struct {
 const (
 	noticeAfter = 2 * time.Second // a meta server has noticed that a node is dead
 	maxSlow     = 60_000          // ms
+	maxThrottle = 1_000_000       // writes a second and partition
 	maxAdvance  = 10 * 365 * 24 * 3600
 	throttleEnv = "replica.write_throttling"
 )
