@@ -160,7 +160,7 @@ func (s *Server) timeMetrics(m *metricsPage, tables []*tableTotals) {
 		m.sample(name+"_count", float64(h.Count), labels...)
 	}
 	const byServer, byTable = "pegasus_server_request_duration_seconds", "pegasus_server_table_request_duration_seconds"
-	m.family(byServer, "histogram", "Time from the arrival of a request until its answer is sent, of one of those that arrive together.")
+	m.family(byServer, "histogram", "Time from the arrival of a request until its answer is ready, of one of those that arrive together.")
 	for i, n := range s.replicas {
 		stats.Ops(func(o stats.Op) {
 			if h := n.replica.Stats.Times(o); h != nil {

@@ -1,17 +1,21 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
 	"math"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pegasus-go/pegasus/internal/memnet"
 	"github.com/pegasus-go/pegasus/internal/schema"
+	"github.com/pegasus-go/pegasus/internal/server/stats"
 	"github.com/pegasus-go/pegasus/internal/storage"
 	"github.com/pegasus-go/pegasus/internal/wire"
 	"github.com/pegasus-go/pegasus/onebox/limits"
@@ -156,6 +160,65 @@ func TestStatistics(t *testing.T) {
 	if got := counters(t, s.Replicas()[0], "perf-counters-by-substr", "_latency@"); len(got) != 0 {
 		t.Errorf("times of nothing: %v", got)
 	}
+}
+
+// Who has an answer, or its first byte, finds the request in the statistics: the network
+// of this test buffers nothing, so that no server is done with an answer then.
+func TestStatisticsPrecedeAnswers(t *testing.T) {
+	for name, o := range map[string]storage.Options{
+		"memory":  {},
+		"durable": {Dir: t.TempDir()}, // what writes answer is held until they are synced
+	} {
+		t.Run(name, func(t *testing.T) {
+			var network memnet.Network
+			s := startOn(t, openStore(t, o), Options{Listen: network.Listen})
+			ensure(t, s, testTable, testPartitions)
+			nc, err := network.Dial(t.Context(), "tcp", s.Replicas()[0].Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			c := &client{t: t, nc: nc}
+			table := s.catalog.Available(1).Stats()
+			for _, r := range []struct {
+				op   stats.Op
+				send func()
+			}{
+				{stats.Put, func() {
+					send(c, home("k"), wire.TaskPut, wire.UpdateRequest{Key: key("k", ""), Value: []byte("v")})
+				}},
+				{stats.Get, func() { send(c, home("k"), wire.TaskGet, key("k", "")) }},
+				{stats.SortKeyCount, func() { send(c, home("k"), wire.TaskSortKeyCount, wire.Blob("k")) }}, // a job
+			} {
+				r.send()
+				first := make([]byte, 1)
+				if _, err := io.ReadFull(nc, first); err != nil {
+					t.Fatal(err)
+				}
+				if seen := table.Times(r.op); seen == nil || seen.Count != 1 {
+					t.Errorf("the time of %v is not known when its answer comes", r.op)
+				}
+				c.nc = prefixed{nc, bytes.NewReader(first)}
+				if a := c.mustNext(); a.err != wire.ErrOK {
+					t.Fatalf("%v: %v", r.op, a.err)
+				}
+				c.nc = nc
+			}
+		})
+	}
+}
+
+// prefixed is a connection of which something was read ahead.
+type prefixed struct {
+	net.Conn
+	ahead *bytes.Reader
+}
+
+func (p prefixed) Read(b []byte) (int, error) {
+	if p.ahead.Len() > 0 {
+		return p.ahead.Read(b)
+	}
+	return p.Conn.Read(b)
 }
 
 func TestStatisticsOfThrottling(t *testing.T) {

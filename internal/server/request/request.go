@@ -42,8 +42,8 @@ type Call interface {
 	// in out, which is what Answer has returned last. It comes before any request
 	// that is not to join those that are staged.
 	Commit(r *Request, out []byte)
-	// Observe is told how long a request has taken, until its answer was sent: one of
-	// those that have arrived together.
+	// Observe is told how long a request has taken until its answer is ready, and before
+	// that is sent: one of those that have arrived together.
 	Observe(done stats.Request, d time.Duration)
 	// Failed is told that a request is answered with an error that Answer knows nothing of.
 	Failed(r *Request, code wire.ErrorCode)

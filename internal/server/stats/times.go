@@ -8,7 +8,7 @@ import (
 )
 
 // times has how long the requests of each operation take, from their arrival until
-// their answer is sent. Of requests that arrive together one is measured. An operation
+// their answer is ready. Of requests that arrive together one is measured. An operation
 // that nobody uses takes no memory.
 type times [opCount]atomic.Pointer[histogram.Histogram]
 

@@ -215,12 +215,12 @@ func (c *conn) flush() bool {
 		}
 		c.held.hold(&c.round)
 	}
-	if len(c.ready) > 0 {
-		c.ready = c.outbox.sendRound(c.ready)
-	}
 	if c.sampled.Op != stats.None {
 		c.call.Observe(c.sampled, time.Since(c.arrived))
 		c.sampled = stats.Request{}
+	}
+	if len(c.ready) > 0 {
+		c.ready = c.outbox.sendRound(c.ready)
 	}
 	return !c.broken.Load()
 }

@@ -88,11 +88,11 @@ func (h *holder) run() {
 		h.changed.Broadcast()
 		h.mu.Unlock()
 		now.writes.Wait(now.out)
-		now.out = h.c.outbox.sendRound(now.out)
 		if now.sampled.Op != stats.None {
 			h.c.call.Observe(now.sampled, time.Since(now.arrived))
 			now.sampled = stats.Request{}
 		}
+		now.out = h.c.outbox.sendRound(now.out)
 		h.mu.Lock()
 	}
 	h.finished = true
