@@ -24,7 +24,7 @@ func TestFlood(t *testing.T) {
 	const throttledTable = "throttled"
 	p := startProcess(t, child.Options{Tables: []onebox.Table{
 		{Name: "temp", Partitions: 1},
-		{Name: throttledTable, Partitions: 1, Envs: map[string]string{"replica.write_throttling": "2000*reject*0"}},
+		{Name: throttledTable, Partitions: 1, Envs: map[string]string{"replica.write_throttling": "10*reject*0"}},
 	}})
 	v := attach(t, p)
 	ctx, stop := context.WithCancel(t.Context())
