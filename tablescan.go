@@ -374,24 +374,26 @@ func (s *TableScan) run(ctx context.Context, terms terms, yield func(Row, error)
 	return nil
 }
 
-// row is what the loop gets for a record.
-func (s *TableScan) row(kv *wire.KeyValue) (row Row, err error) {
+// row makes what the loop gets for a record.
+func (s *TableScan) row(row *Row, kv *wire.KeyValue) (err error) {
 	hashKey, sortKey, ok := schema.SplitKey(kv.Key)
 	if !ok {
-		return Row{}, s.table.badKey(opScan, kv.Key)
+		return s.table.badKey(opScan, kv.Key)
 	}
-	row = Row{HashKey: hashKey, SortKey: sortKey, Value: kv.Value}
+	// Field by field: as a whole it would be made elsewhere and copied.
+	row.HashKey, row.SortKey = hashKey, sortKey
+	row.Value, row.Expires = kv.Value, time.Time{}
 	if s.table.values != nil {
 		if row.Value, err = s.table.restore(kv.Value); err != nil {
-			return Row{}, s.table.refuse(opScan, err)
+			return s.table.refuse(opScan, err)
 		}
 	}
 	if kv.HasExpireTS {
 		row.Expires = expiryTime(kv.ExpireTS)
 	} else if s.options.WithExpiry {
-		return Row{}, s.table.refuse(opScan, ErrExpiryUnknown)
+		return s.table.refuse(opScan, ErrExpiryUnknown)
 	}
-	return row, nil
+	return nil
 }
 
 // late is the error of a scan whose time is over: it says what one of its requests has waited
@@ -403,31 +405,42 @@ func (s *TableScan) late(err error, active map[*cursor]*scanShare) error {
 	return s.table.refuse(opScan, err)
 }
 
+// rowsAhead is how many rows are made before the first of them is passed on: one that was
+// made just before is copied slowly, as its stores have not reached the cache.
+const rowsAhead = 16
+
 // handOut gives rows of the batch in hand to yield, one by one.
 func (s *TableScan) handOut(ctx context.Context, rows []wire.KeyValue, yield func(Row, error) bool) (more bool, err error) {
+	var ahead [rowsAhead]Row
 	done := ctx.Done()
-	for i := range rows {
-		row, err := s.row(&rows[i])
-		if err != nil {
-			s.handed.Store(int64(i))
-			return false, err
+	for first := 0; first < len(rows); {
+		var failed error
+		made := 0
+		for ; made < rowsAhead && first+made < len(rows); made++ {
+			if failed = s.row(&ahead[made], &rows[first+made]); failed != nil {
+				break
+			}
 		}
-		if s.terms == owned {
-			s.keys[i%2] = append(s.keys[i%2][:0], rows[i].Key...)
+		for i := range made {
+			s.handed.Store(int64(first + i))
+			select {
+			case <-done:
+				return false, s.table.refuse(opScan, rpc.ContextError(ctx))
+			default:
+			}
+			if err := s.table.ended(); err != nil {
+				return false, s.table.refuse(opScan, err)
+			}
+			if s.terms == owned {
+				s.keys[(first+i)%2] = append(s.keys[(first+i)%2][:0], rows[first+i].Key...)
+			}
+			if !yield(ahead[i], nil) {
+				return false, nil
+			}
 		}
-		// What is between making a row and passing it on takes its stores to the
-		// cache: one after the other they would wait for each other.
-		s.handed.Store(int64(i))
-		select {
-		case <-done:
-			return false, s.table.refuse(opScan, rpc.ContextError(ctx))
-		default:
-		}
-		if err := s.table.ended(); err != nil {
-			return false, s.table.refuse(opScan, err)
-		}
-		if !yield(row, nil) {
-			return false, nil
+		if first += made; failed != nil {
+			s.handed.Store(int64(first))
+			return false, failed
 		}
 	}
 	s.handed.Store(int64(len(rows)))
