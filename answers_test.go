@@ -306,10 +306,48 @@ func TestBatchGetOfOthers(t *testing.T) {
 		for _, data := range [][]wire.FullData{{x}, {b, b, b}, {b, x}} {
 			c.On(wire.TaskBatchGet, peer.Result(wire.BatchGetResponse{Data: data}))
 			c.On(wire.TaskGet, peer.Code(wire.ErrACLDeny))
-			_, err := tb.BatchGet(t.Context(), batchKeys("b", "b"))
+			values, err := tb.BatchGet(t.Context(), batchKeys("b", "b"))
 			chain(t, err, ErrMalformed)
+			if values[0] != nil || values[1] != nil {
+				t.Errorf("values of an answer that is none: %q", values)
+			}
 		}
 	})
+}
+
+// What an answer begins with is worth nothing if it is bad further on.
+func TestBatchGetThatEndsBadly(t *testing.T) {
+	good := wire.BatchGetResponse{Data: []wire.FullData{{HashKey: []byte("b"), SortKey: []byte("s"), Value: []byte("v")}}}
+	failed := good
+	failed.Error = wire.StatusCorruption
+	for name, tc := range map[string]struct {
+		answer wire.Message
+		want   error
+	}{
+		"malformed": {missing{good}, ErrMalformed},
+		"failed":    {failed, StorageError(wire.StatusCorruption)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, 1, func(t *testing.T, c *peer.Cluster, tb TableConnector) {
+				c.On(wire.TaskBatchGet, peer.Result(tc.answer))
+				values, err := tb.BatchGet(t.Context(), batchKeys("b", "c"))
+				chain(t, err, tc.want)
+				if values[0] != nil || values[1] != nil {
+					t.Errorf("values of an answer that is none: %q", values)
+				}
+			})
+		})
+	}
+}
+
+// missing is an answer that lacks its last record.
+type missing struct{ wire.BatchGetResponse }
+
+func (m missing) AppendValue(dst []byte) []byte {
+	count := len(dst) + 7 + 4 // behind the status and the head of the list
+	dst = m.BatchGetResponse.AppendValue(dst)
+	dst[count+3]++
+	return dst
 }
 
 // A BatchGet has a bounded number of requests under way.

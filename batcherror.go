@@ -34,6 +34,9 @@ func (b *batchGet) fail(g group, err error) {
 		b.replaced = true
 		return
 	}
+	if b.errs == nil {
+		b.errs = make([]error, len(b.keys))
+	}
 	for _, k := range g.keys {
 		b.errs[k] = err
 	}

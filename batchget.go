@@ -45,7 +45,7 @@ func (t *Table) batchGet(ctx context.Context, many, one *operation, keys []Compo
 	ctx, cancel := t.client.bound(ctx)
 	defer cancel()
 	for {
-		b = &batchGet{table: t, ctx: ctx, many: many, one: one, keys: keys, values: make([][]byte, len(keys)), errs: make([]error, len(keys))}
+		b = &batchGet{table: t, ctx: ctx, many: many, one: one, keys: keys, values: make([][]byte, len(keys))}
 		x := exchange{op: many}
 		snap, err := t.snapshot(ctx, &x)
 		if err != nil {
@@ -92,7 +92,7 @@ type batchGet struct {
 	ctx    context.Context
 	keys   []CompositeKey
 	values [][]byte
-	errs   []error // of each key
+	errs   []error // of each key, nil while none has failed
 	appID  int32
 
 	many, one *operation
@@ -139,6 +139,9 @@ func (b *batchGet) divide(snap *route.Snapshot, keys []int) []group {
 			g = len(groups)
 			at[p] = g
 			groups = append(groups, group{share: snap.Share(p)})
+			if g == 0 { // which has all keys of a table with one partition
+				groups[0].keys = make([]int, 0, min(len(keys), batchGetKeys))
+			}
 		}
 		groups[g].keys = append(groups[g].keys, k)
 	}
@@ -193,7 +196,7 @@ func (b *batchGet) get(g group) (more []group, err error) {
 			return g.split(1), nil
 		}
 	}
-	data, err := b.getMany(&x, g)
+	err = b.getMany(&x, g)
 	switch {
 	case errors.Is(err, ErrHandlerNotFound) && x.partition != nil && x.partition.Primary != nil: // not of a meta server
 		t.client.noBatchGet.add(x.partition.Primary)
@@ -209,7 +212,8 @@ func (b *batchGet) get(g group) (more []group, err error) {
 	case err != nil:
 		return nil, err
 	}
-	return nil, b.fill(g, &x, data)
+	b.restore(g, &x)
+	return nil, nil
 }
 
 // split divides the group into such of up to n keys.
@@ -231,42 +235,60 @@ func (b *batchGet) getOne(k int) (err error) {
 	return err
 }
 
-func (b *batchGet) getMany(x *exchange, g group) ([]wire.FullData, error) {
-	q := wire.BatchGetRequest{Keys: make([]wire.FullKey, len(g.keys))}
-	for i, k := range g.keys {
-		q.Keys[i] = wire.FullKey(b.keys[k])
-	}
-	var resp wire.BatchGetResponse
+// getMany reads the keys of a group with one request. What it has found is in values if it
+// succeeds, as it is stored.
+func (b *batchGet) getMany(x *exchange, g group) error {
+	q := wire.BatchGetOf{N: len(g.keys), Key: func(i int) wire.FullKey { return wire.FullKey(b.keys[g.keys[i]]) }}
+	left := g.keys
+	var stray error
+	resp := wire.BatchGetResponse{Each: func(d *wire.FullData) {
+		if left = b.found(left, d); left == nil && stray == nil {
+			stray = fmt.Errorf("%w: record %q, %q was not asked for", ErrMalformed, d.HashKey, d.SortKey)
+		}
+	}}
 	err := b.table.do(b.ctx, x, func(dst []byte) []byte { return wire.AppendArgument(dst, q) }, func(r *wire.Reader) wire.Status {
 		resp.Read(r)
 		return resp.Error
 	})
-	return resp.Data, err
+	if err == nil && stray != nil {
+		err = b.table.failure(x, stray)
+	}
+	if err != nil {
+		for _, k := range g.keys {
+			b.values[k] = nil
+		}
+	}
+	return err
 }
 
-// fill assigns the records of an answer, which come in the order of the
-// request without those that do not exist.
-func (b *batchGet) fill(g group, x *exchange, data []wire.FullData) error {
-	for _, k := range g.keys {
-		if len(data) == 0 {
-			return nil
-		}
-		if key := b.keys[k]; bytes.Equal(key.HashKey, data[0].HashKey) && bytes.Equal(key.SortKey, data[0].SortKey) {
-			value, err := b.table.restore(data[0].Value)
-			switch {
-			case err != nil:
-				b.fail(group{keys: []int{k}}, b.table.failure(x, err))
-			case value == nil:
+// found assigns a record to the first of the keys that are left that it is about: records
+// come in the order of the request, without those that do not exist. It returns the keys
+// behind that one, nil if the record is about none.
+func (b *batchGet) found(left []int, d *wire.FullData) []int {
+	for i, k := range left {
+		if key := &b.keys[k]; bytes.Equal(key.HashKey, d.HashKey) && bytes.Equal(key.SortKey, d.SortKey) {
+			if b.values[k] = d.Value; d.Value == nil {
 				b.values[k] = []byte{}
-			default:
-				b.values[k] = value
 			}
-			data = data[1:]
+			return left[i+1:]
 		}
-	}
-	if len(data) > 0 {
-		err := fmt.Errorf("%w: record %q, %q was not asked for", ErrMalformed, data[0].HashKey, data[0].SortKey)
-		return b.table.failure(x, err)
 	}
 	return nil
+}
+
+// restore makes values of what is stored.
+func (b *batchGet) restore(g group, x *exchange) {
+	if b.table.values == nil {
+		return
+	}
+	for _, k := range g.keys {
+		if b.values[k] == nil {
+			continue
+		}
+		value, err := b.table.restore(b.values[k])
+		if err != nil {
+			b.fail(group{keys: []int{k}}, b.table.failure(x, err))
+		}
+		b.values[k] = value // nil if it has failed
+	}
 }

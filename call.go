@@ -140,13 +140,21 @@ func (t *Table) do(ctx context.Context, x *exchange, encode rpc.Encode, decode f
 // prepare gives an exchange its call.
 func (t *Table) prepare(x *exchange, now time.Time) {
 	x.call = t.client.pool.Call(x.op.task)
-	x.call.Take = x.op.take
 	x.call.Into = x.into
 	x.call.Large = x.large
 	x.call.Lend = x.lend
-	x.call.Movable = x.op.kind != once && x.secondary == nil // a secondary is never the place
-	x.call.Listener = t.route
-	x.call.Began = now
+	t.prepareCall(x.call, x.op, now)
+	if x.secondary != nil {
+		x.call.Movable = false // a secondary is never the place
+	}
+}
+
+// prepareCall has a call begin for an operation.
+func (t *Table) prepareCall(cl *rpc.Call, op *operation, now time.Time) {
+	cl.Take = op.take
+	cl.Movable = op.kind != once
+	cl.Listener = t.route
+	cl.Began = now
 }
 
 // settle has the answer decoded, unless there is none because of err, counts the exchange

@@ -57,8 +57,8 @@ func (t *Table) GetMany(ctx context.Context, keys []CompositeKey) (Results, erro
 	}
 	b := t.batchGet(ctx, opGetMany, opGetManyOne, keys)
 	for i := range results {
-		if err := b.errs[i]; err != nil {
-			results[i].Err = notAttempted(err)
+		if b.errs != nil && b.errs[i] != nil {
+			results[i].Err = notAttempted(b.errs[i])
 			continue
 		}
 		results[i].Value, results[i].Found = b.values[i], b.values[i] != nil

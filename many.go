@@ -33,12 +33,11 @@ type many struct {
 
 	deadline, own time.Time
 	whole         *run // what the items have come to
-	hashes        []uint64
 	errs          []error
 
 	wg   sync.WaitGroup
 	mu   sync.Mutex
-	rest map[*rpc.Node]*queue // for singly, by server
+	rest map[*rpc.Node]*queue // for singly, by server; made when it is needed
 }
 
 // queue is items for one server, and how many goroutines carry them out.
@@ -58,10 +57,7 @@ const (
 // run carries the batch out and returns the error of each item.
 func (b *many) run(ctx context.Context) []error {
 	t := b.table
-	b.errs, b.hashes = make([]error, b.n), make([]uint64, b.n)
-	for i := range b.hashes {
-		b.hashes[i] = b.hash(i)
-	}
+	b.errs = make([]error, b.n)
 	ctx, b.whole = t.client.begin(ctx, b.op, t.name, t.counters)
 	defer func() { b.whole.end(ctx, Outcomes(b.errs).Err()) }()
 	b.deadline, b.own = t.client.limit(ctx, time.Now())
@@ -80,7 +76,6 @@ func (b *many) run(ctx context.Context) []error {
 		}
 		return b.errs
 	}
-	b.rest = make(map[*rpc.Node]*queue)
 	shares := b.divide(limited, snap)
 	for i := 1; i < len(shares); i++ {
 		b.wg.Go(func() { b.sendAll(limited, shares[i]) })
@@ -107,11 +102,17 @@ type remainder struct {
 	sent      int // bytes
 }
 
+// place is where an item goes.
+type place struct {
+	item      int
+	hash      uint64
+	partition *route.Partition
+}
+
 // share is the items of one connection.
 type share struct {
-	conn       *rpc.Conn
-	items      []int
-	partitions []*route.Partition
+	conn   *rpc.Conn
+	places []place
 }
 
 // divide finds the connection of each item. What has none, or is large, goes its own way.
@@ -123,11 +124,12 @@ func (b *many) divide(ctx context.Context, snap *route.Snapshot) (shares []*shar
 	of := make(map[*rpc.Conn]*share)
 	s := new(share) // of the item before
 	for i := range b.n {
-		p := snap.Locate(b.hashes[i])
+		hash := b.hash(i)
+		p := snap.Locate(hash)
 		var conn *rpc.Conn
 		if p.Primary != nil && b.size(i) <= chunkBytes {
 			if !b.bulk {
-				lane = rpc.Lane(b.hashes[i] >> 48)
+				lane = rpc.Lane(hash >> 48)
 			}
 			conn = p.Primary.Live(lane)
 		}
@@ -139,26 +141,25 @@ func (b *many) divide(ctx context.Context, snap *route.Snapshot) (shares []*shar
 			if s = of[conn]; s == nil {
 				s = &share{conn: conn}
 				if len(shares) == 0 { // which has all items, mostly
-					s.items, s.partitions = make([]int, 0, b.n), make([]*route.Partition, 0, b.n)
+					s.places = make([]place, 0, b.n)
 				}
 				of[conn] = s
 				shares = append(shares, s)
 			}
 		}
-		s.items = append(s.items, i)
-		s.partitions = append(s.partitions, p)
+		s.places = append(s.places, place{i, hash, p})
 	}
 	return shares
 }
 
 // sendAll hands the items over in chunks: one after the other, unless one takes long.
 func (b *many) sendAll(ctx context.Context, s *share) {
-	for len(s.items) > 0 {
-		n := b.chunk(s.items)
-		items, partitions := s.items[:n], s.partitions[:n]
-		s.items, s.partitions = s.items[n:], s.partitions[n:]
+	for len(s.places) > 0 {
+		n := b.chunk(s.places)
+		places := s.places[:n]
+		s.places = s.places[n:]
 		slow := false
-		b.send(ctx, s.conn, items, partitions, func() {
+		b.send(ctx, s.conn, places, func() {
 			slow = true
 			b.wg.Go(func() { b.sendAll(ctx, s) })
 		})
@@ -169,67 +170,67 @@ func (b *many) sendAll(ctx context.Context, s *share) {
 }
 
 // chunk returns how many of the items are handed over at once.
-func (b *many) chunk(items []int) int {
+func (b *many) chunk(places []place) int {
 	size := 0
-	for n, i := range items {
-		if size += b.size(i); n > 0 && size > chunkBytes || n == chunkItems {
+	for n, p := range places {
+		if size += b.size(p.item); n > 0 && size > chunkBytes || n == chunkItems {
 			return n
 		}
 	}
-	return len(items)
+	return len(places)
 }
 
 // send makes an attempt with items of one connection. If it takes long it calls slow, once.
-func (b *many) send(ctx context.Context, conn *rpc.Conn, items []int, partitions []*route.Partition, slow func()) {
+func (b *many) send(ctx context.Context, conn *rpc.Conn, places []place, slow func()) {
 	t := b.table
 	if ctx.Err() != nil {
-		for k, i := range items {
-			b.later(ctx, partitions[k].Primary, remainder{item: i})
+		for _, p := range places {
+			b.later(ctx, p.partition.Primary, remainder{item: p.item})
 		}
 		return
 	}
-	calls := make([]*rpc.Call, len(items))
+	g := t.client.pool.Group(b.op.task, len(places))
+	defer g.Release()
 	now := time.Now()
-	for k := range calls {
-		x := exchange{op: b.op}
-		t.prepare(&x, now)
-		calls[k] = x.call
+	for k := range g.Calls {
+		t.prepareCall(&g.Calls[k], b.op, now)
 	}
 	var attempts []sending
 	if t.client.attempts {
-		attempts = make([]sending, len(items))
-		for k, p := range partitions {
-			attempts[k] = t.attemptStarted(ctx, &exchange{op: b.op, call: calls[k]}, p)
+		attempts = make([]sending, len(places))
+		for k, p := range places {
+			attempts[k] = t.attemptStarted(ctx, &exchange{op: b.op, call: &g.Calls[k]}, p.partition)
 		}
 	}
-	ended := func(k int, cl *rpc.Call, err error) {
-		i, p := items[k], partitions[k]
+	var sum spent
+	ended := func(k int, err error) {
+		p, cl := places[k], &g.Calls[k]
 		if err == nil && cl.Code != wire.ErrOK {
 			err = ErrorCode(cl.Code)
 		}
-		x := exchange{op: b.op, call: cl, partition: p}
+		x := exchange{op: b.op, call: cl, partition: p.partition}
 		if attempts != nil {
 			t.attemptEnded(ctx, &x, &attempts[k], err)
 		}
 		if err != nil {
-			b.later(ctx, p.Primary, remainder{i, p, err, cl.Sent})
-		} else {
-			p.Primary.Budget.Succeeded()
-			b.errs[i] = t.decoded(&x, b.decoder(i))
-			b.whole.add(cl)
+			b.later(ctx, p.partition.Primary, remainder{p.item, p.partition, err, cl.Sent})
+			return
 		}
-		cl.Release()
+		p.partition.Primary.Budget.Succeeded()
+		b.errs[p.item] = t.decoded(&x, b.decoder(p.item))
+		sum.add(cl)
 	}
 	timeout := rpc.TimeoutMs(b.deadline.Sub(now))
-	conn.DoAll(ctx, calls, rpc.Requests{
+	conn.DoAll(ctx, g, rpc.Requests{
 		Head: func(k int, h *wire.RequestHeader) {
-			p := partitions[k]
-			*h = wire.RequestHeader{GPID: p.GPID, TimeoutMs: timeout, ThreadHash: p.ThreadHash(), PartitionHash: b.hashes[items[k]]}
+			p := &places[k]
+			*h = wire.RequestHeader{GPID: p.partition.GPID, TimeoutMs: timeout, ThreadHash: p.partition.ThreadHash(), PartitionHash: p.hash}
 		},
-		Encode: func(k int, dst []byte) []byte { return b.encode(items[k], dst) },
+		Encode: func(k int, dst []byte) []byte { return b.encode(places[k].item, dst) },
 		Ended:  ended,
 		Slow:   slow,
 	})
+	b.whole.add(sum)
 }
 
 func (b *many) decoder(i int) func(*wire.Reader) wire.Status {
@@ -245,6 +246,9 @@ func (b *many) later(ctx context.Context, server *rpc.Node, r remainder) {
 	defer b.mu.Unlock()
 	q := b.rest[server]
 	if q == nil {
+		if b.rest == nil {
+			b.rest = make(map[*rpc.Node]*queue)
+		}
 		q = new(queue)
 		b.rest[server] = q
 	}
@@ -274,7 +278,7 @@ func (b *many) singly(ctx context.Context, q *queue) {
 func (b *many) one(ctx context.Context, r remainder) error {
 	t := b.table
 	x := exchange{
-		op: b.op, bulk: b.bulk, large: b.size(r.item) > bulkRequest, target: target{hash: b.hashes[r.item]},
+		op: b.op, bulk: b.bulk, large: b.size(r.item) > bulkRequest, target: target{hash: b.hash(r.item)},
 		partition: r.partition, course: &course{deadline: b.deadline, own: b.own},
 	}
 	if r.partition != nil {
@@ -357,17 +361,25 @@ var (
 // then.
 // Hash keys must not be empty; sort keys and values that are nil count as empty.
 func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
-	expires, values := make([]int32, len(puts)), make([][]byte, len(puts))
+	// Those of puts, where these are not what is sent.
+	var expires []int32
+	var values [][]byte
+	if t.values != nil {
+		values = make([][]byte, len(puts))
+	}
 	for i := range puts {
 		p := &puts[i]
 		err := validateRowKey(p.HashKey, p.SortKey)
 		if err == nil {
 			err = validateSize("Value", p.Value)
 		}
-		if err == nil {
+		if err == nil && (p.TTL != NoTTL || !p.Expires.IsZero()) {
+			if expires == nil {
+				expires = make([]int32, len(puts))
+			}
 			expires[i], err = t.client.expiresTS(p.TTL, p.Expires)
 		}
-		if err == nil {
+		if err == nil && values != nil {
 			values[i], err = t.store(p.Value)
 		}
 		if err != nil {
@@ -380,15 +392,22 @@ func (t *Table) SetMany(ctx context.Context, puts []Put) (Outcomes, error) {
 	if len(puts) == 0 {
 		return nil, nil
 	}
+	value := func(i int) []byte {
+		if values != nil {
+			return values[i]
+		}
+		return puts[i].Value
+	}
 	b := &many{
 		table: t, op: opSetMany, n: len(puts),
 		hash: func(i int) uint64 { return schema.Hash(puts[i].HashKey) },
-		size: func(i int) int { return len(puts[i].HashKey) + len(puts[i].SortKey) + len(values[i]) },
+		size: func(i int) int { return len(puts[i].HashKey) + len(puts[i].SortKey) + len(value(i)) },
 		encode: func(i int, dst []byte) []byte {
-			p := &puts[i]
-			return wire.AppendArgument(dst, wire.UpdateRequest{
-				Key: wire.Key{HashKey: p.HashKey, SortKey: p.SortKey}, Value: values[i], ExpireTS: expires[i],
-			})
+			q := wire.UpdateRequest{Key: wire.Key{HashKey: puts[i].HashKey, SortKey: puts[i].SortKey}, Value: value(i)}
+			if expires != nil {
+				q.ExpireTS = expires[i]
+			}
+			return wire.AppendArgument(dst, q)
 		},
 	}
 	return b.run(ctx), nil

@@ -49,11 +49,20 @@ func (r *run) end(ctx context.Context, err error) {
 	}
 }
 
-// add adds a part.
-func (r *run) add(cl *rpc.Call) {
-	r.attempts.Add(int64(cl.Attempts))
-	r.sent.Add(int64(cl.Sent))
-	r.received.Add(int64(cl.Received))
+// spent is what parts have come to.
+type spent struct{ attempts, sent, received int }
+
+func (s *spent) add(cl *rpc.Call) {
+	s.attempts += cl.Attempts
+	s.sent += cl.Sent
+	s.received += cl.Received
+}
+
+// add adds parts.
+func (r *run) add(s spent) {
+	r.attempts.Add(int64(s.attempts))
+	r.sent.Add(int64(s.sent))
+	r.received.Add(int64(s.received))
 }
 
 // started tells that the operation of an exchange begins.
@@ -70,7 +79,7 @@ func (t *Table) finished(ctx context.Context, x *exchange, err error) {
 	cl := x.call
 	if x.op.part {
 		if r, ok := ctx.Value(runKey{}).(*run); ok {
-			r.add(cl)
+			r.add(spent{cl.Attempts, cl.Sent, cl.Received})
 		}
 		return
 	}

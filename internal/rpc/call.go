@@ -53,8 +53,9 @@ type Call struct {
 	deadline time.Time // zero if a context ends it
 	end      int64     // of its frame in the stream of the connection
 	err      error
-	group    *group        // in place of done, if others are waited for with it
+	group    *Group        // in place of done, if it is one of those
 	over     atomic.Bool   // of a group, when the call is
+	ended    bool          // of a group, when its caller was told that
 	done     chan struct{} // capacity 1, so that completing never blocks
 }
 

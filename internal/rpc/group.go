@@ -8,11 +8,43 @@ import (
 	"github.com/pegasus-go/pegasus/internal/wire"
 )
 
-// group is calls that are waited for together: the last one that is completed wakes the
-// caller, so that a hundred answers are one wake-up.
-type group struct {
+// Group is calls that are sent and waited for together: the last one that is completed wakes
+// the caller, so that a hundred answers are one wake-up. It is made by Pool.Group and given
+// back by Release, with all its calls.
+type Group struct {
+	Calls []Call
+
+	pool *Pool // to which it returns, or nil
 	left atomic.Int32
 	done chan struct{} // capacity 1
+}
+
+// Group returns a group of n calls of the given task.
+func (p *Pool) Group(task string, n int) *Group {
+	var g *Group
+	if p != nil {
+		g, _ = p.groups.Get().(*Group)
+	}
+	if g == nil {
+		g = &Group{pool: p, done: make(chan struct{}, 1)}
+	}
+	if cap(g.Calls) < n {
+		g.Calls = make([]Call, n)
+	}
+	g.Calls = g.Calls[:n]
+	for i := range g.Calls {
+		cl := &g.Calls[i]
+		cl.pool, cl.task, cl.group = p, task, g
+	}
+	return g
+}
+
+// Release gives the group back when DoAll has returned.
+func (g *Group) Release() {
+	clear(g.Calls)
+	if g.pool != nil {
+		g.pool.groups.Put(g)
+	}
 }
 
 // Requests are the requests of a number of calls.
@@ -23,7 +55,7 @@ type Requests struct {
 	Encode func(i int, dst []byte) []byte
 	// Ended is called once for each call, when it is over: mostly when all are, but before
 	// if that takes long. Slow, if not nil, is called once then.
-	Ended func(i int, cl *Call, err error)
+	Ended func(i int, err error)
 	Slow  func()
 }
 
@@ -31,35 +63,34 @@ type Requests struct {
 // which of its calls are over.
 const slowGroup = 50 * time.Millisecond
 
-// DoAll is Do for several calls that are sent together, and waits until all of them are
-// over. It ends with the context. None of them may be Large. Together they should be small:
-// they count towards the buffer of the connection at once. It takes the calls out of the
-// slice when they have ended.
-func (c *Conn) DoAll(ctx context.Context, calls []*Call, q Requests) {
+// DoAll is Do for the calls of a group, and waits until all of them are over. It ends with
+// the context. None of them may be Large. Together they should be small: they count towards
+// the buffer of the connection at once.
+func (c *Conn) DoAll(ctx context.Context, g *Group, q Requests) {
 	var h wire.RequestHeader
 	q.Head(0, &h)
-	calls[0].gpid = h.GPID // for waitForSpace
+	g.Calls[0].gpid = h.GPID // for waitForSpace
 	c.mu.Lock()
 	for c.mu.out.size > c.opts.MaxBuffered || c.mu.err != nil {
 		c.mu.Unlock()
-		if err := c.waitForSpace(ctx, calls[0]); err != nil {
-			for i, cl := range calls {
-				cl.Attempts++
-				q.Ended(i, cl, &Error{Addr: c.addr, Err: err})
+		if err := c.waitForSpace(ctx, &g.Calls[0]); err != nil {
+			for i := range g.Calls {
+				g.Calls[i].Attempts++
+				q.Ended(i, &Error{Addr: c.addr, Err: err})
 			}
 			return
 		}
 		c.mu.Lock()
 	}
-	g := &group{done: make(chan struct{}, 1)}
-	g.left.Store(int32(len(calls)))
+	g.left.Store(int32(len(g.Calls)))
 	before := c.mu.out.size
 	item := 0
 	encode := func(dst []byte) []byte { return q.Encode(item, dst) }
-	for i, cl := range calls {
+	for i := range g.Calls {
+		cl := &g.Calls[i]
 		q.Head(i, &h)
 		item = i
-		cl.group, cl.gpid = g, h.GPID
+		cl.gpid = h.GPID
 		cl.Attempts++
 		c.mu.calls.add(cl)
 		size := c.mu.out.size
@@ -78,48 +109,47 @@ func (c *Conn) DoAll(ctx context.Context, calls []*Call, q Requests) {
 	if before == 0 {
 		c.wakeWriter()
 	}
-	c.waitForGroup(ctx, calls, g, &q)
+	c.waitForGroup(ctx, g, &q)
 }
 
-func (c *Conn) waitForGroup(ctx context.Context, calls []*Call, g *group, q *Requests) {
+func (c *Conn) waitForGroup(ctx context.Context, g *Group, q *Requests) {
 	slow := time.NewTimer(slowGroup)
 	defer slow.Stop()
 	for {
 		select {
 		case <-g.done:
-			endOver(calls, q)
+			g.endOver(q)
 			return
 		case <-ctx.Done():
-			c.abandonAll(calls, g, &Error{Addr: c.addr, Sent: true, Err: ContextError(ctx)}, q)
+			c.abandonAll(g, &Error{Addr: c.addr, Sent: true, Err: ContextError(ctx)}, q)
 			return
 		case <-slow.C:
 			if q.Slow != nil {
 				q.Slow()
 				q.Slow = nil
 			}
-			endOver(calls, q)
+			g.endOver(q)
 			slow.Reset(slowGroup)
 		}
 	}
 }
 
 // endOver ends the calls that are over.
-func endOver(calls []*Call, q *Requests) {
-	for i, cl := range calls {
-		if cl != nil && cl.over.Load() {
-			err := cl.err
-			cl.err, calls[i] = nil, nil
-			q.Ended(i, cl, err)
+func (g *Group) endOver(q *Requests) {
+	for i := range g.Calls {
+		if cl := &g.Calls[i]; !cl.ended && cl.over.Load() {
+			cl.ended = true
+			q.Ended(i, cl.err)
 		}
 	}
 }
 
 // abandonAll is abandon for what is left of a group.
-func (c *Conn) abandonAll(calls []*Call, g *group, err error, q *Requests) {
+func (c *Conn) abandonAll(g *Group, err error, q *Requests) {
 	var taken []int
 	c.mu.Lock()
-	for i, cl := range calls {
-		if cl != nil && c.mu.calls.find(cl.seq) == cl {
+	for i := range g.Calls {
+		if cl := &g.Calls[i]; c.mu.calls.find(cl.seq) == cl {
 			c.mu.calls.take(cl.seq)
 			taken = append(taken, i)
 		}
@@ -132,9 +162,8 @@ func (c *Conn) abandonAll(calls []*Call, g *group, err error, q *Requests) {
 		<-g.done // the replies of others are coming at this very moment
 	}
 	for _, i := range taken {
-		cl := calls[i]
-		calls[i] = nil
-		q.Ended(i, cl, err)
+		g.Calls[i].ended = true
+		q.Ended(i, err)
 	}
-	endOver(calls, q)
+	g.endOver(q)
 }

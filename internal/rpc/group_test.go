@@ -17,24 +17,24 @@ import (
 // gets sends gets of n keys together, that of i to partition i, and returns the values and
 // what failed.
 func gets(ctx context.Context, c *Conn, n int, slow func()) (values []string, failed []error) {
-	calls, ended := make([]*Call, n), make([]int, n)
+	ended := make([]int, n)
 	values, failed = make([]string, n), make([]error, n)
-	for i := range calls {
-		calls[i] = (*Pool)(nil).Call(wire.TaskGet)
-		calls[i].Movable = true
+	g := (*Pool)(nil).Group(wire.TaskGet, n)
+	for i := range g.Calls {
+		g.Calls[i].Movable = true
 	}
-	c.DoAll(ctx, calls, Requests{
+	c.DoAll(ctx, g, Requests{
 		Head: func(i int, h *wire.RequestHeader) {
 			*h = wire.RequestHeader{GPID: wire.GPID{AppID: 2, PartitionIndex: int32(i)}, TimeoutMs: 1000}
 		},
 		Encode: func(i int, dst []byte) []byte {
 			return wire.AppendArgument(dst, wire.Key{HashKey: fmt.Append(nil, i)})
 		},
-		Ended: func(i int, cl *Call, err error) {
+		Ended: func(i int, err error) {
 			ended[i]++
 			if failed[i] = err; err == nil {
 				var resp wire.ReadResponse
-				r := cl.Reply.ResultReader(wire.TypeStruct)
+				r := g.Calls[i].Reply.ResultReader(wire.TypeStruct)
 				resp.Read(&r)
 				values[i] = string(resp.Value)
 			}

@@ -38,6 +38,7 @@ type Pool struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // dials, and connections that were made
 	idle   sync.Pool      // of *Call
+	groups sync.Pool      // of *Group
 	frames sync.Pool      // of *Frame
 
 	mu    sync.Mutex

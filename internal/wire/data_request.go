@@ -210,9 +210,21 @@ type BatchGetRequest struct {
 
 // AppendValue appends the struct.
 func (m BatchGetRequest) AppendValue(dst []byte) []byte {
-	dst = appendListField(dst, 1, TypeStruct, len(m.Keys))
-	for i := range m.Keys {
-		dst = m.Keys[i].AppendValue(dst)
+	return BatchGetOf{N: len(m.Keys), Key: func(i int) FullKey { return m.Keys[i] }}.AppendValue(dst)
+}
+
+// BatchGetOf is a BatchGetRequest of N keys that stay where their caller has them.
+type BatchGetOf struct {
+	structMessage
+	N   int
+	Key func(i int) FullKey
+}
+
+// AppendValue appends the struct.
+func (m BatchGetOf) AppendValue(dst []byte) []byte {
+	dst = appendListField(dst, 1, TypeStruct, m.N)
+	for i := range m.N {
+		dst = m.Key(i).AppendValue(dst)
 	}
 	return append(dst, TypeStop)
 }

@@ -266,6 +266,10 @@ type BatchGetResponse struct {
 	Error int32
 	Data  []FullData
 	Source
+
+	// Each, if it is not nil, is what Read gives the records to, one by one, in place of Data.
+	// The bytes are those that Read reads from.
+	Each func(*FullData)
 }
 
 // AppendValue appends the struct.
@@ -290,12 +294,7 @@ func (m *BatchGetResponse) Read(r *Reader) {
 		case id == 1 && typ == TypeI32:
 			m.Error = r.I32()
 		case id == 2 && typ == TypeList:
-			m.Data = make([]FullData, r.List(TypeStruct, minElement))
-			for i := range m.Data {
-				if m.Data[i].Read(r); r.err != nil {
-					return
-				}
-			}
+			m.readData(r)
 		case id == 3 && typ == TypeI32:
 			m.AppID = r.I32()
 		case id == 4 && typ == TypeI32:
@@ -305,6 +304,27 @@ func (m *BatchGetResponse) Read(r *Reader) {
 		default:
 			r.SkipOuter(typ)
 		}
+	}
+}
+
+func (m *BatchGetResponse) readData(r *Reader) {
+	n := r.List(TypeStruct, minElement)
+	if m.Each == nil {
+		m.Data = make([]FullData, n)
+		for i := range m.Data {
+			if m.Data[i].Read(r); r.err != nil {
+				return
+			}
+		}
+		return
+	}
+	var d FullData
+	for range n {
+		d = FullData{}
+		if d.Read(r); r.err != nil {
+			return
+		}
+		m.Each(&d)
 	}
 }
 
