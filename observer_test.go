@@ -136,6 +136,36 @@ func TestConnectionEvents(t *testing.T) {
 	})
 }
 
+// A connection is told of as lost before the next one to the server is.
+func TestLostIsToldFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := peer.Start(t, 1, 1)
+		answerAll(c, answer)
+		e := new(events)
+		slow := e.observer()
+		note := slow.ConnectionLost
+		slow.ConnectionLost = func(l pegasus.ConnectionLost) {
+			time.Sleep(100 * time.Millisecond) // others go on meanwhile
+			note(l)
+		}
+		tb := openTemp(t, clientOf(t, c, pegasus.Config{Observers: []pegasus.Observer{slow}}))
+		if _, err := tb.Get(t.Context(), h, s); err != nil {
+			t.Fatal(err)
+		}
+		e.take()
+		c.Nodes[0].Stop()
+		c.Nodes[0].Start(t)
+		if _, err := tb.Get(t.Context(), h, s); err != nil {
+			t.Fatal(err)
+		}
+		node := c.Nodes[0].Addr()
+		got := slices.DeleteFunc(e.take(), func(line string) bool { return strings.HasPrefix(line, "refresh") })
+		if want := []string{"lost " + node + ": unexpected EOF", "dialed " + node + ": true"}; !slices.Equal(got, want) {
+			t.Errorf("told of %q, want %q", got, want)
+		}
+	})
+}
+
 func sorted(s []string) []string { slices.Sort(s); return s }
 
 // A server that owes answers is stalled, until it answers or its connection is given up.

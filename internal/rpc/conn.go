@@ -53,6 +53,7 @@ type Conn struct {
 	opts Options
 	kick chan struct{} // capacity 1: mu.out has something for the writer
 	dead chan struct{} // closed when the connection failed
+	told chan struct{} // closed when that was told
 	wg   sync.WaitGroup
 	full atomic.Bool // mu.out has more than MaxBuffered
 
@@ -89,6 +90,7 @@ func newConn(node *Node, l Lane, addr string, nc net.Conn, opts Options) *Conn {
 		opts: opts.withDefaults(),
 		kick: make(chan struct{}, 1),
 		dead: make(chan struct{}),
+		told: make(chan struct{}),
 	}
 	if node != nil {
 		c.nc = counted{nc, &node.traffic}
@@ -164,6 +166,7 @@ func (c *Conn) Fail(err error) {
 	}
 	over.run()
 	c.tellLost(err)
+	close(c.told)
 }
 
 // Recall gives back, with ErrMoved, the calls of partitions that have moved to

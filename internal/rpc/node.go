@@ -244,6 +244,9 @@ func (n *Node) open(ctx context.Context, l Lane) (*Conn, error) {
 		}
 	}
 	cancel()
+	if last := n.lane(l).live.Load(); last != nil {
+		<-last.told // first
+	}
 	if opts.Events.Dialed != nil && (err == nil || ctx.Err() == nil) {
 		opts.Events.Dialed(n.addr, l, time.Since(began), err)
 	}
