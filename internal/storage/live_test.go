@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,6 +58,7 @@ func startLive(t testing.TB, db *DB, appID, count int32, users int, pad string) 
 				u.written++
 				table.wrote.L.Unlock()
 				table.wrote.Broadcast()
+				runtime.Gosched() // users who never wait would leave the rest one turn in a while
 			}
 		})
 	}
