@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -142,6 +143,53 @@ func TestEndsOfGroups(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The calls of a group are used again by later ones. Answers that come when a group has been
+// given up are nobody's.
+func TestGroupsAreUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := connect(t, Options{}, func(r *peer.Request) {
+			if late := rand.N(10 * time.Millisecond); late < 9*time.Millisecond { // or never
+				time.AfterFunc(late, func() { echo(r) })
+			}
+		})
+		var p Pool
+		answered := 0
+		for round := range 300 {
+			ctx, cancel := context.WithTimeout(t.Context(), rand.N(10*time.Millisecond))
+			g := p.Group(wire.TaskGet, 1+rand.N(50))
+			ended := make([]int, len(g.Calls))
+			key := func(i int) string { return fmt.Sprint(round, ".", i) }
+			c.DoAll(ctx, g, Requests{
+				Head: func(_ int, h *wire.RequestHeader) { *h = wire.RequestHeader{TimeoutMs: 1000} },
+				Encode: func(i int, dst []byte) []byte {
+					return wire.AppendArgument(dst, wire.Key{HashKey: []byte(key(i))})
+				},
+				Ended: func(i int, err error) {
+					if ended[i]++; err != nil {
+						return
+					}
+					answered++
+					var resp wire.ReadResponse
+					resp.Read(g.Calls[i].Result())
+					if string(resp.Value) != key(i) {
+						t.Errorf("the answer to %s is %q", key(i), resp.Value)
+					}
+				},
+			})
+			for i, n := range ended {
+				if n != 1 {
+					t.Fatalf("call %s has ended %d times", key(i), n)
+				}
+			}
+			g.Release()
+			cancel()
+		}
+		if answered == 0 {
+			t.Error("nothing was answered")
+		}
+	})
 }
 
 // A group that waits for room is not sent when its context ends.
