@@ -24,10 +24,10 @@ func (p *Partition) Get(dst, key []byte, now uint32) (value []byte, expire uint3
 
 // get is Get with a raw key that was checked, from the database or a snapshot of it.
 func (p *Partition) get(r pebble.Reader, dst, key []byte, now uint32) ([]byte, uint32, Status) {
-	kb := newKeyBuf()
-	defer kb.release()
-	kb.key = append(append(kb.key[:0], p.prefix[:]...), key...)
-	return p.getStored(r, dst, kb.key, now)
+	// The key is made where the value goes when it is not needed any more.
+	n := len(dst)
+	dst = append(append(dst, p.prefix[:]...), key...)
+	return p.getStored(r, dst[:n], dst[n:], now)
 }
 
 // getStored is get with the key as it is stored.

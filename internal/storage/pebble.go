@@ -55,6 +55,9 @@ func (db *DB) pebbleOptions(fs vfs.FS) *pebble.Options {
 	// this one acts when something happens, which is all that is needed.
 	po.CompactionConcurrencyRange = func() (lower, upper int) { return 1, 1 }
 	po.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	if db.inMemory {
+		po.Experimental.ReadSamplingMultiplier = -1 // of what to compact, by what is read most: it is all in memory
+	}
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // 1 % false positives
 		if db.inMemory {

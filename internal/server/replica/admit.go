@@ -33,7 +33,9 @@ func (k *call) Admit(r *request.Request) request.Verdict {
 	if !r.Client.Heard(r.Task) {
 		return request.Verdict{Drop: true}
 	}
-	k.h = handlers[string(r.Task)]
+	if k.h == nil || k.h.task != string(r.Task) { // mostly it is that of the request before
+		k.h = handlers[string(r.Task)]
+	}
 	switch {
 	case k.h == nil && k.Console.Answers(r):
 		return k.Console.Admit(r)
