@@ -70,7 +70,7 @@ machine only unless --allow-remote says otherwise.`,
 	f.StringVar(&o.listen, "listen", net.JoinHostPort("127.0.0.1", strconv.Itoa(onebox.DefaultPort)),
 		"`ip:port` of the meta server; replica servers listen from port+200 on, or all on free ports with port 0")
 	f.StringVar(&o.advertise, "advertise", "", "`address` that clients are told instead of the one in --listen: an IPv4 address, a host\nname that is looked up, either with the port of the replica server behind a colon if ports\nare mapped, or auto: each client the address by which it has reached the meta server")
-	f.Var(&o.tables, "table", "table to make if there is none of that `name[:partitions][,variable=value]`; can be repeated.\nWithout a number 8 partitions; variables are those of the table's environment, such as\ndefault_ttl=1d (default temp)")
+	f.Var(&o.tables, "table", "`spec` of a table to make if there is none of its name, NAME[:PARTITIONS][,VARIABLE=VALUE]... Without PARTITIONS 8; variables are those of the table's environment, such as default_ttl=1d. Can be repeated (default temp)")
 	f.IntVar(&o.metaServers, "meta-servers", 1, "`number` of meta servers, 1 to 5")
 	f.IntVar(&o.replicaServers, "replica-servers", 3, "`number` of replica servers, 1 to 5; tables have no more replicas than that")
 	f.IntVar(&o.replicaCount, "replica-count", 3, "`number` of replicas that clients are told of for tables that are made, 1 to 5")
