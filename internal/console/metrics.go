@@ -25,21 +25,10 @@ type metricsReader struct {
 	before *counted
 }
 
-const (
-	maxMetrics  = 8 << 20
-	absentPause = time.Minute // before servers without the page are asked again
-)
+const absentPause = time.Minute // before servers without the page are asked again
 
 func newMetricsReader(metas []string) *metricsReader {
 	return &metricsReader{metas: metas, http: newHTTPClient()}
-}
-
-// newHTTPClient returns one that uses no proxy and follows nobody.
-func newHTTPClient() http.Client {
-	return http.Client{
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: idleAfter},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 func (r *metricsReader) close() { r.http.CloseIdleConnections() }
@@ -94,19 +83,14 @@ func (r *metricsReader) read(ctx context.Context, nodes []admin.Node) *rated {
 
 var errNoMetrics = errors.New("no metrics of a onebox")
 
-func (r *metricsReader) get(ctx context.Context, addr string) (*counted, error) {
+func (r *metricsReader) get(ctx context.Context, addr string) (now *counted, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := r.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	return parseMetrics(io.LimitReader(resp.Body, maxMetrics))
+	err = getMetrics(ctx, &r.http, addr, "", func(body io.Reader) error {
+		now, err = parseMetrics(body)
+		return err
+	})
+	return now, err
 }
 
 func parseMetrics(body io.Reader) (*counted, error) {

@@ -120,7 +120,7 @@ func (r *pageReader) read(ctx context.Context, addr string) *nodeCounters {
 	if err != nil {
 		return nil
 	}
-	c, totals := now.counters(), now.totals()
+	c, totals := now.counted()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	totals.rates(r.before[addr], c)
@@ -129,54 +129,15 @@ func (r *pageReader) read(ctx context.Context, addr string) *nodeCounters {
 }
 
 func (r *pageReader) get(ctx context.Context, addr string) (*metricsPage, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics?"+pageQuery, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := r.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
 	var page metricsPage
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxMetrics)).Decode(&page); err != nil {
+	err := getMetrics(ctx, &r.http, addr, pageQuery, func(body io.Reader) error { return json.NewDecoder(body).Decode(&page) })
+	if err != nil {
 		return nil, err
 	}
 	if len(page.Entities) == 0 {
 		return nil, errNoMetrics
 	}
 	return &page, nil
-}
-
-// counters returns what a page says at once, without what counts since the start.
-func (p *metricsPage) counters() *nodeCounters {
-	c := newNodeCounters()
-	for i := range p.Entities {
-		e := &p.Entities[i]
-		for j := range e.Metrics {
-			m := &e.Metrics[j]
-			switch e.Type {
-			case "replica":
-				g, ok := parseGPID(e.Attributes["table_id"], e.Attributes["partition_id"])
-				if f := pageValues[m.Name]; f != nil && ok {
-					f(c.partition(g), m)
-				}
-			case "disk":
-				switch m.Name {
-				case "disk_capacity_total_mb":
-					c.total += m.Value
-				case "disk_capacity_avail_mb":
-					c.free += m.Value
-				}
-			case "profiler":
-				task, ok := strings.CutPrefix(e.Attributes["task_name"], "RPC_RRDB_RRDB_")
-				if ok && m.Name == taskMetric && m.P99 > 0 {
-					c.latency[strings.ToLower(task)] = m.quantiles()
-				}
-			}
-		}
-	}
-	return c
 }
 
 // pageTotals are what counts since the start of a server: of its replicas and of itself.
@@ -191,21 +152,35 @@ type replicaMetric struct {
 	name string
 }
 
-func (p *metricsPage) totals() *pageTotals {
+// counted returns what a page says by itself, and what counts since the start.
+func (p *metricsPage) counted() (*nodeCounters, *pageTotals) {
+	c := newNodeCounters()
 	t := &pageTotals{p.Timestamp, make(map[replicaMetric]float64), make(map[string]float64)}
 	for i := range p.Entities {
 		e := &p.Entities[i]
-		g, ok := parseGPID(e.Attributes["table_id"], e.Attributes["partition_id"])
-		for _, m := range e.Metrics {
-			switch {
-			case e.Type == "replica" && ok && pageCounts[m.Name] != nil:
-				t.replicas[replicaMetric{g, m.Name}] = m.Value
+		g, isPartition := parseGPID(e.Attributes["table_id"], e.Attributes["partition_id"])
+		task, isTask := strings.CutPrefix(e.Attributes["task_name"], "RPC_RRDB_RRDB_")
+		for j := range e.Metrics {
+			switch m := &e.Metrics[j]; {
+			case e.Type == "replica" && isPartition:
+				if f := pageValues[m.Name]; f != nil {
+					f(c.partition(g), m)
+				}
+				if pageCounts[m.Name] != nil {
+					t.replicas[replicaMetric{g, m.Name}] = m.Value
+				}
 			case e.Type == "server" && pageErrors[m.Name] != "":
 				t.server[m.Name] = m.Value
+			case e.Type == "disk" && m.Name == "disk_capacity_total_mb":
+				c.total += m.Value
+			case e.Type == "disk" && m.Name == "disk_capacity_avail_mb":
+				c.free += m.Value
+			case e.Type == "profiler" && isTask && m.Name == taskMetric && m.P99 > 0:
+				c.latency[strings.ToLower(task)] = m.quantiles()
 			}
 		}
 	}
-	return t
+	return c, t
 }
 
 // rates adds to c what was counted since before. What was not there then, or was more, is a
