@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pegasus-go/pegasus/admin"
@@ -21,11 +22,16 @@ import (
 type metricsReader struct {
 	metas  []string
 	http   http.Client
+	told   string    // who answered last
 	absent time.Time // when it was found that the cluster has none
 	before *counted
 }
 
-const absentPause = time.Minute // before servers without the page are asked again
+const (
+	absentPause = time.Minute // before servers without the page are asked again
+	metricsTime = time.Second // that all servers together have to answer
+	hedgeAfter  = 250 * time.Millisecond
+)
 
 func newMetricsReader(metas []string) *metricsReader {
 	return &metricsReader{metas: metas, http: newHTTPClient()}
@@ -66,26 +72,71 @@ func (r *metricsReader) read(ctx context.Context, nodes []admin.Node) *rated {
 			addrs = append(addrs, n.Address)
 		}
 	}
-	for _, addr := range addrs {
-		now, err := r.get(ctx, addr)
-		if err == nil {
-			v := &rated{now, r.before}
-			r.before = now
-			return v
-		}
-		if errors.Is(err, errNoMetrics) {
-			r.absent = time.Now()
-			return nil
-		}
+	now, err := r.ask(ctx, addrs)
+	if errors.Is(err, errNoMetrics) {
+		r.absent = time.Now()
 	}
-	return nil
+	if err != nil {
+		return nil
+	}
+	v := &rated{now, r.before}
+	r.before = now
+	return v
 }
 
 var errNoMetrics = errors.New("no metrics of a onebox")
 
+// ask asks the server that answered last, and when that one fails or is slow all others side by
+// side: all tell the same, and one that is silent must not cost a sample.
+func (r *metricsReader) ask(ctx context.Context, addrs []string) (*counted, error) {
+	type answer struct {
+		addr string
+		now  *counted
+		err  error
+	}
+	answers := make(chan answer, len(addrs))
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	ctx, cancel := context.WithTimeout(ctx, metricsTime)
+	defer cancel() // ends what is under way still
+	ask := func(addrs ...string) {
+		for _, addr := range addrs {
+			asked.Go(func() {
+				now, err := r.get(ctx, addr)
+				answers <- answer{addr, now, err}
+			})
+		}
+	}
+	pending := len(addrs)
+	if i := slices.Index(addrs, r.told); i >= 0 {
+		ask(r.told)
+		addrs = slices.Delete(addrs, i, i+1)
+	} else {
+		ask(addrs...)
+		addrs = nil
+	}
+	hedge := time.NewTimer(hedgeAfter)
+	defer hedge.Stop()
+	err := errNoMetrics
+	for pending > 0 {
+		select {
+		case a := <-answers:
+			if a.err == nil {
+				r.told = a.addr
+			}
+			if a.err == nil || errors.Is(a.err, errNoMetrics) {
+				return a.now, a.err
+			}
+			pending, err = pending-1, a.err
+		case <-hedge.C:
+		}
+		ask(addrs...)
+		addrs = nil
+	}
+	return nil, err
+}
+
 func (r *metricsReader) get(ctx context.Context, addr string) (now *counted, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
 	err = getMetrics(ctx, &r.http, addr, "", func(body io.Reader) error {
 		now, err = parseMetrics(body)
 		return err

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +139,53 @@ func TestRates(t *testing.T) {
 	if _, err := parseMetrics(strings.NewReader(`{"cluster":"` + strings.Repeat("x", 100<<10) + `"}`)); !errors.Is(err, errNoMetrics) {
 		t.Errorf("a large page of another kind: %v", err)
 	}
+}
+
+// A server that takes a question and does not answer is not asked at every sample, and costs none.
+func TestSilentServers(t *testing.T) {
+	var asked atomic.Int64
+	hung := make(chan struct{})
+	silent := func(*http.Request) bool { return true }
+	server := func(isSilent func(*http.Request) bool) string {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isSilent(r) {
+				asked.Add(1)
+				<-r.Context().Done()
+				return
+			}
+			_, _ = io.WriteString(w, "pegasus_server_disk_bytes 1\n")
+		}))
+		t.Cleanup(srv.Close)
+		return srv.Listener.Addr().String()
+	}
+	hangs := func(*http.Request) bool {
+		select {
+		case <-hung:
+			return true
+		default:
+			return false
+		}
+	}
+	r := newMetricsReader([]string{server(silent), server(silent), server(hangs)})
+	defer r.close()
+	sample := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), sampleTime)
+		defer cancel()
+		if r.read(ctx, nil) == nil {
+			t.Error("the sample has no rates")
+		}
+	}
+	sample()
+	first := asked.Load()
+	sample()
+	sample()
+	if n := asked.Load() - first; first > 2 || n > 0 {
+		t.Errorf("silent servers were asked %d times, and %d times after another one had answered", first, n)
+	}
+	r.metas = append(r.metas, server(func(*http.Request) bool { return false }))
+	close(hung) // the one that has answered so far
+	sample()
 }
 
 // The counters of Pegasus up to 2.5. Of a partition only its primary is heard.
