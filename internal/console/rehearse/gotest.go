@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"go/format"
 	"slices"
-	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -41,9 +40,9 @@ func goTest(steps []Timed, nodes int, partitions map[string]int) (string, error)
 	data := struct {
 		Nodes                          int
 		Tables                         []string // of the options of Start
-		Lines, Heal                    []string
+		Before, Lines, Heal            []string
 		Slow, Share, Box, Must, Onebox bool
-	}{Nodes: nodes}
+	}{Nodes: nodes, Before: throttledBefore(steps)}
 	names := []string{LoadTable}
 	for _, st := range steps {
 		if st.Table != "" && !slices.Contains(names, st.Table) {
@@ -51,6 +50,7 @@ func goTest(steps []Timed, nodes int, partitions map[string]int) (string, error)
 		}
 		data.Slow = data.Slow || st.Do == "slow"
 		data.Share = data.Share || st.Do == "errors"
+		data.Box = data.Box || st.Do != "throttle" && st.Do != "advance"
 		data.Onebox = data.Onebox || st.Do == "slow" || st.Do == "errors" || st.Do == "unserve" || st.Do == "cut"
 	}
 	for _, name := range names {
@@ -71,11 +71,9 @@ func goTest(steps []Timed, nodes int, partitions map[string]int) (string, error)
 	for _, st := range leftOver(steps) {
 		data.Heal = append(data.Heal, kinds[st.Do].code(&st)...)
 	}
-	for _, line := range slices.Concat(data.Lines, data.Heal) {
-		data.Box = data.Box || strings.Contains(line, "box.")
+	for _, line := range slices.Concat(data.Before, data.Lines, data.Heal) {
 		data.Must = data.Must || strings.HasPrefix(line, "must(")
 	}
-	data.Box = data.Box || data.Slow || data.Share
 	var b strings.Builder
 	if err := testTemplate.Execute(&b, data); err != nil {
 		return "", err
@@ -84,57 +82,62 @@ func goTest(steps []Timed, nodes int, partitions map[string]int) (string, error)
 	return string(source), err
 }
 
+// mustLine is a line of a test that fails it if what is called does.
+func mustLine(format string, args ...any) []string {
+	return []string{"must(" + fmt.Sprintf(format, args...) + ")"}
+}
+
+// setThrottle is the line of a test that throttles a table.
+func setThrottle(table, value string) []string {
+	return mustLine("c.Admin().SetEnvs(ctx, %q, map[string]string{%q: %q})", table, throttleEnv, value)
+}
+
 // leftOver returns the steps that heal what a scenario leaves broken.
 func leftOver(steps []Timed) (heal []Step) {
-	type fault struct {
-		kind string
-		node int
-		of   string
-	}
-	var broken []fault
-	set := func(on bool, f fault) {
-		broken = slices.DeleteFunc(broken, func(b fault) bool { return b == f })
+	set := func(on bool, h Step) {
+		heal = slices.DeleteFunc(heal, func(o Step) bool {
+			return o.Do == h.Do && o.Node == h.Node && o.Table == h.Table && o.Partition == h.Partition
+		})
 		if on {
-			broken = append(broken, f)
+			heal = append(heal, h)
 		}
 	}
 	for _, st := range steps {
 		switch st.Do {
 		case "kill", "revive":
-			set(st.Do == "kill", fault{kind: "revive", node: st.Node})
-			set(false, fault{kind: "resume", node: st.Node})
+			set(st.Do == "kill", Step{Do: "revive", Node: st.Node})
+			set(false, Step{Do: "resume", Node: st.Node})
 		case "hang", "resume":
-			set(st.Do == "hang", fault{kind: "resume", node: st.Node})
+			set(st.Do == "hang", Step{Do: "resume", Node: st.Node})
 		case "cut", "mend":
-			set(st.Do == "cut", fault{kind: "mend", node: st.Node, of: st.From})
+			set(st.Do == "cut", Step{Do: "mend", Node: st.Node, From: st.From})
 		case "fill", "empty":
-			set(st.Do == "fill", fault{kind: "empty", node: st.Node})
+			set(st.Do == "fill", Step{Do: "empty", Node: st.Node})
 		case "slow":
-			set(st.Ms > 0, fault{kind: "slow", node: st.Node})
+			set(st.Ms > 0, Step{Do: "slow", Node: st.Node})
 		case "errors":
-			set(st.Percent > 0, fault{kind: "errors"})
+			set(st.Percent > 0, Step{Do: "errors"})
 		case "throttle":
-			set(st.Rate > 0, fault{kind: "throttle", of: st.Table})
-		case "unserve", "move":
-			place := fmt.Sprintf("%s\x00%d", st.Table, st.Partition)
-			set(st.Do == "unserve", fault{kind: "move", of: place})
+			set(st.Rate > 0, Step{Do: "throttle", Table: st.Table, before: st.before})
+		case "unserve", "move": // back to the first node
+			set(st.Do == "unserve", Step{Do: "move", Table: st.Table, Partition: st.Partition})
 		}
-	}
-	for _, f := range broken {
-		st := Step{Do: f.kind, Node: f.node}
-		switch f.kind {
-		case "throttle":
-			st.Table = f.of
-		case "mend":
-			st.From = f.of
-		case "move": // to the first node
-			name, partition, _ := strings.Cut(f.of, "\x00")
-			st.Table = name
-			st.Partition, _ = strconv.Atoi(partition) // it was written by Sprintf
-		}
-		heal = append(heal, st)
 	}
 	return heal
+}
+
+// throttledBefore returns what throttles tables when a scenario begins.
+func throttledBefore(steps []Timed) (lines []string) {
+	seen := make(map[string]bool)
+	for _, st := range steps {
+		if st.Do == "throttle" && !seen[st.Table] {
+			seen[st.Table] = true
+			if st.before != "" {
+				lines = append(lines, setThrottle(st.Table, st.before)...)
+			}
+		}
+	}
+	return lines
 }
 
 var testTemplate = template.Must(template.New("").Parse(`package rehearsed_test
@@ -188,6 +191,7 @@ func TestRehearsed(t *testing.T) {
 			}
 {{end}}			return a
 		})
+{{end}}{{range .Before}}		{{.}}
 {{end}}
 		acked := make(map[string]bool)
 		failed := 0

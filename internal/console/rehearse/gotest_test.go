@@ -2,7 +2,15 @@ package rehearse
 
 import (
 	"flag"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -69,11 +77,44 @@ func TestGoTest(t *testing.T) {
 	}
 }
 
-// A test of each step alone can be formatted, which finds what is not Go.
-func TestGoTestOfOneStep(t *testing.T) {
-	for _, st := range everyStep {
-		if _, err := goTest([]Timed{{0, st.Step}}, 3, nil); err != nil {
-			t.Errorf("%+v: %v", st.Step, err)
+// Tests of each step, and of each two, compile, whatever tables are called.
+func TestGoTestCompiles(t *testing.T) {
+	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "testing", "testing/synctest", "github.com/pegasus-go/pegasus/pegasustest").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exports := make(map[string]string)
+	for line := range strings.Lines(string(out)) {
+		name, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		exports[name] = file
+	}
+	files := token.NewFileSet()
+	check := types.Config{Importer: importer.ForCompiler(files, "gc", func(name string) (io.ReadCloser, error) { return os.Open(exports[name]) })}
+	compile := func(steps ...Step) {
+		t.Helper()
+		var scenario []Timed
+		for _, st := range steps {
+			if st.Table != "" {
+				st.Table = "box.must(" // which says nothing about what the test has to declare
+			}
+			scenario = append(scenario, Timed{0, st})
+		}
+		source, err := goTest(scenario, 3, nil)
+		if err != nil {
+			t.Fatalf("%+v: %v", steps, err)
+		}
+		file, err := parser.ParseFile(files, "rehearsed_test.go", source, 0)
+		if err == nil {
+			_, err = check.Check("rehearsed_test", files, []*ast.File{file}, nil)
+		}
+		if err != nil {
+			t.Errorf("%+v: %v", steps, err)
+		}
+	}
+	for _, first := range everyStep {
+		compile(first.Step)
+		for _, second := range everyStep {
+			compile(first.Step, second.Step)
 		}
 	}
 }

@@ -42,9 +42,6 @@ func init() {
 	goNode := func(call string) func(*Step) []string {
 		return func(st *Step) []string { return []string{fmt.Sprintf("box.Replica(%d).%s", st.Node, call)} }
 	}
-	must := func(format string, args ...any) []string {
-		return []string{"must(" + fmt.Sprintf(format, args...) + ")"}
-	}
 	kinds = map[string]kind{
 		"kill": {
 			check: onNode, make: (*Stage).kill,
@@ -59,13 +56,13 @@ func init() {
 				}
 				return "the meta server has noticed that it does not reach " + at(s, st)
 			},
-			code: func(st *Step) []string { return must("box.Failover(%d)", st.Node) },
+			code: func(st *Step) []string { return mustLine("box.Failover(%d)", st.Node) },
 		},
 		"revive": {
 			check: onNode, heals: true, make: (*Stage).revive,
 			text: func(s *Stage, st *Step) string { return "revive " + at(s, st) },
 			code: func(st *Step) []string {
-				return append(must("box.Replica(%d).Start()", st.Node), must("box.Adopt(%d)", st.Node)...)
+				return append(mustLine("box.Replica(%d).Start()", st.Node), mustLine("box.Adopt(%d)", st.Node)...)
 			},
 		},
 		"hang": {
@@ -101,16 +98,16 @@ func init() {
 				if st.From == fromAll {
 					how = append(how, "Meta: true")
 				}
-				return must("box.Replica(%d).Cut(onebox.Cut{%s})", st.Node, strings.Join(how, ", "))
+				return mustLine("box.Replica(%d).Cut(onebox.Cut{%s})", st.Node, strings.Join(how, ", "))
 			},
 		},
 		"mend": {
 			check: onNode, heals: true, make: (*Stage).mend,
 			text: func(s *Stage, st *Step) string { return "mend the links of " + at(s, st) },
 			code: func(st *Step) []string {
-				code := must("box.Replica(%d).Mend()", st.Node)
+				code := mustLine("box.Replica(%d).Mend()", st.Node)
 				if st.From == fromAll {
-					code = append(code, must("box.Adopt(%d)", st.Node)...)
+					code = append(code, mustLine("box.Adopt(%d)", st.Node)...)
 				}
 				return code
 			},
@@ -173,7 +170,9 @@ func init() {
 			text: func(s *Stage, st *Step) string {
 				return fmt.Sprintf("move the primary of %s %d to %s", st.Table, st.Partition, at(s, st))
 			},
-			code: func(st *Step) []string { return must("box.MovePrimary(%q, %d, %d)", st.Table, st.Partition, st.Node) },
+			code: func(st *Step) []string {
+				return mustLine("box.MovePrimary(%q, %d, %d)", st.Table, st.Partition, st.Node)
+			},
 		},
 		"unserve": {
 			check: onTable,
@@ -182,13 +181,13 @@ func init() {
 				return fmt.Sprintf("leave %s %d without a primary", st.Table, st.Partition)
 			},
 			code: func(st *Step) []string {
-				return must("box.MovePrimary(%q, %d, onebox.NoPrimary)", st.Table, st.Partition)
+				return mustLine("box.MovePrimary(%q, %d, onebox.NoPrimary)", st.Table, st.Partition)
 			},
 		},
 		"split": {
 			check: onTable, make: func(s *Stage, _ context.Context, st *Step) error { return s.box.Split(st.Table) },
 			text: func(_ *Stage, st *Step) string { return "split " + st.Table },
-			code: func(st *Step) []string { return must("box.Split(%q)", st.Table) },
+			code: func(st *Step) []string { return mustLine("box.Split(%q)", st.Table) },
 		},
 		"throttle": {
 			check: func(s *Stage, st *Step) error {
@@ -205,10 +204,13 @@ func init() {
 				return fmt.Sprintf("reject what is more than %d writes a second and partition of %s", st.Rate, st.Table)
 			},
 			code: func(st *Step) []string {
-				if st.Rate == 0 {
-					return must("c.Admin().DelEnvs(ctx, %q, %q)", st.Table, throttleEnv)
+				switch {
+				case st.Rate > 0:
+					return setThrottle(st.Table, throttleValue(st.Rate))
+				case st.before != "":
+					return setThrottle(st.Table, st.before)
 				}
-				return must("c.Admin().SetEnvs(ctx, %q, map[string]string{%q: %q})", st.Table, throttleEnv, throttleValue(st.Rate))
+				return mustLine("c.Admin().DelEnvs(ctx, %q, %q)", st.Table, throttleEnv)
 			},
 		},
 		"advance": {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -232,6 +234,27 @@ func TestThrottleComesBack(t *testing.T) {
 	must(t, s, "rehearse-do", Step{Do: "heal"})
 	if tab, err := s.admin.Table(t.Context(), "temp"); err != nil || tab.Envs[throttleEnv] != before {
 		t.Errorf("the environment is %v, %v", tab.Envs, err)
+	}
+}
+
+// A saved test begins with the throttling that a table had, and puts it back as the rehearsal did.
+func TestSavedThrottle(t *testing.T) {
+	s := stage(t)
+	const before = "1000*delay*100"
+	if err := s.admin.SetEnvs(t.Context(), "temp", map[string]string{throttleEnv: before}); err != nil {
+		t.Fatal(err)
+	}
+	for _, rate := range []int{1, 0, 2, 3} {
+		must(t, s, "rehearse-do", Step{Do: "throttle", Table: "temp", Rate: rate})
+	}
+	source := must(t, s, "rehearse-test", struct{}{})["source"].(string)
+	var values []string
+	for _, found := range regexp.MustCompile(`SetEnvs\(ctx, "temp", .*: "(.*)"}`).FindAllStringSubmatch(source, -1) {
+		values = append(values, found[1])
+	}
+	want := []string{before, throttleValue(1), before, throttleValue(2), throttleValue(3), before}
+	if !slices.Equal(values, want) || strings.Contains(source, "DelEnvs") {
+		t.Errorf("the test sets %q, want %q:\n%s", values, want, source)
 	}
 }
 

@@ -22,6 +22,8 @@ type Step struct {
 	Seconds   int64  `json:"seconds,omitempty"` // advance: 1 to maxAdvance
 	From      string `json:"from,omitempty"`    // cut, mend: from clients, or from all
 	Silent    bool   `json:"silent,omitempty"`  // cut: nothing is refused, nothing passes
+
+	before string // throttle, once it is made: what the environment had before any
 }
 
 // What a node is cut off from.
@@ -150,6 +152,7 @@ func (s *Stage) throttle(ctx context.Context, st *Step) error {
 		}
 		value = before
 	}
+	st.before = before
 	var err error
 	if value != "" {
 		err = s.admin.SetEnvs(ctx, st.Table, map[string]string{throttleEnv: value})
