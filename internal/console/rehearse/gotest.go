@@ -4,30 +4,24 @@ import (
 	"context"
 	"fmt"
 	"go/format"
+	"maps"
 	"slices"
 	"strings"
 	"text/template"
 	"time"
 
-	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/console"
 )
 
 // asTest returns the scenario as a Go test that does the same.
-func (s *Stage) asTest(ctx context.Context, _ struct{}) (any, error) {
+func (s *Stage) asTest(context.Context, struct{}) (any, error) {
 	s.mu.Lock()
-	steps, nodes := slices.Clone(s.scenario), len(s.nodes)
+	steps, nodes, tables := slices.Clone(s.scenario), len(s.nodes), maps.Clone(s.tables)
 	s.mu.Unlock()
 	if len(steps) == 0 {
 		return nil, console.Refuse("there are no steps yet")
 	}
-	partitions := make(map[string]int)
-	if tables, err := s.admin.Tables(ctx, admin.TableAvailable); err == nil {
-		for _, t := range tables {
-			partitions[t.Name] = t.CreatedWith
-		}
-	}
-	source, err := goTest(steps, nodes, partitions)
+	source, err := goTest(steps, nodes, tables)
 	if err != nil {
 		return nil, err
 	}

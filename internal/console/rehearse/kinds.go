@@ -11,7 +11,7 @@ import (
 	"github.com/pegasus-go/pegasus/internal/console"
 )
 
-var errorName = regexp.MustCompile(`^ERR_[A-Z0-9_]+$`)
+var errorName = regexp.MustCompile(`^ERR_[A-Z0-9_]{1,60}$`)
 
 // kind is how a step is made. check refuses one that makes no sense.
 type kind struct {
@@ -145,7 +145,7 @@ func init() {
 				if st.Percent < 0 || st.Percent > 100 {
 					return console.Refuse("%d %% is not in 0 to 100", st.Percent)
 				}
-				if st.Percent > 0 && !errorName.MatchString(st.Code) {
+				if st.Percent > 0 && (!errorName.MatchString(st.Code) || st.Code == "ERR_OK") {
 					return console.Refuse("%q is not the name of an error, such as ERR_BUSY", st.Code)
 				}
 				return nil

@@ -50,7 +50,8 @@ type Stage struct {
 	log       []Entry
 	seq       int64
 	scenario  []Timed
-	began     time.Time // of the scenario: its first step
+	latest    time.Time      // when its last step was made
+	tables    map[string]int // that it is about, and their partitions when it first named them
 	lapses    *time.Timer
 	load      *load
 	running   context.CancelFunc // ends a replay; nil if there is none
@@ -99,7 +100,7 @@ func New(box *onebox.Server, clock *Clock) (*Stage, error) {
 		client.Close()
 		return nil, err
 	}
-	s := &Stage{box: box, clock: clock, client: client, admin: manager, lapse: lapse, throttled: make(map[string]string), unserved: make(map[place]bool)}
+	s := &Stage{box: box, clock: clock, client: client, admin: manager, lapse: lapse, throttled: make(map[string]string), unserved: make(map[place]bool), tables: make(map[string]int)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, addr := range box.ReplicaServers() {
 		s.nodes = append(s.nodes, nodeState{Address: addr})
@@ -176,6 +177,7 @@ func (s *Stage) state(_ context.Context, in struct {
 		"throttled": s.throttledTables(),
 		"ahead":     time.Duration(s.clock.ahead.Load()).Seconds(),
 		"steps":     len(s.scenario),
+		"full":      len(s.scenario) == maxStep,
 		"replaying": s.running != nil,
 		"load":      nil,
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/console"
 	"github.com/pegasus-go/pegasus/onebox"
 	"go.uber.org/goleak"
@@ -116,7 +117,7 @@ func TestSteps(t *testing.T) {
 		{[]Step{{Do: "cut", Node: 0, From: "all"}, {Do: "kill", Node: 0}}, true},
 		{[]Step{{Do: "unserve", Table: "temp", Partition: 1}}, true},
 		{[]Step{{Do: "errors", Percent: 100, Code: "ERR_BUSY"}}, true},
-		{[]Step{{Do: "errors", Percent: 100, Code: "ERR_BUSY", Table: "other"}}, false},
+		{[]Step{{Do: "errors", Percent: 100, Code: "ERR_BUSY", Table: LoadTable}}, false},
 		{[]Step{{Do: "throttle", Table: "temp", Rate: 1}}, true},
 		{[]Step{{Do: "kill", Node: 0}, {Do: "kill", Node: 1}, {Do: "kill", Node: 2}}, true},
 	} {
@@ -299,6 +300,9 @@ func TestStepsThatMakeNoSense(t *testing.T) {
 		{Do: "errors", Percent: 101, Code: "ERR_BUSY"},
 		{Do: "errors", Percent: 10, Code: "busy"},
 		{Do: "errors", Percent: 10, Code: "ERR_"},
+		{Do: "errors", Percent: 10, Code: "ERR_OK"},
+		{Do: "errors", Percent: 10, Code: "ERR_" + strings.Repeat("A", 100)},
+		{Do: "errors", Percent: 10, Code: "ERR_BUSY", Table: "none"},
 		{Do: "move", Node: 0},
 		{Do: "split"},
 		{Do: "throttle", Rate: 1},
@@ -434,6 +438,88 @@ func TestReplay(t *testing.T) {
 	must(t, s, "rehearse-forget", struct{}{})
 	if n := must(t, s, "rehearse", struct{}{})["steps"].(float64); n != 0 {
 		t.Errorf("%v steps are left", n)
+	}
+}
+
+// A replay that is stopped leaves nothing broken, neither here nor in a test. While it goes on
+// nobody else breaks anything.
+func TestReplayIsStopped(t *testing.T) {
+	s := stage(t)
+	must(t, s, "rehearse-do", Step{Do: "kill", Node: 0})
+	if _, err := call(t, s, "rehearse-forget", struct{}{}); err == nil {
+		t.Error("the steps are forgotten and the node is dead")
+	}
+	s.mu.Lock()
+	s.scenario = append(s.scenario, Timed{time.Hour, Step{Do: "slow", Node: 2, Ms: 7}})
+	s.mu.Unlock()
+	over := func() bool { return must(t, s, "rehearse", struct{}{})["replaying"] == false }
+	for _, stop := range []func(){
+		func() { must(t, s, "rehearse-replay", map[string]any{"stop": true}) },
+		func() { must(t, s, "rehearse-do", Step{Do: "heal"}) },
+	} {
+		must(t, s, "rehearse-replay", struct{}{})
+		eventually(t, "dead again", func() bool { return s.node(0).Down })
+		if _, err := call(t, s, "rehearse-do", Step{Do: "hang", Node: 1}); err == nil {
+			t.Error("a step in the middle of a replay")
+		}
+		if _, err := call(t, s, "rehearse-forget", struct{}{}); err == nil {
+			t.Error("the steps are forgotten in the middle of a replay")
+		}
+		stop()
+		eventually(t, "over", over)
+		if n := faultsOf(t, s); n != 0 {
+			t.Errorf("%d faults after the replay was stopped", n)
+		}
+		s.mu.Lock()
+		left := leftOver(s.scenario)
+		s.mu.Unlock()
+		if len(left) > 0 {
+			t.Errorf("the scenario leaves %+v", left)
+		}
+	}
+}
+
+// A pause in which nothing is broken any more is not repeated.
+func TestLongPauses(t *testing.T) {
+	s := stage(t)
+	must(t, s, "rehearse-do", Step{Do: "advance", Seconds: 1})
+	s.latest = s.latest.Add(-8 * time.Hour)
+	must(t, s, "rehearse-do", Step{Do: "advance", Seconds: 1})
+	if pause := s.scenario[1].After; pause != s.lapse {
+		t.Errorf("a pause of %v", pause)
+	}
+}
+
+// A saved test makes tables with the partitions that they had when the rehearsal began with them.
+func TestSavedTables(t *testing.T) {
+	s := stage(t)
+	split := func() {
+		t.Helper()
+		if err := s.box.Split("temp"); err != nil {
+			t.Fatal(err)
+		}
+		before := 0
+		eventually(t, "split", func() bool {
+			tab, err := s.admin.Partitions(t.Context(), "temp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			before = len(tab)
+			return !slices.ContainsFunc(tab, func(p admin.Partition) bool { return p.Ballot < 0 })
+		})
+		if before < 8 {
+			t.Fatalf("%d partitions", before)
+		}
+	}
+	split()
+	must(t, s, "rehearse-do", Step{Do: "move", Table: "temp", Partition: 7, Node: 1})
+	split()
+	if err := s.admin.DropTable(t.Context(), "temp", 0); err != nil {
+		t.Fatal(err)
+	}
+	source := must(t, s, "rehearse-test", struct{}{})["source"].(string)
+	if want := `pegasustest.WithTable("temp", 8)`; !strings.Contains(source, want) {
+		t.Errorf("the test lacks %s:\n%s", want, source)
 	}
 }
 

@@ -2,9 +2,11 @@ package rehearse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/console"
 	"github.com/pegasus-go/pegasus/onebox"
 )
@@ -46,8 +48,27 @@ const (
 	throttleEnv = "replica.write_throttling"
 )
 
-// doStep makes a step for the page.
-func (s *Stage) doStep(ctx context.Context, st Step) (any, error) { return nil, s.do(ctx, st) }
+// doStep makes a step for the page. While a replay goes on nothing is made but to heal, which
+// ends it: otherwise it would go on breaking.
+func (s *Stage) doStep(ctx context.Context, st Step) (any, error) {
+	s.mu.Lock()
+	stop := s.running
+	s.mu.Unlock()
+	if stop != nil {
+		if st.Do != "heal" {
+			return nil, console.Refuse("a replay goes on: stop it before")
+		}
+		stop()
+	}
+	return nil, s.do(ctx, st)
+}
+
+// try makes a step that nobody waits for.
+func (s *Stage) try(ctx context.Context, st Step) {
+	if err := s.do(ctx, st); err != nil {
+		s.note("note", "%v", err)
+	}
+}
 
 func (s *Stage) do(ctx context.Context, st Step) error {
 	k, ok := kinds[st.Do]
@@ -59,7 +80,35 @@ func (s *Stage) do(ctx context.Context, st Step) error {
 	}
 	s.steps.Lock()
 	defer s.steps.Unlock()
+	if err := s.learn(ctx, st.Table); err != nil {
+		return err
+	}
 	return s.carryOut(ctx, st, k)
+}
+
+// learn notes how many partitions a table has before the first step that names it, which a
+// test begins with. There has to be one, but for that of the load, which may be made later.
+func (s *Stage) learn(ctx context.Context, table string) error {
+	s.mu.Lock()
+	_, known := s.tables[table]
+	s.mu.Unlock()
+	if known || table == "" {
+		return nil
+	}
+	t, err := s.admin.Table(ctx, table)
+	if errors.Is(err, admin.ErrTableNotFound) {
+		if table == LoadTable {
+			return nil
+		}
+		return console.Refuse("there is no table %q", table)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tables[table] = t.Partitions
+	return nil
 }
 
 // carryOut makes a step, notes it, and remembers it as one of the scenario. It is called
@@ -78,12 +127,8 @@ func (s *Stage) carryOut(ctx context.Context, st Step, k kind) error {
 	s.note(word, "%s", k.text(s, &st))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	if len(s.scenario) == 0 {
-		s.began = now
-	}
-	if len(s.scenario) < maxStep && s.running == nil {
-		s.scenario = append(s.scenario, Timed{now.Sub(s.began), st})
+	if s.running == nil {
+		s.rememberLocked(st)
 	}
 	if s.lapses != nil {
 		s.lapses.Stop()
@@ -93,13 +138,25 @@ func (s *Stage) carryOut(ctx context.Context, st Step, k kind) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if !s.closed {
-				s.pending.Go(func() {
-					_ = s.do(s.ctx, Step{Do: "heal"}) // nobody is there to be told
-				})
+				s.pending.Go(func() { s.try(s.ctx, Step{Do: "heal"}) })
 			}
 		})
 	}
 	return nil
+}
+
+// rememberLocked adds a step to the scenario. Nothing happens in a pause that is longer than
+// what is broken stays so: it is cut short.
+func (s *Stage) rememberLocked(st Step) {
+	n, now := len(s.scenario), time.Now()
+	if n == maxStep {
+		return
+	}
+	var after time.Duration
+	if n > 0 {
+		after = s.scenario[n-1].After + min(now.Sub(s.latest), s.lapse)
+	}
+	s.scenario, s.latest = append(s.scenario, Timed{after, st}), now
 }
 
 func (s *Stage) move(_ context.Context, st *Step) error {
