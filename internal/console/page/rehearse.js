@@ -2,7 +2,7 @@
 
 import { CallError, call } from "./api.js";
 import { Grid, ask, fill, h, select, setClass, setText, toast } from "./dom.js";
-import { clock, count, number, rate } from "./format.js";
+import { clock, count, left, number, rate } from "./format.js";
 import { safeText } from "./bytes.js";
 import { Plot, begin, link } from "./plot.js";
 import { health, store } from "./store.js";
@@ -24,7 +24,7 @@ export const rehearse = {
     this.head = h("p", { class: "verdict" });
     this.healAll = h("button", { type: "button", class: "primary", title: "End everything that was broken (h)", on: { click: () => this.heal() } }, "Heal all");
 
-    this.nodes = h("div", { class: "nodes" });
+    this.nodes = h("fieldset", { class: "nodes" });
     this.nodeLines = [];
 
     this.ok = new Plot({ title: "Succeeded", unit: "calls per second", series: [{ name: "ok", class: "read" }], floor: 10, format: rate });
@@ -37,27 +37,28 @@ export const rehearse = {
     this.promises = h("dl", { class: "promises" });
     this.causes = new Grid([{ title: "Failed with", class: "mono", cell: (c) => c[0] }, { title: "Calls", class: "num", cell: (c) => number(c[1]) }], { key: (c) => c[0], empty: "No call has failed." });
 
-    const number1 = (value, min, max, label) => h("input", { type: "number", value, min, max, "aria-label": label });
-    this.table = h("select", { "aria-label": "Table for the steps" });
+    const number1 = (value, min, max, label) => h("input", { type: "number", value, min, max, required: true, "aria-label": label });
+    this.table = h("select", { "aria-label": "Table for the steps", on: { change: () => this.state && this.draw(this.state) } });
     this.partition = number1(0, 0, 65535, "Partition");
     this.target = h("select", { "aria-label": "Node to move the primary to" });
     this.percent = number1(20, 1, 100, "Percent of the requests");
-    this.code = h("input", { value: "ERR_BUSY", list: "codes", class: "mono", spellcheck: "false", autocomplete: "off", "aria-label": "Error to answer with" });
+    this.code = h("input", { value: "ERR_BUSY", list: "codes", class: "mono", spellcheck: "false", autocomplete: "off", required: true, pattern: "ERR_[A-Z0-9_]+", title: "the name of an error, such as ERR_BUSY", "aria-label": "Error to answer with" });
     this.limit = number1(5, 1, 1000000, "Writes per second and partition");
     this.seconds = select([["60", "1 minute"], ["3600", "1 hour"], ["86400", "1 day"], ["2592000", "30 days"]], "3600");
     this.seconds.setAttribute("aria-label", "By how much");
     const codes = h("datalist", { id: "codes" }, ["ERR_BUSY", "ERR_CAPACITY_EXCEEDED", "ERR_TIMEOUT", "ERR_INVALID_STATE", "ERR_OBJECT_NOT_FOUND", "ERR_NOT_ENOUGH_MEMBER", "ERR_DISK_INSUFFICIENT", "ERR_SPLITTING", "ERR_NETWORK_FAILURE"].map((v) => h("option", { value: v })));
-    const button = (text, step) => h("button", { type: "button", on: { click: () => this.step(step()) } }, text);
+    // The inputs have to make sense for the step.
+    const button = (text, step, ...inputs) => h("button", { type: "button", on: { click: () => { if (inputs.every((i) => i.reportValidity())) this.step(step()); } } }, text);
     const line = (...parts) => h("div", { class: "tools step" }, parts);
     const table = () => this.table.value;
     this.noErrors = button("No errors", () => ({ do: "errors" }));
     this.noThrottle = button("Do not throttle", () => ({ do: "throttle", table: table() }));
-    const steps = h("section", null, h("h2", null, "More that can happen"), codes,
+    this.more = h("fieldset", null,
       line(h("label", null, "Table ", this.table)),
-      line("Partition ", this.partition, button("Move its primary", () => ({ do: "move", table: table(), partition: Number(this.partition.value), node: Number(this.target.value) })), "to", this.target, button("No primary", () => ({ do: "unserve", table: table(), partition: Number(this.partition.value) }))),
+      line("Partition ", this.partition, button("Move its primary", () => ({ do: "move", table: table(), partition: Number(this.partition.value), node: Number(this.target.value) }), this.partition), "to", this.target, button("No primary", () => ({ do: "unserve", table: table(), partition: Number(this.partition.value) }), this.partition)),
       line(button("Split the table", () => ({ do: "split", table: table() }))),
-      line(button("Throttle", () => ({ do: "throttle", table: table(), rate: Number(this.limit.value) })), "to", this.limit, "writes a second and partition", this.noThrottle),
-      line(button("Answer errors", () => ({ do: "errors", table: table(), percent: Number(this.percent.value), code: this.code.value })), "to", this.percent, "% of its requests:", this.code, this.noErrors),
+      line(button("Throttle", () => ({ do: "throttle", table: table(), rate: Number(this.limit.value) }), this.limit), "to", this.limit, "writes a second and partition", this.noThrottle),
+      line(button("Answer errors", () => ({ do: "errors", table: table(), percent: Number(this.percent.value), code: this.code.value }), this.percent, this.code), "to", this.percent, "% of its requests:", this.code, this.noErrors),
       line(button("Put the clock forward", () => ({ do: "advance", seconds: Number(this.seconds.value) })), "by", this.seconds, this.ahead = h("span", { class: "note" })));
 
     this.log = h("ol", { class: "events" });
@@ -67,6 +68,7 @@ export const rehearse = {
     this.forget = h("button", { type: "button", on: { click: () => this.order("rehearse-forget", {}) } }, "Forget the steps");
     this.steps = h("span", { class: "note" });
 
+    const steps = h("section", null, h("h2", null, "More that can happen"), codes, this.more);
     return h("div", { class: "stack" },
       h("div", { class: "headline" }, this.head, this.healAll),
       h("div", { class: "stage" },
@@ -95,7 +97,8 @@ export const rehearse = {
     try {
       if (!document.hidden) await this.refresh();
     } catch (err) {
-      if (!(err instanceof CallError)) throw err; // of those the frame of the page tells
+      // Of calls that fail the frame of the page tells; a mistake of the page is for its console.
+      if (!(err instanceof CallError)) setTimeout(() => { throw err; });
     }
     clearTimeout(this.wait);
     if (this.watching) this.wait = setTimeout(() => this.watch(), 1000);
@@ -118,9 +121,10 @@ export const rehearse = {
     this.healAll.disabled = s.faults === 0;
     s.nodes.forEach((node, i) => this.drawNode(node, i, s.now));
     if (this.target.options.length !== s.nodes.length) fill(this.target, s.nodes.map((node, i) => h("option", { value: String(i) }, node.address)));
-    setText(this.ahead, s.ahead ? "it is " + Math.round(s.ahead) + " s ahead" : "");
+    setText(this.ahead, s.ahead ? "it is " + left(s.ahead) + " ahead" : "");
     this.noErrors.disabled = !s.errors;
-    this.noThrottle.disabled = !s.throttled.length;
+    this.noThrottle.disabled = !s.throttled.includes(this.table.value);
+    this.nodes.disabled = this.more.disabled = s.replaying;
 
     if (document.activeElement !== this.load) this.load.value = String(s.load ? s.load.rate : 0);
     if (this.load.value === "") this.load.value = "0";
@@ -138,8 +142,10 @@ export const rehearse = {
       this.lastLog = last;
       fill(this.log, s.log.slice(-60).reverse().map((e) => h("li", { class: e.kind }, h("time", null, clock(e.at)), " ", safeText(e.text))));
     }
-    setText(this.steps, count(s.steps, "step"));
-    this.save.disabled = this.forget.disabled = !s.steps;
+    setText(this.steps, count(s.steps, "step") + (s.full ? ", and no more are kept" : ""));
+    this.save.disabled = !s.steps;
+    this.forget.disabled = !s.steps || s.faults > 0 || s.replaying;
+    this.forget.title = s.faults ? "Heal all before" : "";
     this.replay.disabled = !s.steps;
     setText(this.replay, s.replaying ? "Stop the replay" : "Run again");
     document.body.dataset.faults = s.faults;
@@ -204,20 +210,22 @@ export const rehearse = {
     const button = document.activeElement?.closest("button");
     if (button) button.disabled = true;
     await this.order("rehearse-do", step, () => { if (button) button.disabled = false; }); // before the state decides that
-    button?.focus();
+    if (document.activeElement === document.body) button?.focus(); // it was lost when the button went off
   },
 
   async order(name, arg, done = () => {}) {
+    let ok = true;
     try {
       await call(name, arg);
     } catch (err) {
+      ok = false;
       toast(safeText(err.message), true);
     }
-    done();
+    done(ok);
     if (this.watching) await this.watch();
   },
 
-  heal() { return this.order("rehearse-do", { do: "heal" }); },
+  heal() { return this.order("rehearse-do", { do: "heal" }, (ok) => { if (ok && !this.watching) toast("Everything is healed."); }); },
 
   async saveTest() {
     try {
