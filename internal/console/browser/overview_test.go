@@ -159,6 +159,37 @@ func TestPlots(t *testing.T) {
 	w.wait(`[...document.querySelectorAll("tr")].some((r) => r.cells[0].textContent === "orders" && /^[1-9].* (B|KiB)$/.test(r.cells[3].textContent) && Number(r.cells[7].textContent) > 0 && Number(r.cells[8].textContent) > 0)`)
 }
 
+// The cursor of the plots follows the arrow keys, and a reader is not told of every sample.
+func TestPlotsByKeyboard(t *testing.T) {
+	c := start(t, settings{})
+	traffic(t, c.table(t, "orders"))
+	w := open(t, c.url, 1280, 900)
+	w.ready(4)
+	w.key("p")
+	cursors := func(visibility string) {
+		t.Helper()
+		w.wait(fmt.Sprintf(`[...document.querySelectorAll("line.cursor")].every((l) => l.getAttribute("visibility") === %q)`, visibility))
+	}
+	at := func() (x float64) {
+		w.run(chromedp.Evaluate(`Number(document.querySelector("line.cursor").getAttribute("x1"))`, &x))
+		return x
+	}
+	cursors("hidden")
+	w.run(chromedp.Focus("figure svg"))
+	w.key(kb.ArrowLeft)
+	cursors("visible")
+	last := at()
+	w.key(kb.ArrowLeft)
+	before := at()
+	w.key(kb.ArrowRight + kb.ArrowRight)
+	if before >= last || at() != last {
+		t.Errorf("the cursor is at %v, before %v, and at %v in the end", last, before, at())
+	}
+	w.key(kb.Escape)
+	cursors("hidden")
+	w.wait(`[...document.querySelectorAll("output")].every((o) => o.getAttribute("aria-live") === "off")`)
+}
+
 // Errors are told by code and table, and there is nothing to see when there are none.
 func TestErrors(t *testing.T) {
 	c := start(t, settings{})
@@ -249,6 +280,8 @@ func TestClusterDies(t *testing.T) {
 	w.ready(2)
 	c.box.Close()
 	w.waitText(".trouble", "The cluster does not answer")
+	w.waitText(".verdict", "CRIT  the cluster does not answer; what follows is of ")
+	w.wait(`[...document.querySelectorAll("tr")].some((r) => r.cells[0].textContent === "orders" && r.cells[5].textContent === "-")`)
 }
 
 func TestWithoutToken(t *testing.T) {

@@ -40,6 +40,22 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// What turns text around, or hides, is shown as bytes in every table.
+func TestTablesAreSafe(t *testing.T) {
+	c := start(t, settings{})
+	w := open(t, c.url, 1280, 900)
+	w.ready(1)
+	var text string
+	w.run(chromedp.Evaluate(`import("/dom.js").then(({ Grid }) => {
+		const grid = new Grid([{ title: "x", cell: (r) => r }], { key: (r) => r });
+		grid.update(["a\u202eb\\c", "é <b>"]);
+		return [...grid.body.children].map((r) => r.textContent).join("; ");
+	})`, &text, awaitPromise))
+	if want := `a\xe2\x80\xaeb\c; é <b>`; text != want {
+		t.Errorf("shown as %q, want %q", text, want)
+	}
+}
+
 // tabTo types Tab until what has the focus matches.
 func (w *window) tabTo(selector, text string) {
 	w.t.Helper()

@@ -43,6 +43,7 @@ export function esc(bytes) {
 function hexEscape(b) { return "\\x" + b.toString(16).padStart(2, "0"); }
 
 function escText(text) {
+  if (!/[^ -[\]-~]/.test(text)) return text;
   let out = "";
   for (const c of text) {
     if (named[c]) out += named[c];

@@ -31,7 +31,8 @@ export function fill(e, ...children) {
 }
 
 // Grid is a table whose rows keep their elements, so that focus and selection survive an
-// update. columns: [{title, class, cell(row) -> text or node}].
+// update. columns: [{title, class, cell(row) -> text or node}]. Texts are made safe here, since
+// most are of a cluster.
 export class Grid {
   constructor(columns, { empty = "none", key, onRow } = {}) {
     this.columns = columns;
@@ -57,7 +58,7 @@ export class Grid {
       }
       this.columns.forEach((c, i) => {
         const cell = row.children[i], now = c.cell(item);
-        if (now instanceof Node) { if (cell.firstChild !== now) fill(cell, now); } else setText(cell, now);
+        if (now instanceof Node) { if (cell.firstChild !== now) fill(cell, now); } else setText(cell, safeText(now));
       });
       if (this.onRow) this.onRow(row, item);
       if (row === place) place = place.nextElementSibling;

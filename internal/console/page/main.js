@@ -89,7 +89,7 @@ function setPaused(on) {
 }
 
 function help() {
-  const list = [["/", "to the search of the page"], ["p", "pause, and go on"], ["arrows", "move in the partition map"], ["Enter", "open what is chosen"], ["Esc", "close"], ["?", "this list"]];
+  const list = [["/", "to the search of the page"], ["p", "pause, and go on"], ["arrows", "move in the partition map, and along a plot"], ["Enter", "open what is chosen"], ["Esc", "close"], ["?", "this list"]];
   for (const p of pages) list.push(["g " + p.key, p.title]);
   if (store.about.rehearse) list.push(["h", "heal everything"]);
   ask({ title: "Keys", fields: [h("dl", { class: "keylist" }, list.map(([k, what]) => [h("dt", null, h("kbd", null, k)), h("dd", null, what)]))] });

@@ -2,6 +2,7 @@
 // the primary of. Glyph and colour say how it is, how busy it is, or on which node.
 
 import { fill, h, select, setClass, setText } from "./dom.js";
+import { safeText } from "./bytes.js";
 import { rate } from "./format.js";
 import { health, stateOf } from "./store.js";
 
@@ -68,8 +69,8 @@ export class PartitionMap {
 
   // drawLine draws a row {name, cells: [[table, index]]}.
   drawLine(line, row) {
-    setText(line.name, row.name);
-    line.name.title = row.name;
+    setText(line.name, safeText(row.name));
+    line.name.title = line.name.textContent;
     const draw = Math.min(row.cells.length, maxCells);
     while (line.cells.children.length > draw) line.cells.lastElementChild.remove();
     for (let i = 0; i < draw; i++) {
@@ -92,7 +93,7 @@ export class PartitionMap {
     if (state !== "dead" && state !== "child" && this.by === "node") { look = "node" + (c.p % 8); text = String(c.p + 1); }
     setClass(cell, "cell " + look + (isChosen ? " chosen" : ""));
     setText(cell, text);
-    const label = t.name + " " + index + ": " + meaning[state] + (c.r >= 0 ? ", " + rate(c.r) + "/s" : "");
+    const label = safeText(t.name) + " " + index + ": " + meaning[state] + (c.r >= 0 ? ", " + rate(c.r) + "/s" : "");
     if (cell.getAttribute("aria-label") !== label) { cell.setAttribute("aria-label", label); cell.title = label; }
   }
 
@@ -108,7 +109,7 @@ export class PartitionMap {
     let list = [["ok", ""], ["short", "!"], ["dead", "X"], ["child", "+"]].map(([c, g]) => [c, g, meaning[c]]);
     if (this.by === "rate") list = [["heat0", "", "idle"], ["heat1", "", "up to a quarter of the busiest"], ["heat4", "", rate(this.hottest) + "/s"], ["heat4", "~", "thrice its share or more"]];
     if (this.by === "node") list = this.snap.nodes.map((n, i) => ["node" + (i % 8), String(i + 1), n.address]);
-    fill(this.key, list.map(([c, g, text]) => h("span", null, h("i", { class: "cell " + c, "aria-hidden": "true" }, g), text)));
+    fill(this.key, list.map(([c, g, text]) => h("span", null, h("i", { class: "cell " + c, "aria-hidden": "true" }, g), safeText(text))));
   }
 
   choose(cell) {
@@ -150,7 +151,7 @@ export class PartitionMap {
     if (!c) return;
     const addr = (i) => (i < 0 ? "none" : this.snap.nodes[i].address + (this.snap.nodes[i].alive ? "" : " (lost)"));
     const facts = [["Table", t.name], ["Partition", t.id + "." + this.chosen[1]], ["State", meaning[stateOf(c, t, this.snap.nodes)]], ["Primary", addr(c.p)], ["Secondaries", c.s.map(addr).join("\n") || "none"], ["Ballot", String(c.b)], ["Operations", c.r < 0 ? "-" : rate(c.r) + "/s"], ["Command", "pegasus table show " + t.name]];
-    const list = h("dl", null, facts.map(([k, v]) => [h("dt", null, k), h("dd", { class: k === "Command" ? "mono" : null }, v)]));
+    const list = h("dl", null, facts.map(([k, v]) => [h("dt", null, k), h("dd", { class: k === "Command" ? "mono" : null }, safeText(v))]));
     // What has not changed keeps its selection.
     if (this.side.textContent !== list.textContent) fill(this.side, list);
   }

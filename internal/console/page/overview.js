@@ -6,10 +6,14 @@ import { safeText } from "./bytes.js";
 import { Errors } from "./errors.js";
 import { Plot, begin, link } from "./plot.js";
 import { PartitionMap } from "./map.js";
-import { errors, health, isWrite, rateOf, rates, store, times, worst } from "./store.js";
+import { errors, health, isWrite, latest, rateOf, rates, store, times, worst } from "./store.js";
 
 // verdict says in a few words how the cluster is: [level, texts].
 function verdict(snapshot) {
+  if (store.samples.at(-1)?.error) {
+    const heard = store.samples.findLast((s) => !s.error);
+    return ["crit", ["the cluster does not answer; what follows is " + (heard ? "of " + clock(heard.at) : "old")]];
+  }
   const lost = snapshot.nodes.filter((n) => !n.alive).length, silent = snapshot.metas.filter((m) => !m.alive).length;
   const n = health(snapshot.tables, snapshot.nodes);
   const texts = [];
@@ -57,7 +61,7 @@ export const overview = {
     this.tables = new Grid([
       { title: "Table", cell: (t) => t.name },
       { title: "Partitions", class: "num", cell: (t) => String(t.partitions) },
-      { title: "Health", cell: (t) => this.healthText(t) },
+      { title: "Health", class: "nowrap", cell: (t) => this.healthText(t) },
       { title: "Size", class: "num", cell: (t) => bytes(t.bytes) },
       { title: "Rows, about", class: "num", cell: (t) => number(t.records) },
       { title: "Reads/s", class: "num", cell: (t) => rate(this.last ? rates(this.last, t.name, false) : null) },
@@ -109,7 +113,7 @@ export const overview = {
   update() {
     if (!store.snapshot) return;
     const snap = store.snapshot;
-    this.last = store.samples.findLast((s) => s.ops);
+    this.last = latest();
     const [level, texts] = verdict(snap);
     setClass(this.verdict, "verdict " + level);
     setText(this.verdict, { ok: "OK", warn: "WARN", crit: "CRIT" }[level] + "  " + texts.join("; "));
@@ -119,7 +123,7 @@ export const overview = {
     this.nodes.update([
       ...snap.metas.map((m) => ({ address: m.address, alive: m.alive, role: m.leader ? "meta, leader" : "meta", state: m.alive ? "alive" : "silent" })),
       ...snap.nodes.map((n) => ({ ...n, role: "replica", state: n.alive ? "alive" : "lost" }))]);
-    setText(this.nowTitle, "Operations now" + (this.table ? ", of " + this.table : ""));
+    setText(this.nowTitle, "Operations now" + (this.table ? ", of " + safeText(this.table) : ""));
     this.operations.update(this.byOperation());
     this.noEvents.hidden = store.events.length > 0;
     fill(this.events, store.events.slice(-30).reverse().map((e) => h("li", { class: e.kind }, h("time", null, clock(e.at)), " ", safeText(e.text))));
@@ -150,7 +154,7 @@ export const overview = {
   offer(list, what, names, all) {
     if (list.options.length === names.length && names.every((n, i) => list.options[i].value === n)) return;
     if (!names.includes(this[what])) this[what] = "";
-    fill(list, names.map((n) => h("option", { value: n }, n || all)));
+    fill(list, names.map((n) => h("option", { value: n }, safeText(n) || all)));
     list.value = this[what];
   },
 

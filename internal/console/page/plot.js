@@ -1,5 +1,5 @@
 // Plots over time: lines with gaps where there is no sample, marks for events, and one
-// cursor for all plots of a page.
+// cursor for all plots of a page, which follows the pointer or the arrow keys.
 
 const svg = "http://www.w3.org/2000/svg";
 
@@ -17,6 +17,7 @@ export class Plot {
   constructor({ title, unit, series, log = false, floor = 10, format }) {
     Object.assign(this, { title, log, floor, format });
     this.points = [];
+    this.at = null; // where the cursor is; null: nowhere
     this.element = document.createElement("figure");
     const caption = document.createElement("figcaption");
     const name = document.createElement("b");
@@ -25,7 +26,7 @@ export class Plot {
     this.keys = document.createElement("span");
     this.keys.className = "keys";
     caption.append(name, this.what, this.keys);
-    this.svg = s("svg", { height, role: "img" });
+    this.svg = s("svg", { height, role: "img", tabindex: 0 });
     this.grid = s("g", { class: "grid" });
     this.marks = s("g", { class: "marks" });
     this.drawn = s("g");
@@ -37,7 +38,9 @@ export class Plot {
     new ResizeObserver(() => { this.width = Math.max(160, this.svg.clientWidth); this.draw(); }).observe(this.svg);
     this.svg.addEventListener("pointermove", (e) => this.point(e.offsetX));
     this.svg.addEventListener("pointerleave", () => this.point(null));
-    this.onPoint = null;
+    this.svg.addEventListener("keydown", (e) => this.step(e));
+    this.svg.addEventListener("blur", () => this.point(null));
+    this.onPoint = () => {};
   }
 
   // show says what the values are from now on.
@@ -49,6 +52,7 @@ export class Plot {
     this.points = [];
     this.legend = series.map((x) => {
       const value = document.createElement("output");
+      value.setAttribute("aria-live", "off"); // or a reader would be told of every sample
       const item = document.createElement("span");
       item.className = "series " + x.class;
       item.append(x.name + " ", value);
@@ -59,15 +63,24 @@ export class Plot {
     this.drawn.replaceChildren(...this.lines);
   }
 
-  point(x) {
-    const at = x === null ? null : this.from + ((x - left) / (this.width - left - right)) * (this.to - this.from);
-    if (this.onPoint) this.onPoint(at); else this.setCursor(at);
+  point(x) { this.onPoint(x === null ? null : this.from + ((x - left) / (this.width - left - right)) * (this.to - this.from)); }
+
+  // step moves the cursor to the point beside it, or to an end.
+  step(e) {
+    const last = this.points.length - 1, at = this.at === null ? last + 1 : this.points.indexOf(this.near(this.at));
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[e.key];
+    if (e.key === "Escape") this.onPoint(null);
+    if (to === undefined || last < 0) return;
+    e.preventDefault();
+    this.onPoint(this.points[Math.max(0, Math.min(to, last))][0]);
   }
+
+  near(at) { return this.points.reduce((best, p) => (!best || Math.abs(p[0] - at) < Math.abs(best[0] - at) ? p : best), null); }
 
   // setCursor shows the values at a time, or with null the latest.
   setCursor(at) {
     this.at = at;
-    const hit = at === null ? this.points.at(-1) : this.points.reduce((best, p) => (!best || Math.abs(p[0] - at) < Math.abs(best[0] - at) ? p : best), null);
+    const hit = at === null ? this.points.at(-1) : this.near(at);
     this.legend.forEach((l, i) => { l.value.textContent = hit && hit[i + 1] !== null ? this.format(hit[i + 1]) : "-"; });
     if (at === null || !hit) { this.cursor.setAttribute("visibility", "hidden"); return; }
     this.cursor.setAttribute("visibility", "visible");
@@ -104,7 +117,7 @@ export class Plot {
     this.drawGrid();
     this.marks.replaceChildren(...this.markList.filter((m) => m.at >= this.from).map((m) => s("line", { class: m.class, x1: this.x(m.at), x2: this.x(m.at), y1: top, y2: height - bottom })));
     this.lines.forEach((line, i) => line.setAttribute("d", this.path(i + 1)));
-    this.setCursor(this.at ?? null);
+    this.setCursor(this.at);
   }
 
   path(i) {

@@ -16,6 +16,9 @@ export function take(news) {
   store.seen = performance.now();
 }
 
+// latest is the sample that says what goes on now: null if nothing was heard of that for a while.
+export const latest = () => store.samples.slice(-5).findLast((s) => s.ops) || null;
+
 const writes = new Set(["put", "multi_put", "remove", "multi_remove", "incr", "check_and_set", "check_and_mutate"]);
 export const isWrite = (op) => writes.has(op);
 

@@ -5,7 +5,7 @@ import { CallError, call } from "./api.js";
 import { Grid, ask, field, fill, h, setText, toast } from "./dom.js";
 import { safeText } from "./bytes.js";
 import { bytes, count, date, number, rate } from "./format.js";
-import { health, rates, store } from "./store.js";
+import { health, latest, rates, store } from "./store.js";
 
 // word quotes an argument for a shell.
 const word = (text) => (/^[\w.:@%+,=/-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'");
@@ -23,14 +23,14 @@ export const tables = {
       { title: "Id", class: "num", cell: (t) => String(t.id) },
       { title: "Partitions", class: "num", cell: (t) => String(t.partitions) },
       { title: "Replicas", class: "num", cell: (t) => String(t.replicas) },
-      { title: "Trouble", cell: (t) => this.troubleOf(t) },
+      { title: "Trouble", class: "nowrap", cell: (t) => this.troubleOf(t) },
       { title: "Size", class: "num", cell: (t) => bytes(t.bytes) },
       { title: "Rows, about", class: "num", cell: (t) => number(t.records) },
       { title: "Reads/s", class: "num", cell: (t) => rate(this.last ? rates(this.last, t.name, false) : null) },
       { title: "Writes/s", class: "num", cell: (t) => rate(this.last ? rates(this.last, t.name, true) : null) },
     ], { key: (t) => t.id, empty: "There are no tables.", onRow: (row, t) => row.classList.toggle("chosen", t.name === this.chosen) });
     this.dropped = new Grid([
-      { title: "Table", cell: (t) => safeText(t.name) },
+      { title: "Table", cell: (t) => t.name },
       { title: "Id", class: "num", cell: (t) => String(t.id) },
       { title: "State", cell: (t) => t.status },
       { title: "Dropped", cell: (t) => date(t.dropped) },
@@ -54,7 +54,9 @@ export const tables = {
 
   update() {
     if (!store.snapshot) return;
-    this.last = store.samples.findLast((s) => s.ops);
+    this.last = latest();
+    const keys = new Set(store.snapshot.tables.map((t) => t.id + " " + t.name));
+    for (const key of this.buttons.keys()) if (!keys.has(key)) this.buttons.delete(key);
     const list = store.snapshot.tables.filter((t) => t.name.includes(this.filter.value));
     for (const t of list) {
       const key = t.id + " " + t.name;
@@ -122,8 +124,8 @@ export const tables = {
       this.facts = h("dl");
       this.going = h("div", { role: "status" });
       this.envs = new Grid([
-        { title: "Variable", class: "mono", cell: (e) => safeText(e.key) },
-        { title: "Value", class: "mono", cell: (e) => safeText(e.value) },
+        { title: "Variable", class: "mono", cell: (e) => e.key },
+        { title: "Value", class: "mono", cell: (e) => e.value },
         { title: "", cell: (e) => e.buttons },
       ], { key: (e) => e.key + "\0" + e.value, empty: "The environment is empty." });
       this.envButtons = new Map();
