@@ -169,13 +169,17 @@ func newMeter(m metric.Meter) (*meter, error) {
 	return r, errors.Join(errs[:]...)
 }
 
-// labels are the attributes of a measurement: of few values each.
-type labels struct{ table, operation, value string }
+// labels are the attributes of a measurement: of few values each. Some values are those of
+// more than one key.
+type labels struct {
+	table, operation, value string
+	key                     attribute.Key
+}
 
 // set returns the attributes of a table and an operation, and one more unless it is
 // empty. The set is made once.
 func (m *meter) set(table, operation, value string, key attribute.Key) metric.MeasurementOption {
-	l := labels{table, operation, value}
+	l := labels{table, operation, value, key}
 	if s, ok := m.sets.Load(l); ok {
 		return s.(metric.MeasurementOption)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -59,7 +60,7 @@ func TestTracesAndMetrics(t *testing.T) {
 	}
 	for _, s := range all {
 		for _, a := range s.Attributes() {
-			if strings.Contains(a.Value.Emit(), "secret") {
+			if strings.Contains(a.Value.String(), "secret") {
 				t.Errorf("%s has %v", s.Name(), a)
 			}
 		}
@@ -87,6 +88,39 @@ func TestTracesAndMetrics(t *testing.T) {
 	}
 	if counts["db.client.operation.duration"] != 2 || counts["pegasus.client.retries"] != 1 || counts["pegasus.client.connections"] < 2 {
 		t.Errorf("%v", counts)
+	}
+}
+
+// An outcome and a reason of a retry that have the same name are attributes of their own.
+func TestSameNames(t *testing.T) {
+	reader := metric.NewManualReader()
+	o, err := otel.Observer(otel.Options{Meter: metric.NewMeterProvider(metric.WithReader(reader))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.OperationEnded(t.Context(), pegasus.OperationEnded{Operation: "Set", Table: "t", Err: pegasus.ErrBusy})
+	o.Retrying(t.Context(), pegasus.Retrying{Operation: "Set", Table: "t", Reason: pegasus.RetryBusy})
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &data); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, m := range data.ScopeMetrics[0].Metrics {
+		var got attribute.Set
+		want := attribute.Key("pegasus.retry.reason")
+		switch d := m.Data.(type) {
+		case metricdata.Histogram[float64]:
+			got, want = d.DataPoints[0].Attributes, "error.type"
+		case metricdata.Sum[int64]:
+			got = d.DataPoints[0].Attributes
+		}
+		if v, ok := got.Value(want); !ok || v.AsString() != "busy" || got.Len() != 4 {
+			t.Errorf("%s has %v, want %s", m.Name, got.ToSlice(), want)
+		}
+		seen++
+	}
+	if seen != 2 {
+		t.Errorf("%d metrics", seen)
 	}
 }
 
