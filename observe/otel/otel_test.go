@@ -3,6 +3,7 @@ package otel_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -121,6 +122,56 @@ func TestSameNames(t *testing.T) {
 	}
 	if seen != 2 {
 		t.Errorf("%d metrics", seen)
+	}
+}
+
+// The docs have every name: of metrics, of attributes and of events.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/observing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spans := tracetest.NewSpanRecorder()
+	reader := metric.NewManualReader()
+	o, err := otel.Observer(otel.Options{
+		Tracer: trace.NewTracerProvider(trace.WithSpanProcessor(spans)),
+		Meter:  metric.NewMeterProvider(metric.WithReader(reader)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := o.OperationStarted(t.Context(), pegasus.OperationStarted{Operation: "Set", Table: "t"})
+	o.Retrying(ctx, pegasus.Retrying{Operation: "Set", Table: "t", Reason: pegasus.RetryBusy})
+	o.OperationEnded(ctx, pegasus.OperationEnded{Operation: "Set", Table: "t", Server: "10.0.0.1:34801", Err: pegasus.ErrBusy})
+	o.ConnectionDialed(pegasus.ConnectionDialed{})
+	o.ConnectionDialed(pegasus.ConnectionDialed{Err: pegasus.ErrClosed})
+	o.RouteChanged(pegasus.RouteChanged{Table: "t"})
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &data); err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	for _, m := range data.ScopeMetrics[0].Metrics {
+		names[m.Name] = true
+	}
+	for _, s := range spans.Ended() {
+		for _, e := range s.Events() {
+			names[e.Name] = true
+			for _, a := range e.Attributes {
+				names[string(a.Key)] = true
+			}
+		}
+		for _, a := range s.Attributes() {
+			names[string(a.Key)] = true
+		}
+	}
+	if len(names) < 18 {
+		t.Errorf("only %d names: %v", len(names), names)
+	}
+	for name := range names {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("the docs do not have %s", name)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -185,6 +186,24 @@ func TestDocs(t *testing.T) {
 	}
 	names := known(t)
 	ours, _, _ := strings.Cut(string(text), "## From the official Go client")
+	has := func(what, name string) {
+		t.Helper()
+		if !strings.Contains(ours, name) {
+			t.Errorf("the docs do not have the %s %s", what, name)
+		}
+	}
+	for _, name := range observe.MetricNames() {
+		has("metric", name)
+	}
+	for _, class := range pegasus.ErrorClasses() {
+		has("outcome", "`"+string(class)+"`")
+	}
+	for _, reason := range pegasus.RetryReasons() {
+		has("reason", "`"+string(reason)+"`")
+	}
+	for observer, i := reflect.TypeFor[pegasus.Observer](), 0; i < observer.NumField(); i++ {
+		has("event", "`"+observer.Field(i).Name+"`")
+	}
 	for _, name := range regexp.MustCompile(`\bpegasus_(client|server)_[a-z_]+`).FindAllString(ours, -1) {
 		for _, part := range []string{"_bucket", "_sum", "_count"} {
 			name = strings.TrimSuffix(name, part)
