@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -54,7 +55,8 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then finishes the requests under way.
+// run serves until ctx ends, and then finishes the requests under way. The client is closed when
+// they and the nightly job are over.
 func run(ctx context.Context, o options) error {
 	if o.meta == "" {
 		box, err := onebox.Start(onebox.Options{Tables: []onebox.Table{{Name: o.table}}, Logger: slog.Default()})
@@ -70,24 +72,22 @@ func run(ctx context.Context, o options) error {
 	}
 	defer a.close()
 	server := &http.Server{Addr: o.listen, Handler: a.handler(), ReadHeaderTimeout: 5 * time.Second}
-	go func() {
+	ctx, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop() // also if it cannot serve
+	beside.Go(func() {
 		<-ctx.Done()
 		finish, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := server.Shutdown(finish); err != nil {
 			log.Print(err)
 		}
-	}()
-	nightly := make(chan struct{})
-	go func() {
-		defer close(nightly)
-		a.service.runNightly(ctx, 24*time.Hour)
-	}()
+	})
+	beside.Go(func() { a.service.runNightly(ctx, 24*time.Hour) })
 	log.Printf("serving on http://%s", o.listen)
-	err = server.ListenAndServe()
-	<-nightly
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
-	return err
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -99,7 +100,7 @@ func (s *service) getEvents(r *http.Request) (any, error) {
 		out.Events = append(out.Events, string(row.Value))
 	}
 	if page.Next != "" {
-		out.Next = fmt.Sprintf("/profiles/%s/events?size=%d&after=%s", user, size, page.Next)
+		out.Next = fmt.Sprintf("/profiles/%s/events?size=%d&after=%s", url.PathEscape(user), size, url.QueryEscape(string(page.Next)))
 	}
 	return out, nil
 }

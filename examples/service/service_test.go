@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/pegasus-go/pegasus"
+	"github.com/pegasus-go/pegasus/onebox"
 	"github.com/pegasus-go/pegasus/pegasustest"
 	"go.uber.org/goleak"
 )
@@ -84,6 +87,76 @@ func TestSessions(t *testing.T) {
 	c.do("POST", "/sessions", `{`, 400, nil)
 }
 
+// A service that is told to stop answers the requests under way, whose client works until then.
+func TestStop(t *testing.T) {
+	cluster := pegasustest.Start(t, pegasustest.WithTable("users", 4))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := l.Addr().String()
+	taken := options{listen: listen, meta: strings.Join(cluster.MetaServers(), ","), table: "users", limit: 100}
+	if err := run(t.Context(), taken); err == nil {
+		t.Error("a service on a port that is taken")
+	}
+	l.Close()
+
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	cluster.Onebox().Intercept(func(r onebox.Request) (a onebox.Action) {
+		if r.Task == onebox.TaskPut {
+			once.Do(func() { close(begun) })
+			a.Until = goOn
+		}
+		return a
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, taken) }()
+	answers := func() bool {
+		nc, err := net.Dial("tcp", listen)
+		if err == nil {
+			nc.Close()
+		}
+		return err == nil
+	}
+	until := func(up bool) {
+		t.Helper()
+		for answers() != up {
+			if t.Context().Err() != nil || len(ended) > 0 {
+				t.Fatal("the service has ended")
+			}
+		}
+	}
+	until(true)
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := http.Post("http://"+listen+"/sessions", "application/json", strings.NewReader(`{"user":"ann"}`))
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		resp.Body.Close()
+		answer <- resp.Status
+	}()
+	<-begun
+	stop()
+	until(false)
+	select {
+	case err := <-ended:
+		t.Errorf("it has ended before its requests: %v", err)
+	default:
+	}
+	close(goOn)
+	if got := <-answer; got != "200 OK" {
+		t.Errorf("the request under way got %s", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 func TestProfiles(t *testing.T) {
 	_, c := start(t, pegasustest.Start(t))
 	c.do("PUT", "/profiles/ann", `{"mail":"a@b","fields":{"city":"Rome"}}`, 200, nil)
@@ -109,6 +182,11 @@ func TestProfiles(t *testing.T) {
 		c.do("GET", next, "", 200, &page)
 		events, next = append(events, page.Events...), page.Next
 	}
+	c.do("PUT", "/profiles/a%2Fb%3F", `{"mail":"c@d"}`, 200, nil)
+	c.do("PUT", "/profiles/a%2Fb%3F", `{"mail":"c@d"}`, 200, nil)
+	var first struct{ Next string }
+	c.do("GET", "/profiles/a%2Fb%3F/events?size=1", "", 200, &first)
+	c.do("GET", first.Next, "", 200, nil)
 	if len(events) != 5 || events[0] != "logged in" || events[4] != "changed the profile" {
 		t.Errorf("%q", events)
 	}
