@@ -68,10 +68,10 @@ func (c *cluster) targets() map[string]string {
 
 // load sends requests to the service while servers fail, and returns when they did.
 func (c *cluster) load(ctx context.Context, duration time.Duration) ([]mark, error) {
-	ctx, cancel := context.WithTimeout(ctx, duration)
-	defer cancel()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	ctx, cancel := context.WithTimeout(ctx, duration)
+	defer cancel() // which they end by
 	for range 32 {
 		wg.Go(func() { c.requests(ctx) })
 	}

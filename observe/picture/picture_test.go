@@ -2,17 +2,21 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	grafana "github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/pegasus-go/pegasus/onebox"
 )
 
 var dashboards = []string{"../prometheus/dashboards/client.json", "../prometheus/dashboards/onebox.json"}
@@ -159,6 +163,24 @@ func TestPoint(t *testing.T) {
 	var p point
 	if p.UnmarshalJSON([]byte(`[1,"x"]`)) == nil {
 		t.Error("a value that is no number is no error")
+	}
+}
+
+// A run that fails ends at once: a program that there is not is none to stop, and the load ends
+// with a fault that cannot be made.
+func TestFailures(t *testing.T) {
+	if cmd, err := start(t.Context(), t.TempDir()+"/log", "no-such-program"); cmd != nil || err == nil {
+		t.Errorf("%v, %v", cmd, err)
+	}
+	all := faults
+	defer func() { faults = all }()
+	faults = slices.Clone(faults[:1])
+	faults[0].at = 0
+	wrong := errors.New("no such fault")
+	faults[0].begin = func(*onebox.Server) error { return wrong }
+	c := &cluster{address: "127.0.0.1:1"}
+	if _, err := c.load(t.Context(), time.Hour); !errors.Is(err, wrong) {
+		t.Errorf("the load ended with %v", err)
 	}
 }
 

@@ -19,7 +19,10 @@ func start(ctx context.Context, output, program string, args ...string) (*exec.C
 	defer file.Close()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = file, file
-	return cmd, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return cmd, nil
 }
 
 // stop ends a program.
