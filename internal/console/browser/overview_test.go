@@ -281,6 +281,7 @@ func TestClusterDies(t *testing.T) {
 	c.box.Close()
 	w.waitText(".trouble", "The cluster does not answer")
 	w.waitText(".verdict", "CRIT  the cluster does not answer; what follows is of ")
+	w.waitText("#live", "stale")
 	w.wait(`[...document.querySelectorAll("tr")].some((r) => r.cells[0].textContent === "orders" && r.cells[5].textContent === "-")`)
 }
 

@@ -2,7 +2,9 @@
 
 const maxSamples = 450, maxEvents = 200;
 
-export const store = { seq: 0, samples: [], events: [], snapshot: null, every: 2000, seen: 0, about: null };
+export const store = { seq: 0, samples: [], events: [], snapshot: null, every: 2000, about: null,
+  seen: 0, // when the cluster was, 0 if it was not
+};
 
 export function take(news) {
   if (news.seq < store.seq) { store.samples = []; store.events = []; } // another console
@@ -13,7 +15,7 @@ export function take(news) {
   store.samples.splice(0, store.samples.length - maxSamples);
   store.events.splice(0, store.events.length - maxEvents);
   if (news.snapshot) store.snapshot = news.snapshot;
-  store.seen = performance.now();
+  if (!store.samples.at(-1)?.error) store.seen = performance.now();
 }
 
 // latest is the sample that says what goes on now: null if nothing was heard of that for a while.
