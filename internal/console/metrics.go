@@ -31,6 +31,7 @@ const (
 	absentPause = time.Minute // before servers without the page are asked again
 	metricsTime = time.Second // that all servers together have to answer
 	hedgeAfter  = 250 * time.Millisecond
+	maxAsked    = 8 // servers: a onebox has few, and a large cluster has no such page
 )
 
 func newMetricsReader(metas []string) *metricsReader {
@@ -72,7 +73,7 @@ func (r *metricsReader) read(ctx context.Context, nodes []admin.Node) *rated {
 			addrs = append(addrs, n.Address)
 		}
 	}
-	now, err := r.ask(ctx, addrs)
+	now, err := r.ask(ctx, addrs[:min(len(addrs), maxAsked)])
 	if errors.Is(err, errNoMetrics) {
 		r.absent = time.Now()
 	}

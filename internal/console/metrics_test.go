@@ -188,6 +188,22 @@ func TestSilentServers(t *testing.T) {
 	sample()
 }
 
+// Servers that break connections tell nothing, and few of a large cluster are asked at a time.
+func TestManyServers(t *testing.T) {
+	var asked atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	defer srv.Close()
+	addr := srv.Listener.Addr().String()
+	r := newMetricsReader([]string{addr})
+	defer r.close()
+	if r.read(t.Context(), slices.Repeat([]admin.Node{{Address: addr, Alive: true}}, 100)) != nil || asked.Load() > maxAsked {
+		t.Errorf("%d servers were asked", asked.Load())
+	}
+}
+
 // The counters of Pegasus up to 2.5. Of a partition only its primary is heard.
 func TestCounters(t *testing.T) {
 	c, ok := parseCounters(`{"result":"OK","counters":[

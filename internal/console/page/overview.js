@@ -88,7 +88,7 @@ export const overview = {
     this.asTable = h("details", { class: "numbers", on: { toggle: () => this.update() } }, h("summary", null, "As a table"), this.numbers);
 
     this.events = h("ol", { class: "events" });
-    this.noEvents = h("p", { class: "empty" }, "Nothing has changed since the console looks.");
+    this.noEvents = h("p", { class: "empty" }, "Nothing has changed since the console began to look.");
     return h("div", { class: "overview" }, this.verdict,
       h("section", { class: "plots", "aria-label": "Plots" }, h("div", { class: "tools" }, h("label", null, "Table ", this.tableSelect), h("label", null, "Operation ", this.opSelect), h("label", null, "Time ", span)), h("div", { class: "three" }, this.ops.element, this.time.element, this.errors.element), this.note, this.asTable),
       h("section", { "aria-label": "Partition map" }, this.map.element),
