@@ -35,7 +35,7 @@ var everyStep = []Timed{
 	{12 * time.Second, Step{Do: "move", Node: 2, Table: LoadTable, Partition: 3}},
 	{13 * time.Second, Step{Do: "unserve", Table: LoadTable, Partition: 3}},
 	{14 * time.Second, Step{Do: "split", Table: "users"}},
-	{15 * time.Second, Step{Do: "throttle", Table: LoadTable, Rate: 1}},
+	{15 * time.Second, Step{Do: "throttle", Table: LoadTable, Rate: 1, before: "1000*delay*100"}},
 	{16 * time.Second, Step{Do: "advance", Seconds: 3600}},
 	{17 * time.Second, Step{Do: "errors", Percent: 50, Code: "ERR_TIMEOUT", Table: "users"}},
 	{18 * time.Second, Step{Do: "slow", Node: 2, Ms: 10}},

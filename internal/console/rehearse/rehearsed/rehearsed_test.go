@@ -49,6 +49,7 @@ func TestRehearsed(t *testing.T) {
 			}
 			return a
 		})
+		must(c.Admin().SetEnvs(ctx, "console_load", map[string]string{"replica.write_throttling": "1000*delay*100"}))
 
 		acked := make(map[string]bool)
 		failed := 0
@@ -125,7 +126,7 @@ func TestRehearsed(t *testing.T) {
 		caller.Wait()
 		t.Logf("%d calls have succeeded, %d have failed", len(acked), failed)
 		must(box.MovePrimary("console_load", 3, 0))
-		must(c.Admin().DelEnvs(ctx, "console_load", "replica.write_throttling"))
+		must(c.Admin().SetEnvs(ctx, "console_load", map[string]string{"replica.write_throttling": "1000*delay*100"}))
 		share.Store(nil)
 		slow[2].Store(0) // ms
 		box.Replica(0).FillDisk(false)
