@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -278,6 +279,23 @@ func TestFaultsLapse(t *testing.T) {
 	s := stage(t)
 	s.lapse = 10 * time.Millisecond
 	must(t, s, "rehearse-do", Step{Do: "hang", Node: 1})
+	eventually(t, "healed", func() bool { return faultsOf(t, s) == 0 })
+}
+
+// What cannot be healed is tried again.
+func TestFaultsLapseLater(t *testing.T) {
+	s := stage(t)
+	must(t, s, "rehearse-do", Step{Do: "cut", Node: 1, From: "clients"})
+	taken, err := net.Listen("tcp", s.box.Replica(1).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.lapse = 10 * time.Millisecond
+	must(t, s, "rehearse-do", Step{Do: "advance", Seconds: 1})
+	eventually(t, "noted", func() bool {
+		return slices.ContainsFunc(must(t, s, "rehearse", struct{}{})["log"].([]any), func(e any) bool { return e.(map[string]any)["kind"] == "note" })
+	})
+	taken.Close()
 	eventually(t, "healed", func() bool { return faultsOf(t, s) == 0 })
 }
 

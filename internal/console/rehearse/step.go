@@ -130,19 +130,31 @@ func (s *Stage) carryOut(ctx context.Context, st Step, k kind) error {
 	if s.running == nil {
 		s.rememberLocked(st)
 	}
+	s.lapseLocked()
+	return nil
+}
+
+// lapseLocked has what is broken healed after a while, and again if that fails.
+func (s *Stage) lapseLocked() {
 	if s.lapses != nil {
 		s.lapses.Stop()
 	}
-	if s.countFaults() > 0 && !s.closed {
-		s.lapses = time.AfterFunc(s.lapse, func() {
+	if s.countFaults() == 0 || s.closed {
+		return
+	}
+	s.lapses = time.AfterFunc(s.lapse, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closed {
+			return
+		}
+		s.pending.Go(func() {
+			s.try(s.ctx, Step{Do: "heal"})
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if !s.closed {
-				s.pending.Go(func() { s.try(s.ctx, Step{Do: "heal"}) })
-			}
+			s.lapseLocked()
 		})
-	}
-	return nil
+	})
 }
 
 // rememberLocked adds a step to the scenario. Nothing happens in a pause that is longer than
