@@ -276,13 +276,23 @@ func TestServerDies(t *testing.T) {
 // The cluster may die, too.
 func TestClusterDies(t *testing.T) {
 	c := start(t, settings{})
+	if err := c.admin.SetEnvs(t.Context(), "orders", map[string]string{"replica.write_throttling": "1*reject*0"}); err != nil {
+		t.Fatal(err)
+	}
+	traffic(t, c.table(t, "orders"))
 	w := open(t, c.url, 1280, 900)
 	w.ready(2)
+	busy := func(condition string) {
+		t.Helper()
+		w.wait(fmt.Sprintf(`[...document.querySelectorAll("tr")].some((r) => r.cells[0].textContent === "ERR_BUSY" && ((now) => %s)(r.cells[2].textContent))`, condition))
+	}
+	busy("Number(now) > 0")
 	c.box.Close()
 	w.waitText(".trouble", "The cluster does not answer")
 	w.waitText(".verdict", "CRIT  the cluster does not answer; what follows is of ")
 	w.waitText("#live", "stale")
 	w.wait(`[...document.querySelectorAll("tr")].some((r) => r.cells[0].textContent === "orders" && r.cells[5].textContent === "-")`)
+	busy(`now === "-"`)
 }
 
 func TestWithoutToken(t *testing.T) {

@@ -2,6 +2,7 @@
 
 import { Grid, h, setText } from "./dom.js";
 import { number, rate } from "./format.js";
+import { latest } from "./store.js";
 
 // What the errors mean that a server answers mostly.
 const meaning = {
@@ -34,16 +35,16 @@ export class Errors {
   // update takes the samples that are plotted, and the table that is, "" for all.
   update(samples, table, minutes) {
     const rows = new Map();
-    const known = samples.some((s) => s.errors);
+    const known = samples.some((s) => s.errors), last = latest();
     samples.forEach((s, i) => {
       const seconds = i ? Math.min(10, (s.at - samples[i - 1].at) / 1000) : 2;
       for (const byTable of [s.errors, s.throttled]) for (const [name, values] of Object.entries(byTable || {})) {
         if (table && name && name !== table) continue;
         for (const [code, n] of Object.entries(values)) {
           const key = name + "\n" + code;
-          const row = rows.get(key) || { table: name, code, now: 0, all: 0 };
+          const row = rows.get(key) || { table: name, code, now: last ? 0 : null, all: 0 };
           row.all += n * seconds;
-          if (i === samples.length - 1) row.now = n;
+          if (s === last) row.now = n;
           rows.set(key, row);
         }
       }
