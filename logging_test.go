@@ -28,6 +28,7 @@ func TestLogger(t *testing.T) {
 		},
 	}))
 	configured(t, pegasus.Config{Logger: logger}, func(t *testing.T, c *peer.Cluster, tb pegasus.TableConnector) {
+		synctest.Wait() // OpenTable does not wait for what is told of the answer that it got
 		node := c.Nodes[0].Addr()
 		secret := []byte("secret\nkey")
 		answers := 0
