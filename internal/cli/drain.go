@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pegasus-go/pegasus/admin"
@@ -19,10 +21,12 @@ stopped: then nobody waits until its loss is noticed. Each partition goes to the
 one of its secondaries that is alive and has the fewest primaries. Copies stay
 where they are.
 
-It ends when the leader says that all of it has happened. If some partitions
-stay, such as those without another copy, the status is 6. The level of the meta
-servers has to be steady: at lively the leader moves primaries back, below
-steady it moves none.`,
+It ends when the leader says that all of it has happened, and prints where each
+primary is then. If some partitions stay, such as those without another copy, the
+status is 6. If it is refused or interrupted midway it prints likewise what has
+moved, what has not, and what was proposed and has not moved yet. The level of
+the meta servers has to be steady: at lively the leader moves primaries back,
+below steady it moves none.`,
 		"  pegasus node drain 10.0.0.3:34801 --dry-run\n  pegasus node drain 10.0.0.3:34801 --yes", cobra.ExactArgs(1),
 		func(ctx context.Context, c *admin.Client, args []string) error {
 			s, err := a.takeSurvey(ctx, c)
@@ -34,7 +38,7 @@ steady it moves none.`,
 				return err
 			}
 			if dryRun {
-				return a.printMoves(moves, stay, "would move")
+				return a.printMoves(append(planned(moves), staying(stay)...))
 			}
 			if err := mayDrain(s.Level); err != nil {
 				return err
@@ -69,6 +73,7 @@ type move struct {
 	table     string
 	partition int
 	from, to  string // to is "" if there is no other copy
+	proposed  bool   // to the leader, or it may have heard of it
 }
 
 // planDrain returns what is to be moved from a node, and what has to stay.
@@ -111,14 +116,21 @@ func planDrain(s *survey.Survey, node string) (moves, stay []move, err error) {
 	return moves, stay, nil
 }
 
-func (a *app) printMoves(moves, stay []move, what string) error {
-	rows := [][]any{}
+func planned(moves []move) (rows [][]any) {
 	for _, m := range moves {
-		rows = append(rows, []any{m.table, m.partition, m.from, m.to, what})
+		rows = append(rows, []any{m.table, m.partition, m.from, m.to, "would move"})
 	}
+	return rows
+}
+
+func staying(stay []move) (rows [][]any) {
 	for _, m := range stay {
 		rows = append(rows, []any{m.table, m.partition, m.from, nil, "stays: no other copy is alive"})
 	}
+	return rows
+}
+
+func (a *app) printMoves(rows [][]any) error {
 	return a.printer().List([]string{"table", "partition", "from", "to", "result"}, rows)
 }
 
@@ -126,18 +138,54 @@ func (a *app) printMoves(moves, stay []move, what string) error {
 const drainPatience = 30 * time.Second
 
 func (a *app) drain(ctx context.Context, c *admin.Client, node string, moves, stay []move) error {
-	tables := make(map[string]bool)
-	for _, m := range moves {
-		if err := c.MovePrimary(ctx, m.table, m.partition, m.to); err != nil {
+	err := propose(ctx, c, moves)
+	if err == nil {
+		err = a.followDrain(ctx, c, node, moves)
+	}
+	printed := a.printMoves(append(outcomes(ctx, c, moves), staying(stay)...))
+	switch {
+	case err != nil && ctx.Err() != nil && exit.Of(err) != exit.InDoubt:
+		return exit.Errorf(exit.Interrupted, "interrupted: nothing more is proposed, and what was may still move; see: pegasus node drain %s --dry-run", node)
+	case exit.Of(err) == exit.Failed && slices.ContainsFunc(moves, func(m move) bool { return m.proposed }):
+		return exit.Errorf(exit.Partly, "%w", err)
+	case err != nil:
+		return err
+	case printed != nil:
+		return printed
+	case len(stay) > 0:
+		return exit.Errorf(exit.Partly, "%d partitions stay at %s: no other copy of them is alive", len(stay), node)
+	}
+	return nil
+}
+
+// propose proposes one move after another, up to the first that is refused.
+func propose(ctx context.Context, c *admin.Client, moves []move) error {
+	for i := range moves {
+		m := &moves[i]
+		err := c.MovePrimary(ctx, m.table, m.partition, m.to)
+		m.proposed = err == nil || errors.Is(err, admin.ErrInDoubt)
+		switch {
+		case errors.Is(err, admin.ErrTableNotFound): // dropped since the look at it
+		case err != nil:
 			return fmt.Errorf("partition %d of %s: %w", m.partition, m.table, err)
 		}
-		tables[m.table] = true
 	}
+	return nil
+}
+
+// followDrain waits until the leader shows all moves as done.
+func (a *app) followDrain(ctx context.Context, c *admin.Client, node string, moves []move) error {
 	left, since := len(moves), time.Now()
-	err := a.follow(ctx, false, "drain "+node, "pegasus node drain "+node+" --dry-run", func(ctx context.Context) (string, bool, error) {
-		still, err := leftAt(ctx, c, moves, tables)
+	return a.follow(ctx, false, "drain "+node, "pegasus node drain "+node+" --dry-run", func(ctx context.Context) (string, bool, error) {
+		now, err := placesOf(ctx, c, moves)
 		if err != nil {
 			return "", false, err
+		}
+		still := 0
+		for _, m := range moves {
+			if at, there := now.primary(m); there && (at == m.from || at == "") {
+				still++
+			}
 		}
 		if still < left {
 			left, since = still, time.Now()
@@ -147,33 +195,62 @@ func (a *app) drain(ctx context.Context, c *admin.Client, node string, moves, st
 		}
 		return fmt.Sprintf("%d/%d primaries moved", len(moves)-still, len(moves)), still == 0, nil
 	})
-	if err != nil {
-		return err
-	}
-	if err := a.printMoves(moves, stay, "moved"); err != nil {
-		return err
-	}
-	if len(stay) > 0 {
-		return exit.Errorf(exit.Partly, "%d partitions stay at %s: no other copy of them is alive", len(stay), node)
-	}
-	return nil
 }
 
-// leftAt counts the moves that the leader does not show as done.
-func leftAt(ctx context.Context, c *admin.Client, moves []move, tables map[string]bool) (int, error) {
-	places := make(map[string][]admin.Partition)
-	for table := range tables {
-		var err error
-		if places[table], err = c.Partitions(ctx, table); err != nil {
-			return 0, err
-		}
-	}
-	n := 0
+// outcomes says what has become of moves, also when ctx has ended: by what the leader shows
+// now, not by what was planned.
+func outcomes(ctx context.Context, c *admin.Client, moves []move) [][]any {
+	now, err := placesOf(context.WithoutCancel(ctx), c, moves)
+	var rows [][]any
 	for _, m := range moves {
-		p := places[m.table]
-		if m.partition < len(p) && (p[m.partition].Primary == m.from || p[m.partition].Primary == "") {
-			n++
+		var to any
+		var result string
+		_, known := now[m.table]
+		switch at, there := now.primary(m); {
+		case !known:
+			result = fmt.Sprintf("not known: %v", because(survey.Cause(err)))
+		case !there:
+			result = "the table is gone"
+		case at == "":
+			result = "has no primary"
+		case at != m.from:
+			to, result = at, "moved"
+		case m.proposed:
+			result = "not moved yet"
+		default:
+			result = "not moved"
 		}
+		rows = append(rows, []any{m.table, m.partition, m.from, to, result})
 	}
-	return n, nil
+	return rows
+}
+
+// tablePlaces are where the partitions of tables are: those that were asked about, none of a
+// table that is gone.
+type tablePlaces map[string][]admin.Partition
+
+// placesOf asks the leader about the tables of moves. What it said before an error is there.
+func placesOf(ctx context.Context, c *admin.Client, moves []move) (tablePlaces, error) {
+	now := make(tablePlaces)
+	for _, m := range moves {
+		if _, known := now[m.table]; known {
+			continue
+		}
+		partitions, err := c.Partitions(ctx, m.table)
+		if err != nil && !errors.Is(err, admin.ErrTableNotFound) {
+			return now, err
+		}
+		now[m.table] = partitions
+	}
+	return now, nil
+}
+
+// primary returns the primary of what is to be moved, "" if it has none, and whether it is there
+// at all.
+func (p tablePlaces) primary(m move) (addr string, there bool) {
+	partitions := p[m.table]
+	if m.partition >= len(partitions) {
+		return "", false
+	}
+	return partitions[m.partition].Primary, true
 }
