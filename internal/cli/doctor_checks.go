@@ -263,20 +263,21 @@ func checkVersions(p *patient, c *check) {
 	}
 }
 
-// fullDisk is the part of a disk from which on there is little time left. Servers refuse
-// writes when less than a tenth is free, as they come.
-const fullDisk = 0.85
+// fullDisk is the part of a disk, in percent, from which on there is little time left. Servers
+// refuse writes when less than a tenth is free, as they come.
+const fullDisk = 85
 
 func checkDisks(p *patient, c *check) {
 	known := 0
 	for _, n := range p.Nodes {
 		for _, d := range n.Disks {
-			if d.Capacity <= 0 {
+			used := survey.Used(d)
+			if used < 0 {
 				continue
 			}
 			known++
-			if used := 1 - float64(d.Available)/float64(d.Capacity); used >= fullDisk {
-				c.found(survey.Warn, "%s %s is %.0f%% full: %s of %s left", n.Addr, d.Dir, 100*used, figure.Bytes(d.Available), figure.Bytes(d.Capacity))
+			if used >= fullDisk {
+				c.found(survey.Warn, "%s %s is %d%% full: %s of %s left", n.Addr, d.Dir, used, figure.Bytes(d.Available), figure.Bytes(d.Capacity))
 			}
 		}
 	}
@@ -284,7 +285,7 @@ func checkDisks(p *patient, c *check) {
 	case known == 0:
 		c.skip("no node tells how full its disks are")
 	case c.Verdict == survey.OK:
-		c.found(survey.OK, "none of %d disks is %.0f%% full", known, 100*fullDisk)
+		c.found(survey.OK, "none of %d disks is %d%% full", known, fullDisk)
 	default:
 		c.fix("pegasus node list")
 	}

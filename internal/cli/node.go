@@ -68,16 +68,10 @@ func stateOf(n survey.Node) string {
 
 // diskUsed is how full the fullest disk is, nil if it is not known.
 func diskUsed(disks []admin.Disk) (percent any) {
-	most := -1
-	for _, d := range disks {
-		if d.Capacity > 0 {
-			most = max(most, int(100-100*d.Available/d.Capacity))
-		}
+	if _, used := survey.Fullest(disks); used >= 0 {
+		return used
 	}
-	if most < 0 {
-		return nil
-	}
-	return most
+	return nil
 }
 
 // p99 is a time as a list has it.

@@ -98,7 +98,7 @@ var figures = []struct {
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ`), "TIME"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\dZ`), "CLOCK"},
-	{regexp.MustCompile(`(_ms|_us|primaries|secondaries)": [0-9.e+-]+`), `$1": N`},
+	{regexp.MustCompile(`(_ms|_us|primaries|secondaries|capacity_bytes|available_bytes|used_percent)": [0-9.e+-]+`), `$1": N`},
 	{regexp.MustCompile(`fullest disk .*`), "fullest disk DISK"},
 	{regexp.MustCompile(`\d+(\.\d+)? ms; the slowest is\s+\S+[0-9]`), "N ms; the slowest is SERVER"},
 	{regexp.MustCompile(`go1\.[0-9.]+ \w+/\w+`), "GO"},

@@ -3,6 +3,7 @@ package cli
 import (
 	"time"
 
+	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/cli/survey"
 )
 
@@ -37,6 +38,16 @@ type statusNode struct {
 	Primaries   int    `json:"primaries"`
 	Secondaries int    `json:"secondaries"`
 	Learning    any    `json:"learning"`
+	// Disks is null if the node does not tell about them.
+	Disks []statusDisk `json:"disks"`
+}
+
+type statusDisk struct {
+	Tag            string `json:"tag"`
+	Dir            string `json:"dir"`
+	CapacityBytes  any    `json:"capacity_bytes"`
+	AvailableBytes any    `json:"available_bytes"`
+	UsedPercent    any    `json:"used_percent"`
 }
 
 type statusTable struct {
@@ -65,7 +76,7 @@ func statusDocument(s *survey.Survey, v survey.Verdict) statusReport {
 		r.Metas = append(r.Metas, statusMeta{m.Addr, m.Err == nil, m.Addr == s.Leader, because(m.Err)})
 	}
 	for _, n := range s.Nodes {
-		r.Nodes = append(r.Nodes, statusNode{n.Addr, n.Alive, n.Err == nil, because(n.Err), n.Primaries, n.Secondaries, known(n.Learning)})
+		r.Nodes = append(r.Nodes, statusNode{n.Addr, n.Alive, n.Err == nil, because(n.Err), n.Primaries, n.Secondaries, known(n.Learning), statusDisks(n.Disks)})
 	}
 	for i := range s.Tables {
 		t := &s.Tables[i]
@@ -76,6 +87,22 @@ func statusDocument(s *survey.Survey, v survey.Verdict) statusReport {
 		})
 	}
 	return r
+}
+
+// statusDisks are the disks of a node, nil if they are not known.
+func statusDisks(disks []admin.Disk) []statusDisk {
+	if disks == nil {
+		return nil
+	}
+	all := []statusDisk{}
+	for _, d := range disks {
+		s := statusDisk{Tag: d.Tag, Dir: d.Dir}
+		if used := survey.Used(d); used >= 0 {
+			s.CapacityBytes, s.AvailableBytes, s.UsedPercent = d.Capacity, d.Available, used
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // known is a number of a survey for JSON, nil if it is not known.

@@ -134,17 +134,14 @@ func dataLine(s *survey.Survey) string {
 		about = ">" // some partitions do not tell
 	}
 	out := fmt.Sprintf("%s%s rows   %s", about, figure.Count(float64(rows)), figure.Bytes(bytes))
-	var fullest float64
-	var where string
+	most, where := -1, ""
 	for _, n := range s.Nodes {
-		for _, d := range n.Disks {
-			if used := 1 - float64(d.Available)/float64(d.Capacity); d.Capacity > 0 && used >= fullest {
-				fullest, where = used, strings.TrimSpace(n.Addr+" "+d.Dir)
-			}
+		if d, used := survey.Fullest(n.Disks); used > most {
+			most, where = used, strings.TrimSpace(n.Addr+" "+d.Dir)
 		}
 	}
-	if where != "" {
-		out += fmt.Sprintf("   fullest disk %.0f%%  %s", 100*fullest, where)
+	if most >= 0 {
+		out += fmt.Sprintf("   fullest disk %d%%  %s", most, where)
 	}
 	return text.Snip(out, screenWidth-len(" data    "), "…")
 }
