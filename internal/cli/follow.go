@@ -25,18 +25,30 @@ func (a *app) withLongAdmin(ctx context.Context, f func(context.Context, *admin.
 	return a.reach(ctx, a.metaServers(), func(ctx context.Context) error { return f(ctx, c) })
 }
 
-// follow tells on standard error how far something is, whenever that has changed, until
-// look says that it is over. again is the command that shows it later, for those who stop
-// waiting: what the cluster does goes on.
+// follow watches what goes on in the cluster whether it is watched or not. again is the command
+// that shows it later, for those who stop waiting.
 func (a *app) follow(ctx context.Context, quiet bool, what, again string, look func(context.Context) (text string, over bool, err error)) error {
+	err := a.watch(ctx, quiet, what, look)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return exit.Errorf(exit.Interrupted, "%s goes on in the cluster; see: %s", what, again)
+	}
+	return fmt.Errorf("%w; it may go on, see: %s", err, again)
+}
+
+// watch tells on standard error how far something is, whenever that has changed, until look
+// says that it is over, or ctx ends.
+func (a *app) watch(ctx context.Context, quiet bool, what string, look func(context.Context) (text string, over bool, err error)) error {
 	last := ""
 	for {
 		text, over, err := look(ctx)
-		if ctx.Err() != nil {
-			return exit.Errorf(exit.Interrupted, "%s goes on in the cluster; see: %s", what, again)
-		}
-		if err != nil {
-			return fmt.Errorf("%w; it may go on, see: %s", err, again)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return err
 		}
 		if text != last && !quiet {
 			fmt.Fprintf(a.streams.Err, "%s  %s  %s\n", stamp(time.Now()), esc.Text(what), esc.Text(text))

@@ -82,22 +82,6 @@ func TestFollowInterrupted(t *testing.T) {
 	}
 }
 
-// The level is what it was when balancing is interrupted.
-func TestBalanceInterrupted(t *testing.T) {
-	box := startThree(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	err := &listener{text: "to move: 0", act: cancel}
-	streams := ui.Streams{Out: new(bytes.Buffer), Err: err}
-	meta := box.MetaServers()[0]
-	if status := Run(ctx, []string{"balance", "--run", "--yes", "--meta", meta}, streams); status != int(exit.Interrupted) {
-		t.Errorf("status %d, %s", status, &err.all)
-	}
-	if _, stdout, _ := run(t, "meta", "level", "get", "-o", "raw", "--meta", meta); stdout != "steady" {
-		t.Errorf("the level is %q", stdout)
-	}
-}
-
 // A change whose answer is lost is in doubt, and says so.
 func TestChangesInDoubt(t *testing.T) {
 	box := startThree(t)
