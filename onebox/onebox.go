@@ -87,7 +87,8 @@ func addrs(nodes []*server.Node) []string {
 // With Options.BackupDir, clients of the administration can do the same by the
 // command "backup" of a meta server, such as admin.Client.RemoteCommand(ctx,
 // meta, "backup", "nightly", "users"): it starts one in that directory, and
-// without a name it tells how those that were started went.
+// without a name it tells how those that were started went, and of one that is
+// being made how many bytes are there.
 func (s *Server) Backup(ctx context.Context, dir, table string) (int64, error) {
 	if dir == "" {
 		return 0, errors.New("onebox: backup: dir is empty")

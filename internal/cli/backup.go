@@ -9,17 +9,20 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/pegasus-go/pegasus/admin"
 	"github.com/pegasus-go/pegasus/internal/cli/exit"
 	"github.com/pegasus-go/pegasus/internal/cli/output"
+	"github.com/pegasus-go/pegasus/internal/cli/progress"
 	"github.com/spf13/cobra"
 )
 
 func newBackupCommand(a *app) *cobra.Command {
 	var dir string
 	var noVerify bool
+	var told talk
 	cmd := &cobra.Command{
 		Use:   "backup NAME",
 		Short: "Make a backup of a onebox, or of a table of it",
@@ -45,19 +48,21 @@ A backup is a directory for onebox --dir, for onebox --from and for restore.`,
 				return exit.Errorf(exit.Usage, "--no-verify: is for --dir")
 			}
 			if dir == "" {
-				return a.remoteBackup(cmd.Context(), args[0])
+				return a.remoteBackup(cmd.Context(), args[0], told)
 			}
-			return a.copyStore(cmd, storeCopy{from: dir, to: args[0], table: a.table, verify: !noVerify})
+			return a.copyStore(cmd, &storeCopy{from: dir, to: args[0], table: a.table, verify: !noVerify}, told)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "`directory` of a onebox that does not run")
 	verifyFlag(cmd, &noVerify)
+	told.addFlags(cmd)
 	return cmd
 }
 
 func newRestoreCommand(a *app) *cobra.Command {
 	var dir string
 	var noVerify bool
+	var told talk
 	cmd := &cobra.Command{
 		Use:   "restore BACKUP",
 		Short: "Make a directory for a onebox from a backup",
@@ -75,11 +80,12 @@ command is interrupted there is no directory. The backup stays as it is.`,
 			if dir == "" {
 				return exit.Errorf(exit.Usage, "--dir: say which directory is to be made")
 			}
-			return a.copyStore(cmd, storeCopy{from: args[0], to: dir, table: a.table, verify: !noVerify})
+			return a.copyStore(cmd, &storeCopy{from: args[0], to: dir, table: a.table, verify: !noVerify}, told)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "`directory` to make")
 	verifyFlag(cmd, &noVerify)
+	told.addFlags(cmd)
 	return cmd
 }
 
@@ -88,7 +94,7 @@ func verifyFlag(cmd *cobra.Command, noVerify *bool) {
 }
 
 // copyStore copies a directory, which has to do with no cluster.
-func (a *app) copyStore(cmd *cobra.Command, c storeCopy) error {
+func (a *app) copyStore(cmd *cobra.Command, c *storeCopy, told talk) error {
 	for _, name := range []string{"meta", "cluster", "kerberos", "timeout", "await"} {
 		if cmd.Flags().Changed(name) {
 			return exit.Errorf(exit.Usage, "--%s: --dir is of a onebox that does not run", name)
@@ -99,6 +105,9 @@ func (a *app) copyStore(cmd *cobra.Command, c storeCopy) error {
 	}
 	if err := makeRoom(c.to); err != nil {
 		return err
+	}
+	c.meter = func(sample func() progress.Sample) *progress.Meter {
+		return a.meter(told, cmd.Name()+" "+filepath.Base(c.to), sample)
 	}
 	done, err := c.run(cmd.Context())
 	if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
@@ -132,7 +141,7 @@ func makeRoom(dir string) error {
 }
 
 // remoteBackup has a onebox that runs make one, and waits for it.
-func (a *app) remoteBackup(ctx context.Context, name string) error {
+func (a *app) remoteBackup(ctx context.Context, name string, told talk) error {
 	command := func(args ...string) (answer string, err error) {
 		err = a.withAdmin(ctx, func(ctx context.Context, c *admin.Client) error {
 			info, err := c.ClusterInfo(ctx)
@@ -155,25 +164,39 @@ func (a *app) remoteBackup(ctx context.Context, name string) error {
 	if answer != "started" {
 		return fmt.Errorf("the meta server makes no backup: %s (a onebox does with --backup-dir)", answer)
 	}
+	var bytes atomic.Int64
+	m := a.meter(told, "backup "+name, func() progress.Sample { return progress.Sample{Rows: -1, Bytes: bytes.Load(), Done: -1} })
+	made, err := a.awaitBackup(ctx, name, command, &bytes)
+	m.Stop()
+	switch {
+	case err != nil:
+		return err
+	case made.State == "failed":
+		return fmt.Errorf("the onebox: %s", made.Error)
+	}
+	return a.printer().One(fmt.Sprintf("%s: %d bytes", name, made.Bytes), strconv.AppendInt(nil, made.Bytes, 10),
+		output.Field{Name: "bytes", Value: made.Bytes}, output.Field{Name: "verified", Value: false}, output.Field{Name: "tables", Value: nil}, output.Field{Name: "rows", Value: nil})
+}
+
+// backupAgain is the pause between two looks at a backup that is being made.
+const backupAgain = 200 * time.Millisecond
+
+// awaitBackup waits until a backup has been made or has failed, and notes meanwhile how many
+// bytes of it there are.
+func (a *app) awaitBackup(ctx context.Context, name string, command func(...string) (string, error), bytes *atomic.Int64) (madeBackup, error) {
 	for {
 		answer, err := command()
 		if err != nil {
-			return err
+			return madeBackup{}, err
 		}
 		made, err := lastBackup(answer, name)
-		switch {
-		case err != nil:
-			return err
-		case made.State == "failed":
-			return fmt.Errorf("the onebox: %s", made.Error)
-		case made.State == "done":
-			return a.printer().One(fmt.Sprintf("%s: %d bytes", name, made.Bytes), strconv.AppendInt(nil, made.Bytes, 10),
-				output.Field{Name: "bytes", Value: made.Bytes}, output.Field{Name: "verified", Value: false}, output.Field{Name: "tables", Value: nil}, output.Field{Name: "rows", Value: nil})
+		if bytes.Store(made.Bytes); err != nil || made.State != "running" {
+			return made, err
 		}
 		select {
 		case <-ctx.Done():
-			return exit.Errorf(exit.Interrupted, "the onebox goes on with the backup")
-		case <-time.After(200 * time.Millisecond):
+			return made, exit.Errorf(exit.Interrupted, "the onebox goes on with the backup")
+		case <-time.After(backupAgain):
 		}
 	}
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"hash/maphash"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/admin"
+	"github.com/pegasus-go/pegasus/internal/cli/progress"
 	"github.com/pegasus-go/pegasus/onebox"
 )
 
@@ -20,6 +23,70 @@ type storeCopy struct {
 	table    string // "" for all
 	verify   bool
 	seed     maphash.Seed
+	meter    func(func() progress.Sample) *progress.Meter // tells how far it is
+	reading  reading
+}
+
+// reading is how far the comparison is, which reads all tables on both sides.
+type reading struct {
+	mu         sync.Mutex
+	rows       int64 // of the tables that were read
+	tables, of int
+	scan       *pegasus.TableScan // of the one that is read, nil if none is
+}
+
+// expect notes how many tables are to be read.
+func (r *reading) expect(of int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of = of
+}
+
+// begin notes that a table is read.
+func (r *reading) begin(scan *pegasus.TableScan) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.scan = scan
+}
+
+// end notes that it was, and how many rows it had.
+func (r *reading) end(rows int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rows, r.tables, r.scan = r.rows+rows, r.tables+1, nil
+}
+
+func (r *reading) sample() progress.Sample {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := progress.Sample{Rows: r.rows, Note: "comparing"}
+	tables := float64(r.tables)
+	if r.scan != nil {
+		p := r.scan.Progress()
+		s.Rows, tables = s.Rows+p.Rows, tables+p.Done
+	}
+	s.Done = tables / float64(max(1, r.of))
+	return s
+}
+
+// copying tells how far the copy is, of all tables by its size.
+func (c *storeCopy) copying() progress.Sample {
+	s := progress.Sample{Rows: -1, Bytes: sizeOf(c.to + ".partial"), Done: -1}
+	if all := sizeOf(c.from); c.table == "" && all > 0 {
+		s.Done = min(0.99, float64(s.Bytes)/float64(all))
+	}
+	return s
+}
+
+// sizeOf is the size of the files in a directory, as far as they can be looked at.
+func sizeOf(dir string) (size int64) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			size += info.Size()
+		}
+	}
+	return size
 }
 
 // copied is what was copied. Rows are counted when they are compared.
@@ -30,7 +97,7 @@ type copied struct {
 }
 
 // run makes the copy, which is there when it is complete, and leaves none that is not.
-func (c storeCopy) run(ctx context.Context) (copied, error) {
+func (c *storeCopy) run(ctx context.Context) (copied, error) {
 	source, err := c.open(c.from)
 	if err != nil {
 		return copied{}, err
@@ -39,8 +106,10 @@ func (c storeCopy) run(ctx context.Context) (copied, error) {
 	return done, errors.Join(err, source.Close())
 }
 
-func (c storeCopy) copyAndCompare(ctx context.Context, source *onebox.Server) (copied, error) {
+func (c *storeCopy) copyAndCompare(ctx context.Context, source *onebox.Server) (copied, error) {
+	m := c.meter(c.copying)
 	n, err := source.Backup(ctx, c.to, c.table)
+	m.Stop()
 	if errors.Is(err, onebox.ErrExists) {
 		err = fmt.Errorf("%w; delete what a command that was killed has left", err)
 	}
@@ -52,6 +121,8 @@ func (c storeCopy) copyAndCompare(ctx context.Context, source *onebox.Server) (c
 		return done, nil
 	}
 	c.seed = maphash.MakeSeed()
+	m = c.meter(c.reading.sample)
+	defer m.Stop()
 	if done.tables, done.rows, err = c.compare(ctx, source); err != nil {
 		return copied{}, errors.Join(err, os.RemoveAll(c.to)) // it is ours, and not to be trusted
 	}
@@ -60,7 +131,7 @@ func (c storeCopy) copyAndCompare(ctx context.Context, source *onebox.Server) (c
 
 // open starts a onebox that reads a directory and changes nothing. Its clock stands, so
 // that no row expires while the copy is compared with it.
-func (storeCopy) open(dir string) (*onebox.Server, error) {
+func (*storeCopy) open(dir string) (*onebox.Server, error) {
 	now := time.Now()
 	s, err := onebox.Start(onebox.Options{Dir: dir, ReadOnly: true, Clock: func() time.Time { return now }})
 	if errors.Is(err, onebox.ErrLocked) {
@@ -70,7 +141,7 @@ func (storeCopy) open(dir string) (*onebox.Server, error) {
 }
 
 // compare reads all rows on both sides, and with them what the disk has of the copy.
-func (c storeCopy) compare(ctx context.Context, source *onebox.Server) (tables int, rows int64, err error) {
+func (c *storeCopy) compare(ctx context.Context, source *onebox.Server) (tables int, rows int64, err error) {
 	target, err := c.open(c.to)
 	if err != nil {
 		return 0, 0, err
@@ -102,7 +173,7 @@ type tableSum struct {
 	sum  uint64
 }
 
-func (c storeCopy) sums(ctx context.Context, s *onebox.Server) (map[string]tableSum, error) {
+func (c *storeCopy) sums(ctx context.Context, s *onebox.Server) (map[string]tableSum, error) {
 	administration, err := admin.New(admin.Config{MetaServers: s.MetaServers()})
 	if err != nil {
 		return nil, err
@@ -117,11 +188,10 @@ func (c storeCopy) sums(ctx context.Context, s *onebox.Server) (map[string]table
 	if err != nil {
 		return nil, err
 	}
+	tables = slices.DeleteFunc(tables, func(t admin.Table) bool { return c.table != "" && t.Name != c.table })
+	c.reading.expect(2 * len(tables))
 	sums := make(map[string]tableSum)
 	for _, t := range tables {
-		if c.table != "" && t.Name != c.table {
-			continue
-		}
 		if sums[t.Name], err = c.sum(ctx, cluster, t.Name); err != nil {
 			return nil, fmt.Errorf("table %q: %w", t.Name, err)
 		}
@@ -129,7 +199,7 @@ func (c storeCopy) sums(ctx context.Context, s *onebox.Server) (map[string]table
 	return sums, nil
 }
 
-func (c storeCopy) sum(ctx context.Context, cluster *pegasus.Cluster, name string) (tableSum, error) {
+func (c *storeCopy) sum(ctx context.Context, cluster *pegasus.Cluster, name string) (tableSum, error) {
 	table, err := cluster.Open(ctx, name)
 	if err != nil {
 		return tableSum{}, err
@@ -139,6 +209,8 @@ func (c storeCopy) sum(ctx context.Context, cluster *pegasus.Cluster, name strin
 		return tableSum{}, err
 	}
 	var s tableSum
+	c.reading.begin(scan)
+	defer func() { c.reading.end(s.rows) }()
 	var h maphash.Hash
 	h.SetSeed(c.seed)
 	for row, err := range scan.BorrowedRows(ctx) {

@@ -57,7 +57,7 @@ func TestCompareFindsDifferences(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := storeCopy{from: a, to: b, seed: maphash.MakeSeed()}
+	c := &storeCopy{from: a, to: b, seed: maphash.MakeSeed()}
 	source, err := c.open(a)
 	if err != nil {
 		t.Fatal(err)

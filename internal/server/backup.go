@@ -48,8 +48,10 @@ type backup struct {
 	Name  string `json:"name"`
 	Table string `json:"table,omitempty"`
 	State string `json:"state"` // running, done or failed
-	Bytes int64  `json:"bytes"`
+	Bytes int64  `json:"bytes"` // that are there so far
 	Error string `json:"error,omitempty"`
+
+	dir string
 }
 
 func (b *backups) open(dir string) {
@@ -74,7 +76,7 @@ func (b *backups) command(c func() *catalog.Catalog) console.Command {
 		Run: func(args []string) string {
 			switch len(args) {
 			case 0:
-				return b.list()
+				return b.list(c())
 			case 1:
 				return b.start(c(), args[0], "")
 			case 2:
@@ -101,11 +103,11 @@ func (b *backups) start(c *catalog.Catalog, name, table string) string {
 	case slices.ContainsFunc(b.made, func(e *backup) bool { return e.State == "running" }):
 		return "refused: another one is being made"
 	}
-	e, dir := &backup{Name: name, Table: table, State: "running"}, filepath.Join(b.dir, name)
+	e := &backup{Name: name, Table: table, State: "running", dir: filepath.Join(b.dir, name)}
 	b.made = append(b.made, e)
 	b.made = slices.Delete(b.made, 0, max(0, len(b.made)-backupsRemembered))
 	b.wg.Go(func() {
-		n, err := c.Backup(b.ctx, dir, table)
+		n, err := c.Backup(b.ctx, e.dir, table)
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if e.State, e.Bytes = "done", n; err != nil {
@@ -115,8 +117,13 @@ func (b *backups) start(c *catalog.Catalog, name, table string) string {
 	return "started"
 }
 
-func (b *backups) list() string {
+func (b *backups) list(c *catalog.Catalog) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for _, e := range b.made {
+		if e.State == "running" {
+			e.Bytes = c.BackupSize(e.dir)
+		}
+	}
 	return console.JSON(b.made)
 }

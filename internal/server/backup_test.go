@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -67,5 +68,35 @@ func TestBackupsRemembered(t *testing.T) {
 	}
 	if last := s.backups.made[len(s.backups.made)-1]; last.Name != "b" || last.State != "done" {
 		t.Errorf("the last one is %+v", last)
+	}
+}
+
+// A backup that is being made tells how much is there.
+func TestBackupTellsHowFar(t *testing.T) {
+	almost, goOn := make(chan struct{}), make(chan struct{})
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpRename && strings.HasSuffix(op.Path, "nightly.partial") {
+			close(almost)
+			<-goOn
+		}
+		return nil
+	}))
+	db := openStore(t, storage.Options{Dir: "data", FS: fs, Durability: storage.DurabilityOS})
+	s := startOn(t, db, Options{BackupDir: "backups"})
+	ensure(t, s, testTable, testPartitions)
+	dial(t, s.Replicas()[0]).mustPut("a", strings.Repeat("v", 1000))
+	if err := fs.MkdirAll("backups", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.backups.start(s.catalog, "nightly", ""); got != "started" {
+		t.Fatal(got)
+	}
+	<-almost
+	var running []backup
+	err := json.Unmarshal([]byte(s.backups.list(s.catalog)), &running)
+	close(goOn)
+	s.backups.wg.Wait()
+	if err != nil || len(running) != 1 || running[0].State != "running" || running[0].Bytes <= 0 {
+		t.Errorf("%+v, %v", running, err)
 	}
 }

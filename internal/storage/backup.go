@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // A checkpoint is a copy and not, as Pebble's own are, links to the files of the store. It shares no
@@ -129,7 +130,7 @@ func (db *DB) copyTo(ctx context.Context, dir string, ranges []pebble.KeyRange) 
 	if err := errors.Join(to.flushAll(ctx), to.Close()); err != nil {
 		return 0, err
 	}
-	return to.dirSize()
+	return sizeOf(db.opts.FS, to.dir)
 }
 
 // flushAll moves all that was written to tables, or says why that is not possible now. Close would be
@@ -182,15 +183,24 @@ func copyRange(ctx context.Context, to *DB, from *pebble.Snapshot, r pebble.KeyR
 	return to.applyUnsynced(b)
 }
 
-// dirSize returns the size of the files of a store on disk.
-func (db *DB) dirSize() (size int64, err error) {
-	fs := db.opts.FS
-	names, err := fs.List(db.dir)
+// CheckpointSize returns how much there is of a checkpoint to dir that is being made, in bytes, 0
+// if there is none.
+func (db *DB) CheckpointSize(dir string) int64 {
+	size, err := sizeOf(db.opts.FS, dir+partialSuffix)
+	if err != nil { // such as a file that was deleted since it was listed
+		return 0
+	}
+	return size
+}
+
+// sizeOf returns the size of the files in a directory.
+func sizeOf(fs vfs.FS, dir string) (size int64, err error) {
+	names, err := fs.List(dir)
 	if err != nil {
 		return 0, err
 	}
 	for _, name := range names {
-		info, err := fs.Stat(fs.PathJoin(db.dir, name))
+		info, err := fs.Stat(fs.PathJoin(dir, name))
 		if err != nil {
 			return 0, err
 		}

@@ -42,7 +42,7 @@ func (m *Mode) String() string { return string(*m) }
 
 // Sample is how far a command has come.
 type Sample struct {
-	Rows, Bytes int64
+	Rows, Bytes int64   // Rows is negative if none are counted
 	Done        float64 // about which share of the whole, from 0 to 1; negative if nobody knows
 	Note        string  // what else there is to say, such as "checking"
 }
@@ -185,6 +185,9 @@ func line(label string, s Sample, r *rates, width int, bar bool) string {
 	}
 	if s.Done < 0 {
 		parts[1].text, parts[2].text, parts[6].text = "", "", ""
+	}
+	if s.Rows < 0 {
+		parts[3].text, parts[5].text = "", ""
 	}
 	if s.Bytes == 0 { // of commands that count none
 		parts[4].text = ""

@@ -99,6 +99,13 @@ func TestLine(t *testing.T) {
 	if got := line("x", Sample{Done: -1}, &r, 80, true); strings.Contains(got, "ETA") || strings.Contains(got, "%") || strings.Contains(got, "[") {
 		t.Errorf("what nobody knows: %q", got)
 	}
+	bytes := Sample{Rows: -1, Bytes: 1 << 20, Done: -1}
+	if got, want := line("backup nightly", bytes, &r, 80, true), "backup nightly  1.00 MiB"; got != want {
+		t.Errorf("no rows: %q, want %q", got, want)
+	}
+	if got, want := string(object(time.Unix(0, 0), "x", bytes, &r)), `{"v":1,"time":"1970-01-01T00:00:00Z","what":"x","rows":null,"bytes":1048576,"done":null,"rows_per_s":null,"eta_s":null}`+"\n"; got != want {
+		t.Errorf("no rows: %s, want %s", got, want)
+	}
 }
 
 func TestTexts(t *testing.T) {

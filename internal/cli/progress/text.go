@@ -21,13 +21,17 @@ func object(now time.Time, label string, s Sample, r *rates) []byte {
 		V     int      `json:"v"`
 		Time  string   `json:"time"`
 		What  string   `json:"what"`
-		Rows  int64    `json:"rows"`
+		Rows  *int64   `json:"rows"`
 		Bytes int64    `json:"bytes"`
 		Done  *float64 `json:"done"`
-		Rate  float64  `json:"rows_per_s"`
+		Rate  *float64 `json:"rows_per_s"`
 		ETA   *float64 `json:"eta_s"`
 		Note  string   `json:"note,omitempty"`
-	}{1, now.UTC().Format(time.RFC3339), label, s.Rows, s.Bytes, nil, r.rows(), nil, s.Note}
+	}{1, now.UTC().Format(time.RFC3339), label, nil, s.Bytes, nil, nil, nil, s.Note}
+	if s.Rows >= 0 {
+		rate := r.rows()
+		o.Rows, o.Rate = &s.Rows, &rate
+	}
 	if s.Done >= 0 {
 		o.Done = &s.Done
 	}

@@ -18,3 +18,6 @@ func (c *Catalog) Backup(ctx context.Context, dir, table string) (int64, error) 
 	}
 	return c.db.CheckpointApp(ctx, dir, t.ID, tableKey(t.ID), lastIDKey)
 }
+
+// BackupSize returns how many bytes there are so far of a backup to dir that is being made.
+func (c *Catalog) BackupSize(dir string) int64 { return c.db.CheckpointSize(dir) }
