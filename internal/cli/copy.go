@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,8 @@ Rows that are there are replaced, unless there is --no-overwrite, and others sta
 expire when they did. It is no snapshot: what is written meanwhile may be copied or not.
 Interrupted or killed, it goes on with --resume behind the rows that are acknowledged for
 sure, if there is a --state; some may be written twice, which changes nothing. --timeout
-is for each request.
+is for each request. Rows with an empty hash key, which clients in other languages can
+write, are left out: then it says how many, and the status is 6.
 
 With --only-keys the rows are those whose keys a file lists, as diff -o jsonl prints them:
 so differences are mended.`,
@@ -161,7 +163,8 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 		s.Done = done(s.Rows)
 		return s
 	})
-	rows := source{only(scan.BorrowedRows(ctx), value), func(s *resume.State) { s.Cursor = scan.Cursor() }}
+	empty := c.state.Empty
+	rows := source{withHashKey(only(scan.BorrowedRows(ctx), value), &empty), func(s *resume.State) { s.Cursor, s.Empty = scan.Cursor(), empty }}
 	err = pour(ctx, w, rows, &c.keep, &c.paces)
 	m.Stop()
 	if err == nil {
@@ -170,7 +173,7 @@ func (c *copying) run(cmd *cobra.Command, a *app, from, to *place) error {
 	if err != nil {
 		return err
 	}
-	return a.poured(cmd, &c.talk, "copied", c.state, began)
+	return cmp.Or(a.poured(cmd, &c.talk, "copied", c.state, began), leftOut(empty))
 }
 
 // copyKeys copies the rows that a list names.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -49,7 +50,8 @@ func newClearCommand(a *app) *cobra.Command {
 		Long: `Delete the rows of a table, or those that meet conditions. It asks before, unless there
 is --yes. What is written meanwhile may be deleted or not; stopped, it goes on when it is
 run again. To be rid of a whole table drop it and make it again, which is faster.
---timeout is for each request.`,
+--timeout is for each request. Rows with an empty hash key, which clients in other
+languages can write, stay: then it says how many, and the status is 6.`,
 		Example: `  pegasus clear users
   pegasus clear users --filter-hash prefix:test- --yes
   pegasus clear users --filter-value contains:obsolete --dry-run`,
@@ -76,7 +78,9 @@ run again. To be rid of a whole table drop it and make it again, which is faster
 				if err != nil {
 					return err
 				}
-				return d.run(cmd, a, t, "clear "+table, only(scan.BorrowedRows(ctx), value), a.gauge(ctx, a.here(), table, scan, f.text() != ""))
+				var empty int64
+				rows := withHashKey(only(scan.BorrowedRows(ctx), value), &empty)
+				return cmp.Or(d.run(cmd, a, t, "clear "+table, rows, a.gauge(ctx, a.here(), table, scan, f.text() != "")), leftOut(empty))
 			})
 		},
 	}

@@ -34,6 +34,9 @@ func (d *doubts) add(ctx context.Context, l, r *pegasus.Row, order int) error {
 	if order > 0 {
 		row = r
 	}
+	if len(row.HashKey) == 0 {
+		return d.diff.notReadAgain(l, r, order)
+	}
 	d.rows = append(d.rows, doubt{
 		pegasus.CompositeKey{HashKey: bytes.Clone(row.HashKey), SortKey: bytes.Clone(row.SortKey)}, order <= 0, order >= 0,
 	})
@@ -42,6 +45,19 @@ func (d *doubts) add(ctx context.Context, l, r *pegasus.Row, order int) error {
 		return nil
 	}
 	return d.settle(ctx)
+}
+
+// notReadAgain says of a row with an empty hash key, which is only seen in scans, what those have
+// shown.
+func (d *diff) notReadAgain(l, r *pegasus.Row, order int) error {
+	const why = "; not read again: its hash key is empty"
+	switch {
+	case order < 0:
+		return d.found(leftOnly, l, "only in "+d.left.name+why)
+	case order > 0:
+		return d.found(rightOnly, r, "only in "+d.right.name+why)
+	}
+	return d.found(differs, l, d.detail(l, r)+why)
 }
 
 // settle waits until what is written at this moment is in both tables, and reads the rows

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,10 @@ of rows and a checksum; without them import says that it was cut.
 It is no snapshot: what is written meanwhile may be there or not. Each row that is there
 all the time comes once, also when servers fail and the table is split. The file has its
 name when it is whole, FILE.part until then. Interrupted or killed, it goes on with
---resume, unless the table is another one. --timeout is for each request.`,
+--resume, unless the table is another one. --timeout is for each request.
+
+Rows with an empty hash key, which clients in other languages can write, are left out,
+since no import could write them. Then it says how many, and the status is 6.`,
 		Example: `  pegasus export users users.jsonl.zst
   pegasus export users users.jsonl.zst --resume
   pegasus export users - --filter-hash prefix:u | ssh backup 'cat > users.jsonl'
@@ -136,12 +140,15 @@ func (a *app) wouldWrite(cmd *cobra.Command, f *tableFilter, t *talk, p *place, 
 	if err != nil {
 		return err
 	}
-	var n int64
+	var n, empty int64
 	if value.Type == pegasus.FilterTypeNoFilter {
-		n, err = scan.Count(cmd.Context())
+		if n, err = scan.Count(cmd.Context()); err == nil {
+			empty, err = countEmpty(cmd.Context(), p.Table, o)
+		}
+		n -= empty
 	} else {
-		for row, failed := range scan.BorrowedRows(cmd.Context()) {
-			if err = failed; err == nil && matches(value, row.Value) {
+		for _, failed := range withHashKey(only(scan.BorrowedRows(cmd.Context()), value), &empty) {
+			if err = failed; err == nil {
 				n++
 			}
 		}
@@ -149,7 +156,8 @@ func (a *app) wouldWrite(cmd *cobra.Command, f *tableFilter, t *talk, p *place, 
 	if err != nil {
 		return err
 	}
-	return a.result(cmd, t, fmt.Sprintf("would write %s rows of %s to %s", progress.Number(n), p.Place.Table, to), output.Field{Name: "rows", Value: n})
+	err = a.result(cmd, t, fmt.Sprintf("would write %s rows of %s to %s", progress.Number(n), p.Place.Table, to), output.Field{Name: "rows", Value: n})
+	return cmp.Or(err, leftOut(empty))
 }
 
 // result tells what has become of a command: as a sentence on standard error, or on standard
@@ -187,8 +195,9 @@ func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
 	if err != nil {
 		return err
 	}
-	for row, err := range scan.BorrowedRows(ctx) {
-		if err == nil && matches(value, row.Value) {
+	var empty int64
+	for row, err := range withHashKey(only(scan.BorrowedRows(ctx), value), &empty) {
+		if err == nil {
 			if err = e.paces.wait(ctx, &row); err == nil {
 				err = w.Write(&row)
 			}
@@ -199,7 +208,7 @@ func (e *export) toOutput(ctx context.Context, a *app, p *place) error {
 		}
 	}
 	_, err = w.Close()
-	return err
+	return cmp.Or(err, leftOut(empty))
 }
 
 // sampleOf tells how far a scan is that began behind some rows.
@@ -267,10 +276,11 @@ func (e *export) finish(cmd *cobra.Command, a *app, began time.Time) error {
 		return err
 	}
 	s := e.state
-	return a.result(cmd, &e.talk, fmt.Sprintf("exported %s rows, %s, to %s (%s) in %s",
+	err := a.result(cmd, &e.talk, fmt.Sprintf("exported %s rows, %s, to %s (%s) in %s",
 		progress.Number(s.Rows), figure.Bytes(s.Bytes), e.file, figure.Bytes(s.Offset), progress.Duration(time.Since(began))),
 		output.Field{Name: "rows", Value: s.Rows}, output.Field{Name: "bytes", Value: s.Bytes},
 		output.Field{Name: "file", Value: e.file}, output.Field{Name: "file_bytes", Value: s.Offset}, output.Field{Name: "sum", Value: fmt.Sprintf("%016x", s.Sum)})
+	return cmp.Or(err, leftOut(s.Empty))
 }
 
 func (e *export) part() string { return e.file + ".part" }
@@ -331,7 +341,11 @@ func (e *export) writePart(ctx context.Context, a *app, p *place) (err error) {
 		if err == nil && e.keep.due() {
 			err = save(false)
 		}
-		if err == nil && matches(value, row.Value) {
+		switch {
+		case err != nil || !matches(value, row.Value):
+		case len(row.HashKey) == 0:
+			s.Empty++
+		default:
 			if err = e.paces.wait(ctx, &row); err == nil {
 				err = w.Write(&row)
 			}

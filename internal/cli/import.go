@@ -48,7 +48,8 @@ names its encoding is read so; --encoding is for others, and for conditions.
 A file is read to its end before anything is written, so that nothing of one that is
 damaged or was cut gets into the table. Rows that are there are replaced, unless there is
 --no-overwrite. Rows expire when the file says; those that have expired are left out.
-So are lines that are no rows, with --rejects, and the status is 6 then.
+So are lines that are no rows, with --rejects, and the status is 6 then. A line with an
+empty hash key is none.
 
 Interrupted or killed, it goes on with --resume behind the rows that are acknowledged for
 sure; so some may be written twice, which changes nothing. --timeout is for each request.`,

@@ -21,7 +21,7 @@ import (
 
 // faultCommands are commands of scripts that bring trouble.
 var faultCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"fill": fill, "at": at, "calm": healOnebox, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox, "settled": settled, "cut": cut, "lock": lock,
+	"fill": fill, "at": at, "calm": healOnebox, "same-lines": sameLines, "dump": dump, "fail": fail, "another-onebox": anotherOnebox, "settled": settled, "cut": cut, "lock": lock, "put-empty": putEmpty,
 }
 
 // table opens a table of the onebox.

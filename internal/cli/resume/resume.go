@@ -48,7 +48,8 @@ type State struct {
 	Sum     uint64         `json:"sum,string"`
 	Skipped int64          `json:"skipped"`
 	Expired int64          `json:"expired"`
-	Done    bool           `json:"done"` // all but the last steps
+	Empty   int64          `json:"empty"` // rows with an empty hash key, which are left out
+	Done    bool           `json:"done"`  // all but the last steps
 }
 
 var (
