@@ -187,6 +187,10 @@ Nothing but an editor writes it. It is in TOML:
 the file, unless PEGASUS_META has addresses. A flag counts more than a variable of the
 environment, and that more than the file; pegasus cluster show tells what counts.
 
+read_only and danger also count where the cluster is given by addresses, if one of them is
+among its own. Names of machines are not looked up for that. Of clusters that share an
+address the strictest counts, unless --cluster says which one is meant.
+
 cluster_name is compared with what the servers call themselves before anything is
 changed. In a cluster that is marked as dangerous --yes is not enough: the name of the
 cluster has to be typed, or given with --confirm=prod.

@@ -53,6 +53,12 @@ comes from. Nothing is sent.`,
 				}
 				return c.meta.source
 			}
+			marked := func(by string) any {
+				if by == "" || c.name != "" {
+					return ofFile(by != "")
+				}
+				return c.rules.source(by)
+			}
 			return a.printer().List([]string{"setting", "value", "source"}, [][]any{
 				{"cluster", given(c.name), ofFile(true)},
 				{"meta", c.meta.value, c.meta.source},
@@ -60,8 +66,8 @@ comes from. Nothing is sent.`,
 				{"table", given(c.table.value), given(c.tableSource())},
 				{"timeout", c.timeout.value, c.timeout.source},
 				{"cluster_name", given(c.cluster.ClusterName), ofFile(c.cluster.ClusterName != "")},
-				{"read_only", c.cluster.ReadOnly, ofFile(c.cluster.ReadOnly)},
-				{"danger", c.cluster.Danger, ofFile(c.cluster.Danger)},
+				{"read_only", c.rules.readOnly != "", marked(c.rules.readOnly)},
+				{"danger", c.rules.danger != "", marked(c.rules.danger)},
 			})
 		},
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -21,6 +22,7 @@ type connection struct {
 	name    string // of the cluster in the file, "" for one that it does not name
 	cluster config.Cluster
 	meta    setting
+	rules   rules
 	table   setting // value "" if there is none
 	// How it is secured, nil if it is not, and what says so.
 	secured  *config.Kerberos
@@ -42,6 +44,7 @@ func (a *app) resolve(cmd *cobra.Command) error {
 			return exit.Errorf(exit.Usage, "%w", err)
 		}
 	}
+	c.rules = rulesOf(c.name, c.cluster, c.meta, a.streams.Getenv)
 	if err := a.findKerberos(&c); err != nil {
 		return err
 	}
@@ -115,13 +118,11 @@ func first(settings ...setting) setting {
 // guard holds a command to what the file says of the cluster.
 func (a *app) guard(cmd *cobra.Command) error {
 	c := a.conn
-	if a.confirm != "" && a.confirm != c.name {
-		return exit.Errorf(exit.Refused, "--confirm: %q is not the cluster, which is %q, from %s", a.confirm, c.name, c.meta.source)
+	if name := cmp.Or(c.name, c.rules.danger); a.confirm != "" && a.confirm != name {
+		return exit.Errorf(exit.Refused, "--confirm: %q is not the cluster, which is %q, from %s", a.confirm, name, c.meta.source)
 	}
 	a.streams.Confirmed = a.confirm != ""
-	if c.cluster.Danger {
-		a.streams.Danger = c.name
-	}
+	a.streams.Danger = c.rules.danger
 	if doesChange(cmd) {
 		return a.mayChange(cmd.Context(), cmd.CommandPath())
 	}
@@ -131,8 +132,8 @@ func (a *app) guard(cmd *cobra.Command) error {
 // mayChange tells whether the file lets a command change something.
 func (a *app) mayChange(ctx context.Context, command string) error {
 	c := a.conn
-	if c.cluster.ReadOnly {
-		return exit.Errorf(exit.Refused, "%s: the cluster %s is read_only in the file of clusters", command, c.name)
+	if err := c.rules.allow(command); err != nil {
+		return err
 	}
 	if c.cluster.ClusterName != "" {
 		return a.checkClusterName(ctx)

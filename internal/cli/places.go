@@ -34,11 +34,12 @@ type spot struct {
 	table   string
 	name    string // of the cluster in the file, "" if that does not name it
 	cluster config.Cluster
+	rules   rules
 }
 
 // own is a table of the cluster of the command.
 func (a *app) own(table string) spot {
-	return spot{table, a.here(), table, a.conn.name, a.conn.cluster}
+	return spot{table, a.here(), table, a.conn.name, a.conn.cluster, a.conn.rules}
 }
 
 // parsePlace finds out what an argument means: "TABLE", of the cluster of the command, or
@@ -61,6 +62,7 @@ func (a *app) parsePlace(name, arg string) (spot, error) {
 		other.name, other.cluster, other.metas = arg[:i], c, c.Meta
 		other.secured, other.source = c.Kerberos, "cluster "+arg[:i]
 	}
+	other.rules = rulesOf(other.name, other.cluster, setting{strings.Join(other.metas, ","), name}, a.streams.Getenv)
 	return other, checkTableName(name, other.table)
 }
 
@@ -102,9 +104,10 @@ func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
 
 // mayWrite holds a place that is written to to what the file says of its cluster.
 func (at *spot) mayWrite(p *place) error {
+	if err := at.rules.allow("TO"); err != nil {
+		return err
+	}
 	switch want := at.cluster.ClusterName; {
-	case at.cluster.ReadOnly:
-		return exit.Errorf(exit.Refused, "TO: the cluster %s is read_only in the file of clusters", at.name)
 	case want != "" && want != p.Cluster:
 		return exit.Errorf(exit.Refused, "TO: cluster %s: its servers are those of %q, not of %q", at.name, p.Cluster, want)
 	}

@@ -192,7 +192,7 @@ func (s *session) prompt(streams ui.Streams) string {
 		return "? > "
 	}
 	text := cmp.Or(a.conn.name, a.metaServers()[0])
-	if a.conn.cluster.Danger {
+	if a.conn.rules.danger != "" {
 		text += "!"
 	}
 	if t := a.tableName(); t != "" {
