@@ -59,6 +59,20 @@ func (a *app) addFlags(root *cobra.Command) {
 // it has no use for all the same.
 const useless = "useless"
 
+// silent marks a command that prints nothing, for which no form of output has an effect.
+func silent(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations[useless] = "output"
+	return cmd
+}
+
+// noOutput refuses --output for a command that prints nothing in a case.
+func noOutput(cmd *cobra.Command, inCase string) error {
+	if cmd.Flags().Changed("output") {
+		return exit.Errorf(exit.Usage, "--output: nothing is printed %s", inCase)
+	}
+	return nil
+}
+
 // whyNot says why a command refuses one of the flags of app, "" if it does not.
 func whyNot(cmd *cobra.Command, name string) string {
 	switch {

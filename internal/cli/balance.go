@@ -35,6 +35,9 @@ moves data, and asks before.`,
 		if yes && !run {
 			return exit.Errorf(exit.Usage, "--yes is for --run: nothing is asked otherwise")
 		}
+		if run {
+			return noOutput(cmd, "with --run")
+		}
 		return nil
 	}
 	return changesWith(cmd, "run")

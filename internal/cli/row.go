@@ -167,14 +167,14 @@ func newSetCommand(a *app) *cobra.Command {
 			return t.SetTTL(ctx, r.hash, r.sort, r.values[0], ttl)
 		})
 	ttlFlag(cmd, &ttl)
-	return changes(cmd)
+	return silent(changes(cmd))
 }
 
 func newDelCommand(a *app) *cobra.Command {
-	return changes(a.rowCommand("del", "Delete a row", " It is no error if there is none.",
+	return silent(changes(a.rowCommand("del", "Delete a row", " It is no error if there is none.",
 		"  pegasus del users u1 name", nil, func(ctx context.Context, t *pegasus.Table, r row) error {
 			return t.Del(ctx, r.hash, r.sort)
-		}))
+		})))
 }
 
 func newExistCommand(a *app) *cobra.Command {
@@ -252,7 +252,7 @@ nothing is written. With --absent it is written if there is none, and OLD is "".
 		})
 	ttlFlag(cmd, &ttl)
 	cmd.Flags().BoolVar(&absent, "absent", false, "write the row only if there is none")
-	return changes(cmd)
+	return silent(changes(cmd))
 }
 
 // printOr prints a record unless there is an error.

@@ -60,7 +60,7 @@ func newEnvGetCommand(a *app) *cobra.Command {
 
 // envCommand returns a command that takes a table and one or more of what is called word.
 func (a *app) envCommand(use, short, example, word string, run func(context.Context, *admin.Client, string, []string) error) *cobra.Command {
-	return changes(&cobra.Command{
+	return silent(changes(&cobra.Command{
 		Use:         use + " [TABLE] " + word + "...",
 		Short:       short,
 		Example:     example,
@@ -76,7 +76,7 @@ func (a *app) envCommand(use, short, example, word string, run func(context.Cont
 			}
 			return a.withAdmin(cmd.Context(), func(ctx context.Context, c *admin.Client) error { return run(ctx, c, table, rest) })
 		},
-	})
+	}))
 }
 
 func newEnvSetCommand(a *app) *cobra.Command {
@@ -149,7 +149,7 @@ func newEnvClearCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only those whose names begin with this `text` and a dot")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return notEmpty(cmd, "prefix") }
-	return changes(cmd)
+	return silent(changes(cmd))
 }
 
 // undoEnvs tells how variables that were changed get the values back that they had.

@@ -34,6 +34,9 @@ how far it is on standard error; --timeout is for each request.`,
 					err = exclusive(cmd, other, "yes")
 				}
 			}
+			if err == nil && !status {
+				err = noOutput(cmd, "without --status")
+			}
 			if err == nil && quiet && !wait {
 				err = exit.Errorf(exit.Usage, "--quiet: nothing is told without --wait")
 			}

@@ -129,16 +129,16 @@ func newTableDropCommand(a *app) *cobra.Command {
 		})
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().DurationVar(&reserve, "reserve", 0, "`time` to keep the data for recalling (default up to the servers, a week as they come)")
-	return changes(cmd)
+	return silent(changes(cmd))
 }
 
 func newTableRenameCommand(a *app) *cobra.Command {
-	return changes(a.tableCommand("rename", "Give a table another name", "  pegasus table rename users people", []string{"NEWNAME"},
+	return silent(changes(a.tableCommand("rename", "Give a table another name", "  pegasus table rename users people", []string{"NEWNAME"},
 		func(ctx context.Context, c *admin.Client, table string, args []string) error {
 			if err := c.RenameTable(ctx, table, args[0]); err != nil {
 				return err
 			}
 			a.undo("pegasus table rename %s %s", quote(args[0]), quote(table))
 			return nil
-		}))
+		})))
 }
