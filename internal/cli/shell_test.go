@@ -54,6 +54,27 @@ func FuzzSplitWords(f *testing.F) {
 	})
 }
 
+// A history that others could read is theirs no longer.
+func TestHistoryIsPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history")
+	for lines, mode := range map[int]fs.FileMode{1: 0o644, 3 * historyLines: 0o660} { // that is made shorter, too
+		for _, name := range []string{path, path + ".part"} { // one that was left behind
+			if err := os.WriteFile(name, []byte(strings.Repeat("get a b\n", lines)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(name, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := openHistory(path); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%d lines: %v, %v", lines, info.Mode(), err)
+		}
+	}
+}
+
 func TestHistory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state", "pegasus", "history")
 	h, err := openHistory(path)

@@ -46,6 +46,9 @@ func openHistory(path string) (*shellHistory, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return h, nil
 	}
+	if err == nil {
+		err = private(path)
+	}
 	if err != nil {
 		return h, err
 	}
@@ -62,10 +65,21 @@ func openHistory(path string) (*shellHistory, error) {
 	}
 	h.lines = h.lines[len(h.lines)-historyLines:]
 	part := path + ".part"
+	_ = os.Remove(part) // or it would keep the mode of one that was left behind
 	if err := os.WriteFile(part, []byte(strings.Join(h.lines, "\n")+"\n"), 0o600); err != nil {
 		return h, err
 	}
 	return h, os.Rename(part, path)
+}
+
+// private takes a file from all but its owner. What is no file, such as /dev/null in its place,
+// stays as it is.
+func private(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return os.Chmod(path, info.Mode().Perm()&^0o077)
 }
 
 // remember reports whether a line is for the history: who does not want that begins with a
