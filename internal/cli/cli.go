@@ -65,10 +65,10 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	case exit.InDoubt:
 		fmt.Fprintln(streams.Err, "It may have been carried out or not: look before you repeat it.")
 	case exit.Unreachable:
-		fmt.Fprintln(streams.Err, esc.Message(a.whereFrom()))
+		fmt.Fprintln(streams.Err, esc.Message(a.whereFrom(err)))
 	}
 	if errors.Is(err, pegasus.ErrAuthRequired) {
-		fmt.Fprintln(streams.Err, a.kerberos.whatFor())
+		fmt.Fprintln(streams.Err, a.kerberos.whatFor(err))
 	}
 	return int(code)
 }

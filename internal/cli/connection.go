@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -190,7 +191,11 @@ func doesChange(cmd *cobra.Command) bool {
 }
 
 // whereFrom says where the addresses came from that did not answer, and what to do.
-func (a *app) whereFrom() string {
+func (a *app) whereFrom(err error) string {
+	var other *otherCluster
+	if errors.As(err, &other) {
+		return fmt.Sprintf("Meta servers tried: %s (from %s).", strings.Join(other.at.metas, " "), other.at.from)
+	}
 	source := "from " + a.conn.meta.source
 	if a.conn.meta.source == fromDefault {
 		source = "the default, a onebox on this machine: start one with 'pegasus onebox', or name a cluster with --cluster, --meta or PEGASUS_META"

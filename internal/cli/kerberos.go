@@ -62,9 +62,13 @@ func (k *Kerberos) server(keytab string) (onebox.Acceptor, error) {
 }
 
 // whatFor says what a cluster wants that has told nobody.
-func (k *Kerberos) whatFor() string {
-	if k == nil {
+func (k *Kerberos) whatFor(err error) string {
+	var other *otherCluster
+	switch {
+	case k == nil:
 		return "If it is secured with Kerberos: " + errNoKerberos.Error() + "."
+	case errors.As(err, &other):
+		return "If it is secured with Kerberos, its section kerberos in the file of clusters says how; --kerberos is for the cluster of the command: see pegasus help config."
 	}
 	return "If it is secured with Kerberos, --kerberos or the file of clusters says how: see pegasus help config."
 }

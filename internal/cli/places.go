@@ -29,7 +29,8 @@ func (p *place) is(other *place) bool {
 
 // spot is where a place is.
 type spot struct {
-	arg string // as it was typed
+	arg  string // as it was typed
+	from string // what says which cluster it is in, "" for that of the command
 	reach
 	table   string
 	name    string // of the cluster in the file, "" if that does not name it
@@ -39,7 +40,7 @@ type spot struct {
 
 // own is a table of the cluster of the command.
 func (a *app) own(table string) spot {
-	return spot{table, a.here(), table, a.conn.name, a.conn.cluster, a.conn.rules}
+	return spot{table, "", a.here(), table, a.conn.name, a.conn.cluster, a.conn.rules}
 }
 
 // parsePlace finds out what an argument means: "TABLE", of the cluster of the command, or
@@ -49,7 +50,7 @@ func (a *app) parsePlace(name, arg string) (spot, error) {
 	if i < 0 {
 		return a.own(arg), checkTableName(name, arg)
 	}
-	other := spot{arg: arg, reach: reach{metas: strings.Split(arg[:i], ","), program: a.kerberos}, table: arg[i+1:]}
+	other := spot{arg: arg, from: name, reach: reach{metas: strings.Split(arg[:i], ","), program: a.kerberos}, table: arg[i+1:]}
 	if !allAddresses(other.metas) {
 		file, err := config.Load(a.streams.Getenv)
 		if err != nil {
@@ -60,7 +61,7 @@ func (a *app) parsePlace(name, arg string) (spot, error) {
 			return a.own(arg), nil // names of tables may have colons
 		}
 		other.name, other.cluster, other.metas = arg[:i], c, c.Meta
-		other.secured, other.source = c.Kerberos, "cluster "+arg[:i]
+		other.secured, other.source, other.from = c.Kerberos, "cluster "+arg[:i], "cluster "+arg[:i]+", "+name
 	}
 	other.rules = rulesOf(other.name, other.cluster, setting{strings.Join(other.metas, ","), name}, a.streams.Getenv)
 	return other, checkTableName(name, other.table)
@@ -96,11 +97,24 @@ func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
 	})
 	if err != nil {
 		cluster.Close()
+		if at.from != "" {
+			err = &otherCluster{at, err}
+		}
 		return nil, err
 	}
 	p.name, p.at, p.close = at.arg, at.reach, func() { cluster.Close() }
 	return p, nil
 }
+
+// otherCluster is an error of a cluster that is not the one of the command.
+type otherCluster struct {
+	at  spot
+	err error
+}
+
+func (e *otherCluster) Error() string { return e.err.Error() }
+
+func (e *otherCluster) Unwrap() error { return e.err }
 
 // mayWrite holds a place that is written to to what the file says of its cluster.
 func (at *spot) mayWrite(p *place) error {

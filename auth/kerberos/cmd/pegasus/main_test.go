@@ -141,6 +141,11 @@ func TestWhatIsWrong(t *testing.T) {
 	get(usage, "Kerberos, from cluster nobody, --cluster: keytab: open ", "--cluster", "nobody")
 	get(unreachable, "--kerberos or the file of clusters says how", "--meta", meta)
 
+	// --kerberos says nothing of another cluster than that of the command.
+	const other = "If it is secured with Kerberos, its section kerberos in the file of clusters says how; --kerberos is for the cluster of the command"
+	p.runs(program(), unreachable, other, "copy", "hers", meta+":temp", "--cluster", "alice")
+	p.runs(program(), unreachable, other, "diff", meta+":temp", "hers", "--cluster", "alice")
+
 	// The program of the main module refuses what it would not do.
 	var without *cli.Kerberos
 	const install = "'go install github.com/pegasus-go/pegasus/auth/kerberos/cmd/pegasus@latest'"
