@@ -98,20 +98,22 @@ func (s *selection) count(ctx context.Context, a *app, t *pegasus.Table, hash []
 	if err != nil {
 		return 0, err
 	}
-	return a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, _ *atomic.Int64) (int64, error) {
+	return a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, sum *atomic.Int64) error {
 		o := o
 		o.Share, o.Parallel = share, 1
 		scan, err := t.Scan(ctx, o)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		return scan.Count(ctx)
+		n, err := scan.Count(ctx)
+		sum.Add(n)
+		return err
 	})
 }
 
-// countShares adds up what count returns for the share of each partition, and tells how far it
-// is. count may add to sum before, and returns the rest.
-func (a *app) countShares(ctx context.Context, t *pegasus.Table, told talk, count func(context.Context, pegasus.Share, *atomic.Int64) (int64, error)) (int64, error) {
+// countShares calls count, which adds to sum, for the share of each partition, returns the sum
+// and tells meanwhile how far it is.
+func (a *app) countShares(ctx context.Context, t *pegasus.Table, told talk, count func(ctx context.Context, share pegasus.Share, sum *atomic.Int64) error) (int64, error) {
 	var sum, done, of atomic.Int64
 	m := a.meter(told, "count "+t.Name(), func() progress.Sample {
 		return progress.Sample{Rows: sum.Load(), Done: float64(done.Load()) / float64(max(1, of.Load()))}
@@ -119,10 +121,8 @@ func (a *app) countShares(ctx context.Context, t *pegasus.Table, told talk, coun
 	defer m.Stop()
 	err := eachPartition(ctx, t, func(ctx context.Context, share pegasus.Share) error {
 		of.Store(int64(share.Of))
-		n, err := count(ctx, share, &sum)
-		sum.Add(n)
-		done.Add(1)
-		return err
+		defer done.Add(1)
+		return count(ctx, share, &sum)
 	})
 	return sum.Load(), err
 }
@@ -135,22 +135,22 @@ func (s *selection) countHashKeys(ctx context.Context, a *app, t *pegasus.Table,
 		return 0, err
 	}
 	o.KeysOnly = true
-	return a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, sum *atomic.Int64) (int64, error) {
+	return a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, sum *atomic.Int64) error {
 		o := o
 		o.Share, o.Parallel = share, 1
 		scan, err := t.Scan(ctx, o)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		var last pegasus.Row
 		for row, err := range scan.Rows(ctx) {
 			if err != nil {
-				return 0, err
+				return err
 			}
 			counted := bytes.Equal(row.HashKey, last.HashKey)
 			if compareKeys(row, last) < 0 {
 				if counted, err = s.hasBefore(ctx, t, row); err != nil {
-					return 0, err
+					return err
 				}
 			}
 			if !counted {
@@ -158,7 +158,7 @@ func (s *selection) countHashKeys(ctx context.Context, a *app, t *pegasus.Table,
 			}
 			last = row
 		}
-		return 0, nil
+		return nil
 	})
 }
 
