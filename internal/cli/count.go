@@ -128,14 +128,15 @@ func (a *app) countShares(ctx context.Context, t *pegasus.Table, told talk, coun
 }
 
 // countHashKeys counts the hash keys of a table. In a partition the rows of one come after
-// each other.
+// each other. Those of an empty one are in the partitions of their sort keys.
 func (s *selection) countHashKeys(ctx context.Context, a *app, t *pegasus.Table, told talk) (int64, error) {
 	o, err := s.options()
 	if err != nil {
 		return 0, err
 	}
 	o.KeysOnly = true
-	return a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, sum *atomic.Int64) error {
+	var empty atomic.Int64 // hash keys, one or none
+	n, err := a.countShares(ctx, t, told, func(ctx context.Context, share pegasus.Share, sum *atomic.Int64) error {
 		o := o
 		o.Share, o.Parallel = share, 1
 		scan, err := t.Scan(ctx, o)
@@ -146,6 +147,10 @@ func (s *selection) countHashKeys(ctx context.Context, a *app, t *pegasus.Table,
 		for row, err := range scan.Rows(ctx) {
 			if err != nil {
 				return err
+			}
+			if len(row.HashKey) == 0 {
+				empty.Store(1)
+				continue
 			}
 			counted := bytes.Equal(row.HashKey, last.HashKey)
 			if compareKeys(row, last) < 0 {
@@ -160,6 +165,7 @@ func (s *selection) countHashKeys(ctx context.Context, a *app, t *pegasus.Table,
 		}
 		return nil
 	})
+	return n + empty.Load(), err
 }
 
 // hasBefore reports whether a hash key has rows before one. After a split in the middle of a
