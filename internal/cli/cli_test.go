@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -112,26 +111,5 @@ func TestOutputThatFails(t *testing.T) {
 		if status := Run(t.Context(), args, ui.Streams{Out: failingWriter{}, Err: &stderr}); status != int(exit.Failed) {
 			t.Errorf("pegasus %q: status %d, want %d", args, status, int(exit.Failed))
 		}
-	}
-}
-
-// A command that is interrupted while no meta server answers says so by its status.
-func TestInterruptedUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		c, err := l.Accept()
-		l.Close()
-		if err == nil {
-			c.Close()
-		}
-		cancel()
-	}()
-	var talk bytes.Buffer
-	if status := Run(ctx, []string{"get", "temp", "h", "s", "--meta", l.Addr().String()}, ui.Streams{Err: &talk}); status != int(exit.Interrupted) {
-		t.Errorf("status %d, %s", status, &talk)
 	}
 }
