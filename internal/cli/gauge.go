@@ -9,7 +9,7 @@ import (
 
 // gauge tells about which share of a table a scan has done that has given so many rows. For a
 // whole table it goes by what the servers think how many there are, if they say that.
-func (a *app) gauge(ctx context.Context, at reach, table string, scan *pegasus.TableScan, filtered bool) func(rows int64) float64 {
+func (a *app) gauge(ctx context.Context, at access, table string, scan *pegasus.TableScan, filtered bool) func(rows int64) float64 {
 	var total int64
 	if !filtered {
 		total = likely(ctx, at, table)
@@ -27,7 +27,7 @@ func (a *app) gauge(ctx context.Context, at reach, table string, scan *pegasus.T
 const likelyTime = 2 * time.Second
 
 // likely is about how many rows a table has, 0 if nobody says.
-func likely(ctx context.Context, at reach, table string) int64 {
+func likely(ctx context.Context, at access, table string) int64 {
 	c, err := at.administer(0)
 	if err != nil {
 		return 0

@@ -73,8 +73,8 @@ func (k *Kerberos) whatFor(err error) string {
 	return "If it is secured with Kerberos, --kerberos or the file of clusters says how: see pegasus help config."
 }
 
-// reach is how a cluster is reached.
-type reach struct {
+// access is how a cluster is reached.
+type access struct {
 	metas   []string
 	secured *config.Kerberos // nil: it is not
 	source  string           // of that
@@ -82,34 +82,34 @@ type reach struct {
 }
 
 // here is how the cluster of the command is reached.
-func (a *app) here() reach {
-	return reach{a.metaServers(), a.conn.secured, a.conn.kerberos.source, a.kerberos}
+func (a *app) here() access {
+	return access{a.metaServers(), a.conn.secured, a.conn.kerberos.source, a.kerberos}
 }
 
-func (r reach) auth() (pegasus.Authenticator, error) {
-	auth, err := r.program.client(r.secured)
+func (at access) auth() (pegasus.Authenticator, error) {
+	auth, err := at.program.client(at.secured)
 	if err != nil {
-		return nil, exit.Errorf(exit.Usage, "Kerberos, from %s: %w", r.source, err)
+		return nil, exit.Errorf(exit.Usage, "Kerberos, from %s: %w", at.source, err)
 	}
 	return auth, nil
 }
 
 // open returns a client of the cluster. A timeout of 0 is the client's own.
-func (r reach) open(timeout time.Duration) (*pegasus.Cluster, error) {
-	auth, err := r.auth()
+func (at access) open(timeout time.Duration) (*pegasus.Cluster, error) {
+	auth, err := at.auth()
 	if err != nil {
 		return nil, err
 	}
-	return pegasus.New(pegasus.Config{MetaServers: r.metas, Auth: auth, OperationTimeout: timeout})
+	return pegasus.New(pegasus.Config{MetaServers: at.metas, Auth: auth, OperationTimeout: timeout})
 }
 
 // administer returns a client of the cluster's administration, likewise.
-func (r reach) administer(timeout time.Duration) (*admin.Client, error) {
-	auth, err := r.auth()
+func (at access) administer(timeout time.Duration) (*admin.Client, error) {
+	auth, err := at.auth()
 	if err != nil {
 		return nil, err
 	}
-	return admin.New(admin.Config{MetaServers: r.metas, Auth: auth, OperationTimeout: timeout})
+	return admin.New(admin.Config{MetaServers: at.metas, Auth: auth, OperationTimeout: timeout})
 }
 
 // findKerberos finds out how the cluster is secured: by the flag, the variable of the environment or the file.

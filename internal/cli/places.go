@@ -16,7 +16,7 @@ type place struct {
 	resume.Place
 	*pegasus.Table
 	name   string // as it was typed
-	at     reach
+	at     access
 	leader string // of the meta servers, as they call it
 	close  func()
 }
@@ -31,7 +31,7 @@ func (p *place) is(other *place) bool {
 type spot struct {
 	arg  string // as it was typed
 	from string // what says which cluster it is in, "" for that of the command
-	reach
+	access
 	table   string
 	name    string // of the cluster in the file, "" if that does not name it
 	cluster config.Cluster
@@ -50,7 +50,7 @@ func (a *app) parsePlace(name, arg string) (spot, error) {
 	if i < 0 {
 		return a.own(arg), checkTableName(name, arg)
 	}
-	other := spot{arg: arg, from: name, reach: reach{metas: strings.Split(arg[:i], ","), program: a.kerberos}, table: arg[i+1:]}
+	other := spot{arg: arg, from: name, access: access{metas: strings.Split(arg[:i], ","), program: a.kerberos}, table: arg[i+1:]}
 	if !allAddresses(other.metas) {
 		file, err := config.Load(a.streams.Getenv)
 		if err != nil {
@@ -92,7 +92,7 @@ func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
 	}
 	var p *place
 	err = a.reach(ctx, at.metas, func(ctx context.Context) (err error) {
-		p, err = a.find(ctx, cluster, at.reach, at.table)
+		p, err = a.find(ctx, cluster, at.access, at.table)
 		return err
 	})
 	if err != nil {
@@ -102,7 +102,7 @@ func (a *app) openPlace(ctx context.Context, at spot) (*place, error) {
 		}
 		return nil, err
 	}
-	p.name, p.at, p.close = at.arg, at.reach, func() { cluster.Close() }
+	p.name, p.at, p.close = at.arg, at.access, func() { cluster.Close() }
 	return p, nil
 }
 
@@ -128,7 +128,7 @@ func (at *spot) mayWrite(p *place) error {
 	return nil
 }
 
-func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, at reach, table string) (*place, error) {
+func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, at access, table string) (*place, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	t, err := cluster.Open(ctx, table)
@@ -147,7 +147,7 @@ func (a *app) find(ctx context.Context, cluster *pegasus.Cluster, at reach, tabl
 }
 
 // clusterInfo asks a cluster about itself. It may have no name.
-func clusterInfo(ctx context.Context, at reach) (map[string]string, error) {
+func clusterInfo(ctx context.Context, at access) (map[string]string, error) {
 	c, err := at.administer(0)
 	if err != nil {
 		return nil, err
