@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -536,6 +537,27 @@ func TestAddressesOfKDCs(t *testing.T) {
 	} {
 		if got := withPort(addr); got != want {
 			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}
+
+// An acceptor says which field of its configuration makes no sense.
+func TestAcceptorConfigErrors(t *testing.T) {
+	garbage := filepath.Join(t.TempDir(), "keytab")
+	if err := os.WriteFile(garbage, []byte("no keytab"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		config acceptor.Config
+		cause  error // nil: any
+	}{
+		{acceptor.Config{Keytab: garbage + ".none"}, fs.ErrNotExist},
+		{acceptor.Config{Keytab: garbage}, nil},
+	} {
+		_, err := acceptor.New(tc.config)
+		var ce *acceptor.ConfigError
+		if !errors.As(err, &ce) || ce.Field != "Keytab" || tc.cause != nil && !errors.Is(err, tc.cause) {
+			t.Errorf("%+v: %v", tc.config, err)
 		}
 	}
 }

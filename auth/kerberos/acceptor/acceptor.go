@@ -13,7 +13,6 @@ package acceptor
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
@@ -60,20 +59,36 @@ type Acceptor struct {
 
 var _ onebox.Acceptor = (*Acceptor)(nil)
 
-// New returns an Acceptor. It fails if the keytab cannot be read, or has no key of the
-// service.
+// ConfigError says which field of Config makes no sense, and why.
+type ConfigError struct {
+	Field string
+	Err   error
+}
+
+// Error names the field and the reason.
+func (e *ConfigError) Error() string { return fmt.Sprintf("acceptor: Config.%s: %v", e.Field, e.Err) }
+
+// Unwrap returns the reason.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+func badConfig(field, format string, args ...any) error {
+	return &ConfigError{field, fmt.Errorf(format, args...)}
+}
+
+// New returns an Acceptor. It fails with a *ConfigError if the keytab cannot be read, or has no
+// key of the service.
 func New(cfg Config) (*Acceptor, error) {
 	b, err := os.ReadFile(cfg.Keytab)
 	if err != nil {
-		return nil, fmt.Errorf("acceptor: Config.Keytab: %w", err)
+		return nil, &ConfigError{"Keytab", err}
 	}
 	a := &Acceptor{skew: cfg.ClockSkew}
 	if a.keytab, err = gss.ParseKeytab(b); err != nil {
-		return nil, fmt.Errorf("acceptor: Config.Keytab: %s: %w", cfg.Keytab, err)
+		return nil, badConfig("Keytab", "%s: %w", cfg.Keytab, err)
 	}
 	switch {
 	case a.skew < 0:
-		return nil, errors.New("acceptor: Config.ClockSkew is negative")
+		return nil, badConfig("ClockSkew", "is negative")
 	case a.skew == 0:
 		a.skew = 5 * time.Minute
 	}
@@ -87,9 +102,9 @@ func New(cfg Config) (*Acceptor, error) {
 		}
 	}
 	if cfg.Service == "" {
-		return nil, fmt.Errorf("acceptor: Config.Keytab: %s has no AES key", cfg.Keytab)
+		return nil, badConfig("Keytab", "%s has no AES key", cfg.Keytab)
 	}
-	return nil, fmt.Errorf("acceptor: Config.Service: %s has no AES key of %q", cfg.Keytab, cfg.Service)
+	return nil, badConfig("Service", "%s has no AES key of %q", cfg.Keytab, cfg.Service)
 }
 
 // is reports whether a principal is that of the service.

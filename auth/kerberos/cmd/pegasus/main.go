@@ -8,7 +8,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/pegasus-go/pegasus"
 	"github.com/pegasus-go/pegasus/auth/kerberos"
@@ -32,8 +31,12 @@ func program() *cli.Kerberos {
 		},
 		Server: func(keytab string) (onebox.Acceptor, error) {
 			accept, err := acceptor.New(acceptor.Config{Keytab: keytab})
-			if err != nil {
-				return nil, errors.New(strings.TrimPrefix(err.Error(), "acceptor: Config.Keytab: "))
+			var ce *acceptor.ConfigError
+			switch {
+			case errors.As(err, &ce): // of the keytab: there is nothing else
+				return nil, ce.Err
+			case err != nil:
+				return nil, err
 			}
 			return accept, nil
 		},
