@@ -34,6 +34,7 @@ func (l *keyList) next() (key pegasus.CompositeKey, err error) {
 		End                                  *bool
 		Rows                                 *int64
 		Sum                                  *string
+		Sample                               *float64 // of a diff
 	}
 	switch err = l.d.Decode(&line); {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

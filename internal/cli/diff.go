@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -23,14 +25,16 @@ type diff struct {
 	ttl    bool
 	limit  int
 	settle time.Duration
+	part   percentFlag // of the tables
 
 	left, right *place
 
 	mu     sync.Mutex
 	out    *output.Stream
 	counts map[verdict]int64
-	shares int // of them, done
-	of     int
+	shares int   // that are done,
+	todo   int   // of so many,
+	of     int   // which the tables have
 	likely int64 // rows, 0 if nobody says
 }
 
@@ -45,7 +49,7 @@ const (
 )
 
 func newDiffCommand(a *app) *cobra.Command {
-	d := diff{selection: selection{codings: coding.NewRow()}}
+	d := diff{selection: selection{codings: coding.NewRow()}, part: 100}
 	cmd := &cobra.Command{
 		Use:   "diff [TABLE] TO",
 		Short: "Compare the rows of two tables",
@@ -55,9 +59,14 @@ table, or CLUSTER:TABLE as that of copy; so may the first one be. The status is 
 Values are compared, and with --ttl the times at which rows expire, two seconds more or
 less. What seems to differ is read again after --settle, so that rows that are written at
 this moment do not count. The numbers of partitions need not be the same. Memory does not
-grow with the tables. --timeout is for each request.`,
+grow with the tables. --timeout is for each request.
+
+With --sample a part of both is compared, other hash keys each time: whole partitions, one
+at least; where the numbers of partitions differ, those that have the same hash keys. The
+result says how large the part was, as does the last line of jsonl.`,
 		Example: `  pegasus diff users users2
   pegasus diff users 10.0.0.1:34601,10.0.0.2:34601:users --ttl
+  pegasus diff users users2 --sample 5%
   pegasus diff users users2 --limit 0 -o jsonl > differences`,
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -84,6 +93,7 @@ grow with the tables. --timeout is for each request.`,
 	f.BoolVar(&d.ttl, "ttl", false, "compare when rows expire, too")
 	f.IntVar(&d.limit, "limit", 100, "the most `differences` that are printed, 0 for all; all are counted")
 	f.DurationVar(&d.settle, "settle", 2*time.Second, "`time` after which what differs is read again")
+	f.Var(&d.part, "sample", "`part` of the tables to compare, such as 5%")
 	d.talk.addFlags(cmd)
 	return cmd
 }
@@ -105,21 +115,27 @@ func (d *diff) run(ctx context.Context, a *app) error {
 	o.BatchSize = min(leftBatch, rightBatch)
 	d.counts = make(map[verdict]int64)
 	d.of = gcd(d.left.Partitions, d.right.Partitions)
+	d.todo = int(math.Ceil(float64(d.of) * float64(d.part) / 100))
 	if o.HashKeyFilter.Type == pegasus.FilterTypeNoFilter && o.SortKeyFilter.Type == pegasus.FilterTypeNoFilter {
-		d.likely = likely(ctx, d.left.at, d.left.Place.Table)
+		d.likely = likely(ctx, d.left.at, d.left.Place.Table) * int64(d.todo) / int64(d.of)
 	}
 	m := a.meter(d.talk, "diff "+d.left.name+" "+d.right.name, d.sample)
 	printer := a.printer()
 	printer.Out = m.Over(printer.Out)
 	d.out = printer.Stream("diff", "hk", "sk", "detail")
-	err = eachShare(ctx, d.of, func(ctx context.Context, share pegasus.Share) error {
+	err = someShares(ctx, rand.Perm(d.of)[:d.todo], d.of, func(ctx context.Context, share pegasus.Share) error {
 		return d.compare(ctx, o, share)
 	})
 	m.Stop()
 	n := func(v verdict) string { return progress.Number(d.counts[v]) }
 	text := fmt.Sprintf("%s same, %s differ, %s left only, %s right only", n(same), n(differs), n(leftOnly), n(rightOnly))
+	var more []output.Field
+	if d.part < 100 {
+		text += fmt.Sprintf(", in a sample: %d of %d parts, %.3g%% of the tables", d.todo, d.of, 100*float64(d.todo)/float64(d.of))
+		more = append(more, output.Field{Name: "sample", Value: float64(d.todo) / float64(d.of)})
+	}
 	different := d.counts[differs] + d.counts[leftOnly] + d.counts[rightOnly]
-	if err = d.out.End(err); errors.Is(err, errNoReader) && different > 0 {
+	if err = d.out.End(err, more...); errors.Is(err, errNoReader) && different > 0 {
 		return &exit.Error{Code: exit.Absent} // so much is known
 	}
 	if err != nil {
@@ -153,7 +169,7 @@ func (d *diff) sample() progress.Sample {
 	for _, n := range d.counts {
 		s.Rows += n
 	}
-	s.Done = float64(d.shares) / float64(max(1, d.of))
+	s.Done = float64(d.shares) / float64(max(1, d.todo))
 	if d.likely > 0 {
 		s.Done = max(s.Done, min(0.99, float64(s.Rows)/float64(d.likely)))
 	}

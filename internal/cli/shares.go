@@ -24,17 +24,26 @@ func eachPartition(ctx context.Context, t *pegasus.Table, f func(context.Context
 
 // eachShare is eachPartition for a number of shares.
 func eachShare(ctx context.Context, of int, f func(context.Context, pegasus.Share) error) error {
+	all := make([]int, of)
+	for i := range all {
+		all[i] = i
+	}
+	return someShares(ctx, all, of, f)
+}
+
+// someShares is eachShare for those of some indexes.
+func someShares(ctx context.Context, some []int, of int, f func(context.Context, pegasus.Share) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	todo := make(chan int, of)
-	for i := range of {
+	todo := make(chan int, len(some))
+	for _, i := range some {
 		todo <- i
 	}
 	close(todo)
 	var first error
 	var once sync.Once
 	var wg sync.WaitGroup
-	for range min(of, sharesAtOnce) {
+	for range min(len(some), sharesAtOnce) {
 		wg.Go(func() {
 			for i := range todo {
 				if err := f(ctx, pegasus.Share{Index: i, Of: of}); err != nil {

@@ -56,7 +56,7 @@ type Printer struct {
 // Escaped is text that is fit for a screen already, such as a value in a coding.
 type Escaped string
 
-// Field is a named value of a record: a string, an Escaped, an integer, a bool,
+// Field is a named value of a record: a string, an Escaped, a number, a bool,
 // or nil for what is not known.
 type Field struct {
 	Name  string
@@ -239,10 +239,11 @@ func (s *Stream) line(cells []string) {
 
 // End ends the output of a command that ends with err. If that is nil it prints the end,
 // too: JSONL has a line that says how many records there were, without which a reader knows
-// that some are missing, as JSON without its bracket does. What has waited is shown either way.
-func (s *Stream) End(err error) error {
+// that some are missing, as JSON without its bracket does. more is what else that line says. What
+// has waited is shown either way.
+func (s *Stream) End(err error, more ...Field) error {
 	if err == nil {
-		return s.close()
+		return s.close(more)
 	}
 	if len(s.first) > 0 {
 		s.head()
@@ -251,12 +252,16 @@ func (s *Stream) End(err error) error {
 }
 
 // close prints what is left, and the end.
-func (s *Stream) close() error {
+func (s *Stream) close(more []Field) error {
 	switch {
 	case s.p.Format == JSON:
 		s.buf = append(s.buf, "]\n"...)
 	case s.p.Format == JSONL:
-		s.buf = fmt.Appendf(s.buf, "{\"end\":true,\"rows\":%d}\n", s.rows)
+		b, err := object(append([]Field{{"end", true}, {"rows", s.rows}}, more...))
+		if err != nil {
+			return err
+		}
+		s.buf = append(append(s.buf, b...), '\n')
 	case s.p.Format == Table && s.p.Terminal && s.widths == nil:
 		s.head()
 	}
