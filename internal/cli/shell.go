@@ -48,8 +48,8 @@ func newShellCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shell",
 		Short: "Type commands one after the other",
-		Long: `Type commands one after the other: the same as on the command line, without the word
-pegasus. use TABLE makes a table the one that is meant, exit or Ctrl-D leaves, Ctrl-C
+		Long: `Type commands one after the other: the same as on the command line, with or without
+the word pegasus. use TABLE makes a table the one that is meant, exit or Ctrl-D leaves, Ctrl-C
 stops a command, Tab completes commands, flags and tables.
 
 Words are separated by spaces, and kept together by '...' or "...". A backslash stands
@@ -143,10 +143,19 @@ func runLine(ctx context.Context, s *session, line string, streams ui.Streams) e
 		fmt.Fprintln(streams.Err, "pegasus:", err)
 		return exit.Usage
 	}
-	if len(words) == 0 {
+	if words = withoutName(words); len(words) == 0 {
 		return exit.OK
 	}
 	return exit.Code(inSession(s, streams).execute(ctx, words))
+}
+
+// withoutName leaves out the name of the program, with which command lines begin that messages
+// tell, and those that are pasted.
+func withoutName(words []string) []string {
+	if len(words) > 0 && words[0] == "pegasus" {
+		return words[1:]
+	}
+	return words
 }
 
 // shellCommands are those that are there in a shell only.

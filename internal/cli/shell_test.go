@@ -156,6 +156,7 @@ func TestShellCompletion(t *testing.T) {
 	check("get ", "temp", "other")
 	s.tablesAt = time.Now().Add(time.Hour) // or else a slow machine forgets them
 	check("table sh", "show ")
+	check("pegasus table sh", "show ")
 	check("get temp h s --enc", "--encoding ")
 	check("get temp h s --encoding value=ja", "value=javabytes ")
 	check("get temp ")

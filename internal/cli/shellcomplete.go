@@ -28,6 +28,9 @@ func (s *session) complete(ctx context.Context, line string, streams ui.Streams)
 	if line == "" || strings.HasSuffix(line, " ") {
 		words = append(words, "")
 	}
+	if len(words) > 1 {
+		words = withoutName(words)
+	}
 	before, last := words[:len(words)-1], words[len(words)-1]
 	var out bytes.Buffer
 	a := inSession(s, ui.Streams{Out: &out, Err: io.Discard, Env: streams.Env})
