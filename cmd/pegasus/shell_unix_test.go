@@ -143,7 +143,13 @@ func TestShell(t *testing.T) {
 	shell.shows("there is no row")
 	shell.ends(prompt)
 
-	// Ctrl-D leaves.
+	// Ctrl-D and Delete take what is under the cursor, and nothing before it.
+	shell.typed("get u1 name\x04\x1b[3~\r")
+	shell.ends("Ann B\n" + prompt)
+	shell.typed("get u1 nxame\x1b[D\x1b[D\x1b[D\x1b[D\x04\r")
+	shell.ends("Ann B\n" + prompt)
+
+	// On an empty line Ctrl-D leaves.
 	shell.typed("\x04")
 	if status := shell.status(); status != 0 {
 		t.Errorf("status %d", status)

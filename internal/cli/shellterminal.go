@@ -84,6 +84,7 @@ func (a *app) newEditor(ctx context.Context, s *session, noHistory bool) *readli
 		_ = rl.Config.Set(name, value) // fails for names that there are not
 	}
 	_ = rl.Config.Bind("emacs", inputrc.Unescape(`\C-i`), "menu-complete", false)
+	deleteForward(rl)
 	rl.PasteTransformer = pasted
 	rl.Prompt.Primary(func() string { return esc.Text(s.prompt(a.streams)) })
 	rl.Prompt.Secondary(func() string { return "> " })
@@ -102,6 +103,28 @@ func (a *app) newEditor(ctx context.Context, s *session, noHistory bool) *readli
 		return a.completions(ctx, s, string(line[:cursor]))
 	}
 	return rl
+}
+
+// deleteForward makes Ctrl-D and Delete take the character under the cursor. At the end of a line
+// there is none; the editor would take the one before.
+func deleteForward(rl *readline.Shell) {
+	cut := func() {
+		if at := rl.Cursor().Pos(); at < rl.Line().Len() {
+			rl.History.Save()
+			rl.Line().CutRune(at)
+		}
+	}
+	rl.Keymap.Register(map[string]func(){
+		"delete-char": cut,
+		"end-of-file": func() {
+			if rl.Line().Len() > 0 {
+				cut()
+				return
+			}
+			rl.Display.AcceptLine()
+			rl.History.Accept(false, false, io.EOF)
+		},
+	})
 }
 
 // pasted returns pasted text as it is put into the line, without what could drive the
