@@ -98,7 +98,7 @@ func (r *Report) overTime(op string) plot {
 		About: "Of the requests that ended in each second: half took no longer than p50, and 99 of 100 no longer than p99.",
 		lines: []line{{Name: "max", Class: "c"}, {Name: "p99", Class: "b"}, {Name: "p50", Class: "a"}},
 	}
-	low, high := math.Inf(1), 0.0
+	low, high, late := math.Inf(1), 0.0, false
 	for _, s := range r.BySecond {
 		if s.Op != op {
 			continue
@@ -106,8 +106,10 @@ func (r *Report) overTime(op string) plot {
 		if s.Errors > 0 {
 			p.marks = append(p.marks, float64(s.Second)-0.5)
 		}
+		after := float64(s.Second) > math.Ceil(r.Seconds) // too few for percentiles
+		late = late || after
 		for i, v := range []float64{s.Max, s.P99, s.P50} {
-			if s.Count == 0 {
+			if s.Count == 0 || after && i > 0 {
 				v = math.NaN()
 			} else {
 				low, high = min(low, max(v, 0.1)), max(high, v)
@@ -120,6 +122,9 @@ func (r *Report) overTime(op string) plot {
 	}
 	if len(p.marks) > 0 {
 		p.About += " A red line is a second in which requests have failed."
+	}
+	if late {
+		p.About += " Of those that ended after the time there is the max."
 	}
 	p.y = logAxis(low, max(high, 0.2), roundTick)
 	return p

@@ -96,6 +96,21 @@ func TestPlots(t *testing.T) {
 	}
 }
 
+// Of the few requests that end after the time that counts there are no percentiles.
+func TestAfterTheTime(t *testing.T) {
+	r := report(3, nil)
+	r.BySecond = append(r.BySecond, Second{Second: 4, Op: "read", Count: 2, P50: 5000, P99: 9000, Max: 9000})
+	p := r.overTime("read")
+	for _, l := range p.lines {
+		if last := l.xy[len(l.xy)-1]; last[0] != 3.5 || math.IsNaN(last[1]) != (l.Name != "max") {
+			t.Errorf("%s ends at %v", l.Name, last)
+		}
+	}
+	if !strings.HasSuffix(p.About, "Of those that ended after the time there is the max.") {
+		t.Error(p.About)
+	}
+}
+
 func TestAxes(t *testing.T) {
 	for _, x := range []float64{0.2, 1, 7, 10, 99, 3000, 123_456} {
 		for name, a := range map[string]axis{"log": logAxis(0.1, max(x, 0.2), Round), "linear": linearAxis(0, max(1, x), integer)} {
