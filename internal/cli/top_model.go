@@ -114,7 +114,7 @@ type goneRow struct {
 }
 
 func newTopModel(o top) *topModel {
-	m := &topModel{top: o, gone: make(map[string]goneRow), sortBy: [3]int{2, 2, 2}}
+	m := &topModel{top: o, gone: make(map[string]goneRow), sortBy: [3]int{2, 4, 2}}
 	if o.table != "" {
 		m.view = viewParts
 	}

@@ -88,6 +88,16 @@ func TestTopModel(t *testing.T) {
 	}
 }
 
+// Nodes are in the order of their slowest writes at first.
+func TestTopSortsNodes(t *testing.T) {
+	m := newTopModel(top{every: time.Second})
+	m.see(sight{Survey: seen(time.Now(), map[string]float64{"a": 1})}, time.Now())
+	m.press("2")
+	if head := m.screen(80, 24, time.Now())[0]; !strings.HasSuffix(head, "view nodes   sort P99w ms v") {
+		t.Error(head)
+	}
+}
+
 // A frame fits its terminal, and the row of the cursor is on it.
 func TestTopFits(t *testing.T) {
 	writes := make(map[string]float64)
