@@ -40,7 +40,7 @@ heeded.`,
 		Example: `  pegasus top
   pegasus top users
   pegasus top --plain -n 3 -o jsonl`,
-		Annotations: map[string]string{needsCluster: "yes", answersItself: "yes"},
+		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.Flags().Changed("table") || len(args) > 1:
@@ -71,27 +71,40 @@ func (a *app) top(ctx context.Context, o top) error {
 	// csv and jsonl are for programs; what json and raw cannot do is said by Live.
 	screen := !o.plain && a.format == output.Table && a.streams.InTerminal && a.streams.OutTerminal &&
 		a.streams.Getenv("TERM") != "dumb" && a.streams.Getenv("PEGASUS_ACCESSIBLE") == ""
-	return a.withLongAdmin(ctx, func(ctx context.Context, c *admin.Client) error {
-		if !screen {
-			return a.topLines(ctx, c, o)
-		}
-		first, err := a.takeSurvey(ctx, c)
-		if err == nil {
-			err = hasTable(first, o.table)
-		}
-		if err != nil {
-			return err
-		}
-		s, err := fullscreen.Open(a.streams.In, a.streams.Out)
-		if errors.Is(err, fullscreen.ErrNoTerminal) {
-			return a.topLines(ctx, c, o)
-		}
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		return a.topScreen(ctx, c, s, o, first)
+	live, err := a.printer().Live(
+		output.Column{Name: "time", Width: 9}, output.Column{Name: "read_per_s", Width: 10, Right: true}, output.Column{Name: "write_per_s", Width: 11, Right: true},
+		output.Column{Name: "read_p99_ms", Width: 11, Right: true}, output.Column{Name: "write_p99_ms", Width: 12, Right: true},
+		output.Column{Name: "throttled", Width: 9, Right: true}, output.Column{Name: "down", Width: 4, Right: true})
+	if err != nil {
+		return err
+	}
+	c, err := a.here().administer(a.timeout)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var first *survey.Survey
+	err = a.reach(ctx, a.metaServers(), func(ctx context.Context) (err error) {
+		first, err = a.takeSurvey(ctx, c)
+		return err
 	})
+	if err == nil {
+		err = hasTable(first, o.table)
+	}
+	if err != nil {
+		return err
+	}
+	if screen {
+		s, err := fullscreen.Open(a.streams.In, a.streams.Out)
+		if err == nil {
+			defer s.Close()
+			return a.topScreen(ctx, c, s, o, first)
+		}
+		if !errors.Is(err, fullscreen.ErrNoTerminal) {
+			return err
+		}
+	}
+	return a.topLines(ctx, c, live, o, first)
 }
 
 func hasTable(s *survey.Survey, table string) error {
@@ -174,26 +187,8 @@ func (a *app) topScreen(ctx context.Context, c *admin.Client, s *fullscreen.Scre
 }
 
 // topLines prints a line for each look.
-func (a *app) topLines(ctx context.Context, c *admin.Client, o top) error {
-	live, err := a.printer().Live(
-		output.Column{Name: "time", Width: 9}, output.Column{Name: "read_per_s", Width: 10, Right: true}, output.Column{Name: "write_per_s", Width: 11, Right: true},
-		output.Column{Name: "read_p99_ms", Width: 11, Right: true}, output.Column{Name: "write_p99_ms", Width: 12, Right: true},
-		output.Column{Name: "throttled", Width: 9, Right: true}, output.Column{Name: "down", Width: 4, Right: true})
-	if err != nil {
-		return err
-	}
+func (a *app) topLines(ctx context.Context, c *admin.Client, live *output.Live, o top, s *survey.Survey) error {
 	for looks := 1; ; looks++ {
-		began := time.Now()
-		s, err := a.takeSurvey(ctx, c)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err == nil {
-			err = hasTable(s, o.table)
-		}
-		if err != nil {
-			return err
-		}
 		l := totalOf(s, o.table)
 		if err := live.Row(a.clock(s.Time), a.rate(l.Read), a.rate(l.Write), a.p99(l.ReadP99), a.p99(l.WriteP99), a.rate(l.Throttled), l.down); err != nil {
 			return err
@@ -204,7 +199,18 @@ func (a *app) topLines(ctx context.Context, c *admin.Client, o top) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(time.Until(began.Add(o.every))):
+		case <-time.After(time.Until(s.Time.Add(o.every))):
+		}
+		var err error
+		s, err = a.takeSurvey(ctx, c)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			err = hasTable(s, o.table)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
