@@ -80,19 +80,27 @@ var meanings = func() map[string]meaning {
 	}
 	for _, op := range reads {
 		m[op+"_qps"] = func(l *Load, _ *NodeLoad, v float64) { l.Read = max(l.Read, 0) + v }
-		m[op+"_latency"] = func(l *Load, _ *NodeLoad, v float64) { l.ReadP99 = max(l.ReadP99, time.Duration(v)) }
-		m[profiler+strings.ToUpper(op)+serverLatency] = func(_ *Load, n *NodeLoad, v float64) { n.ReadP99 = max(n.ReadP99, time.Duration(v)) }
+		m[op+"_latency"] = func(l *Load, _ *NodeLoad, v float64) { l.ReadP99 = max(l.ReadP99, latency(v)) }
+		m[profiler+strings.ToUpper(op)+serverLatency] = func(_ *Load, n *NodeLoad, v float64) { n.ReadP99 = max(n.ReadP99, latency(v)) }
 	}
 	for _, op := range writes {
 		m[op+"_qps"] = func(l *Load, _ *NodeLoad, v float64) { l.Write = max(l.Write, 0) + v }
-		m[op+"_latency"] = func(l *Load, _ *NodeLoad, v float64) { l.WriteP99 = max(l.WriteP99, time.Duration(v)) }
-		m[profiler+strings.ToUpper(op)+serverLatency] = func(_ *Load, n *NodeLoad, v float64) { n.WriteP99 = max(n.WriteP99, time.Duration(v)) }
+		m[op+"_latency"] = func(l *Load, _ *NodeLoad, v float64) { l.WriteP99 = max(l.WriteP99, latency(v)) }
+		m[profiler+strings.ToUpper(op)+serverLatency] = func(_ *Load, n *NodeLoad, v float64) { n.WriteP99 = max(n.WriteP99, latency(v)) }
 	}
 	for _, t := range throttles {
 		m[t] = func(l *Load, _ *NodeLoad, v float64) { l.Throttled = max(l.Throttled, 0) + v/sampleInterval.Seconds() }
 	}
 	return m
 }()
+
+// latency is a time as servers count it, who have 0 where there was no request.
+func latency(v float64) time.Duration {
+	if v <= 0 {
+		return -1
+	}
+	return time.Duration(v)
+}
 
 // load notes what the nodes count. Of a partition only its primary is heard.
 func (s *Survey) load(counters []admin.Counters) {

@@ -47,7 +47,7 @@ func TestTake(t *testing.T) {
 	}
 	primaries := 0
 	for _, n := range s.Nodes {
-		if !n.Alive || n.Err != nil || n.CountersErr != nil || n.ReadP99 < 0 || time.Since(n.Sampled) > time.Minute || len(n.Disks) != 1 || n.Primaries+n.Secondaries != 8 {
+		if !n.Alive || n.Err != nil || n.CountersErr != nil || n.ReadP99 != -1 || time.Since(n.Sampled) > time.Minute || len(n.Disks) != 1 || n.Primaries+n.Secondaries != 8 {
 			t.Errorf("node %+v", n)
 		}
 		primaries += n.Primaries
@@ -157,6 +157,7 @@ func TestLoad(t *testing.T) {
 			{Name: "replica*eon.replica*recent.read.throttling.reject.count@3.1", Value: 20},
 			{Name: "zion*profiler*RPC_RRDB_RRDB_GET.latency.server", Value: 4e6},
 			{Name: "zion*profiler*RPC_RRDB_RRDB_GET.latency.server.p999", Value: 8e6},
+			{Name: "zion*profiler*RPC_RRDB_RRDB_PUT.latency.server", Value: 0}, // there was none
 			{Name: "replica*eon.replica_stub*replicas.learning.count", Value: 2},
 		}},
 		{Values: []admin.Counter{{Name: "replica*app.pegasus*get_qps@3.1", Value: 100}}}, // a secondary
