@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -119,7 +120,7 @@ func (o *benchOptions) check(cmd *cobra.Command) error {
 	}
 	switch {
 	case changed("rate") && !(o.rate > 0 && o.rate <= 1e7):
-		return exit.Errorf(exit.Usage, "--rate: %g is not from 0 to 10000000", o.rate)
+		return exit.Errorf(exit.Usage, "--rate: %g is not above 0 and up to 10000000", o.rate)
 	case o.duration < time.Second || o.duration > 24*time.Hour:
 		return exit.Errorf(exit.Usage, "--duration: %s is not from 1s to 24h", o.duration)
 	case o.warmup < 0:
@@ -133,7 +134,10 @@ func (o *benchOptions) check(cmd *cobra.Command) error {
 	case changed("yes") && !changed("table"):
 		return exit.Errorf(exit.Usage, "--yes: nothing is asked without --table")
 	}
-	return notEmpty(cmd, "html")
+	if err := notEmpty(cmd, "html"); err != nil || o.html == "" {
+		return err
+	}
+	return mayBecome("--html", o.html, "")
 }
 
 // bench makes the load, tidies up, and prints the report.
@@ -159,18 +163,11 @@ func (a *app) bench(cmd *cobra.Command, o benchOptions) error {
 		return err
 	}
 	report.Command = commandLine(cmd, o.workload)
+	err = a.printBench(report)
 	if page != nil {
-		if err := report.HTML(page); err != nil {
-			return err
-		}
-		if err := page.Close(); err != nil {
-			return err
-		}
-		if err := os.Rename(page.Name(), o.html); err != nil {
-			return err
-		}
+		err = cmp.Or(savePage(report, page, o.html), err)
 	}
-	if err := a.printBench(report); err != nil {
+	if err != nil {
 		return err
 	}
 	_, failed, _ := report.Total()
@@ -183,6 +180,17 @@ func (a *app) bench(cmd *cobra.Command, o benchOptions) error {
 		return exit.Errorf(exit.Partly, "%d requests have failed, the first with: %s", failed, firstError(report))
 	}
 	return nil
+}
+
+// savePage writes the report to a file, which gets its name then.
+func savePage(r *bench.Report, page *os.File, name string) error {
+	if err := r.HTML(page); err != nil {
+		return err
+	}
+	if err := page.Close(); err != nil {
+		return err
+	}
+	return os.Rename(page.Name(), name)
 }
 
 func benchPlace(a *app) string {

@@ -117,7 +117,7 @@ func (e *export) check(cmd *cobra.Command, file string) error {
 		if err := e.keep.check(e.file + stateEnd); err != nil {
 			return err
 		}
-		if err := mayBecome("FILE", file); err != nil {
+		if err := mayBecome("FILE", file, "; - is standard output"); err != nil {
 			return err
 		}
 		return apart(fileArg{"FILE", file}, fileArg{"FILE.part", e.part()}, fileArg{"--state", e.path})

@@ -36,15 +36,15 @@ func sameFile(a, b string) bool {
 }
 
 // mayBecome refuses a path at which there is something else than a file, which a file that is
-// renamed would take the place of.
-func mayBecome(arg, path string) error {
+// renamed would take the place of. hint is what to do instead.
+func mayBecome(arg, path, hint string) error {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return exit.Errorf(exit.Usage, "%s: %s is no file; - is standard output", arg, path)
+		return exit.Errorf(exit.Usage, "%s: %s is no file%s", arg, path, hint)
 	}
 	return nil
 }
