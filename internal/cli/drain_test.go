@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -152,5 +153,46 @@ func TestDrainOutcomeUnknown(t *testing.T) {
 	})
 	if got := strings.Count(stdout, ",,not known: "); status != int(exit.Partly) || got != 4 || strings.Contains(stdout, box.Replica(1).Addr()) || strings.Contains(stdout, box.Replica(2).Addr()) {
 		t.Errorf("status %d, %s%s", status, stdout, stderr)
+	}
+}
+
+// A table that is dropped meanwhile has nothing left to move.
+func TestDrainOfADroppedTable(t *testing.T) {
+	box, status, stdout, stderr := drainOne(t, func(box *onebox.Server, n int64, _ func()) onebox.Action {
+		if n > 1 {
+			t.Errorf("proposal %d", n)
+		}
+		var once sync.Once
+		box.Intercept(func(r onebox.Request) onebox.Action {
+			dropped := make(chan struct{})
+			close(dropped)
+			if r.Task == onebox.TaskQueryConfig { // with which the second one begins
+				once.Do(func() {
+					dropped = make(chan struct{})
+					go func() {
+						defer close(dropped)
+						drop(t, box, "temp")
+					}()
+				})
+			}
+			return onebox.Action{Until: dropped}
+		})
+		return onebox.Action{}
+	})
+	gone := "the table is gone"
+	if want := drained(box, make([]string, 4), gone, gone, gone, gone); status != int(exit.OK) || stdout != want {
+		t.Errorf("status %d, %s%s, want %s", status, stdout, stderr, want)
+	}
+}
+
+func drop(t *testing.T, box *onebox.Server, table string) {
+	c, err := admin.New(admin.Config{MetaServers: box.MetaServers()})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	if err := c.DropTable(context.Background(), table, 0); err != nil {
+		t.Error(err)
 	}
 }
