@@ -176,12 +176,11 @@ func TestSilentServers(t *testing.T) {
 			t.Error("the sample has no rates")
 		}
 	}
-	sample()
-	first := asked.Load()
-	sample()
-	sample()
-	if n := asked.Load() - first; first > 2 || n > 0 {
-		t.Errorf("silent servers were asked %d times, and %d times after another one had answered", first, n)
+	for range 5 {
+		sample()
+	}
+	if n := asked.Load(); n > 2 { // in the first sample, which may be over when a question arrives
+		t.Errorf("2 silent servers were asked %d times", n)
 	}
 	r.metas = append(r.metas, server(func(*http.Request) bool { return false }))
 	close(hung) // the one that has answered so far

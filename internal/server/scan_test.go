@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pegasus-go/pegasus/internal/wire"
@@ -120,6 +121,7 @@ func TestScanBytes(t *testing.T) {
 		for range 18 { // megabytes, of memtables of 4 MiB
 			c.mustPut("k", strings.Repeat("v", 1<<20-1000))
 		}
+		synctest.Wait() // until all is flushed: it counts as written then
 		young := c.getScanner(at(0), 1)
 		if used = c.scan(at(0), used.ContextID); used.Error != 0 {
 			t.Fatalf("a scan that was not idle: status %d", used.Error)
