@@ -59,8 +59,13 @@ The output json has the histograms. --html writes a report with plots, to be rea
 		Example: `  pegasus bench read
   pegasus bench mixed --rate 5000 --duration 1m --distribution zipfian --html report.html
   pegasus bench scan --rows 100 --workers 4 -o json > scan.json`,
-		ValidArgs:   []string{"read", "write", "mixed", "scan"},
-		Args:        cobra.ExactArgs(1),
+		ValidArgs: []string{"read", "write", "mixed", "scan"},
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				return exit.Errorf(exit.Usage, "%q is too much: bench has a table of its own, or that of --table", args[1])
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		Annotations: map[string]string{needsCluster: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.workload = args[0]

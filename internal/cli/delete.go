@@ -172,15 +172,15 @@ func (d *deletion) run(cmd *cobra.Command, a *app, t *pegasus.Table, label strin
 	partly := code == exit.InDoubt || code == exit.Failed && n > 0 // deleting again changes nothing
 	switch {
 	case err != nil && cmd.Context().Err() != nil:
-		return exit.Errorf(exit.Interrupted, "interrupted after %s rows; run it again to go on", progress.Number(n))
+		return exit.Errorf(exit.Interrupted, "interrupted after %s; run it again to go on", progress.Rows(n))
 	case partly && !d.dryRun:
-		return exit.Errorf(exit.Partly, "stopped after %s rows: %w; run it again to go on", progress.Number(n), short{err})
+		return exit.Errorf(exit.Partly, "stopped after %s: %w; run it again to go on", progress.Rows(n), short{err})
 	case err != nil:
 		return err
 	}
-	text := fmt.Sprintf("deleted %s rows of %s in %s", progress.Number(n), t.Name(), progress.Duration(time.Since(began)))
+	text := fmt.Sprintf("deleted %s of %s in %s", progress.Rows(n), t.Name(), progress.Duration(time.Since(began)))
 	if d.dryRun {
-		text = fmt.Sprintf("would delete %s rows of %s", progress.Number(n), t.Name())
+		text = fmt.Sprintf("would delete %s of %s", progress.Rows(n), t.Name())
 	}
 	return a.result(cmd, &d.talk, text, output.Field{Name: "rows", Value: n})
 }

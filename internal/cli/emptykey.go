@@ -32,7 +32,7 @@ func leftOut(rows int64) error {
 	if rows == 0 {
 		return nil
 	}
-	return exit.Errorf(exit.Partly, "%s rows have an empty hash key, which this client does not write or delete: they were left out", progress.Number(rows))
+	return exit.Errorf(exit.Partly, "left out: %s with an empty hash key, which this client does not write or delete", progress.Rows(rows))
 }
 
 // countEmpty counts the rows with an empty hash key that meet conditions. They are the first ones

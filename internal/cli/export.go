@@ -156,7 +156,7 @@ func (a *app) wouldWrite(cmd *cobra.Command, f *tableFilter, t *talk, p *place, 
 	if err != nil {
 		return err
 	}
-	err = a.result(cmd, t, fmt.Sprintf("would write %s rows of %s to %s", progress.Number(n), p.Place.Table, to), output.Field{Name: "rows", Value: n})
+	err = a.result(cmd, t, fmt.Sprintf("would write %s of %s to %s", progress.Rows(n), p.Place.Table, to), output.Field{Name: "rows", Value: n})
 	return cmp.Or(err, leftOut(empty))
 }
 
@@ -276,8 +276,8 @@ func (e *export) finish(cmd *cobra.Command, a *app, began time.Time) error {
 		return err
 	}
 	s := e.state
-	err := a.result(cmd, &e.talk, fmt.Sprintf("exported %s rows, %s, to %s (%s) in %s",
-		progress.Number(s.Rows), figure.Bytes(s.Bytes), e.file, figure.Bytes(s.Offset), progress.Duration(time.Since(began))),
+	err := a.result(cmd, &e.talk, fmt.Sprintf("exported %s, %s, to %s (%s) in %s",
+		progress.Rows(s.Rows), figure.Bytes(s.Bytes), e.file, figure.Bytes(s.Offset), progress.Duration(time.Since(began))),
 		output.Field{Name: "rows", Value: s.Rows}, output.Field{Name: "bytes", Value: s.Bytes},
 		output.Field{Name: "file", Value: e.file}, output.Field{Name: "file_bytes", Value: s.Offset}, output.Field{Name: "sum", Value: fmt.Sprintf("%016x", s.Sum)})
 	return cmp.Or(err, leftOut(s.Empty))

@@ -161,7 +161,7 @@ func (i *imports) run(cmd *cobra.Command, a *app, p *place) error {
 		}
 	}
 	if i.dryRun {
-		err := a.result(cmd, &i.talk, fmt.Sprintf("would write %s rows to %s", progress.Number(would), p.Place.Table), output.Field{Name: "rows", Value: would})
+		err := a.result(cmd, &i.talk, fmt.Sprintf("would write %s to %s", progress.Rows(would), p.Place.Table), output.Field{Name: "rows", Value: would})
 		return i.end(err)
 	}
 	defer i.release()
@@ -268,7 +268,7 @@ func (i *imports) source(ctx context.Context, in *rowfile.Reader, wanted func(*p
 // poured tells what has become of the rows.
 func (a *app) poured(cmd *cobra.Command, t *talk, what string, s *resume.State, began time.Time) error {
 	stored := s.Rows - s.Skipped - s.Expired
-	text := fmt.Sprintf("%s %s rows, %s, in %s", what, progress.Number(stored), figure.Bytes(s.Bytes), progress.Duration(time.Since(began)))
+	text := fmt.Sprintf("%s %s, %s, in %s", what, progress.Rows(stored), figure.Bytes(s.Bytes), progress.Duration(time.Since(began)))
 	if s.Skipped > 0 {
 		text += fmt.Sprintf("; %s were there already", progress.Number(s.Skipped))
 	}

@@ -29,7 +29,7 @@ func TestImportThatWaits(t *testing.T) {
 	}()
 	var stderr bytes.Buffer
 	code := Run(ctx, []string{"import", "temp", "-", "--meta", srv.MetaServers()[0]}, ui.Streams{In: in, Err: &stderr})
-	if code != int(exit.Interrupted) || !strings.Contains(stderr.String(), "interrupted after 1 rows") {
+	if code != int(exit.Interrupted) || !strings.Contains(stderr.String(), "interrupted after 1 row") {
 		t.Errorf("status %d: %s", code, &stderr)
 	}
 }

@@ -111,7 +111,7 @@ func (k *keep) open(now resume.Bound) error {
 	case err != nil:
 		return err
 	case !k.resume:
-		return exit.Errorf(exit.Refused, "%s: it was stopped after %s rows: --resume goes on there, --restart begins anew", k.path, progress.Number(s.Rows))
+		return exit.Errorf(exit.Refused, "%s: it was stopped after %s: --resume goes on there, --restart begins anew", k.path, progress.Rows(s.Rows))
 	}
 	if err := s.Check(now); err != nil {
 		return fmt.Errorf("%s: %w; --restart begins anew", k.path, err)
@@ -155,11 +155,11 @@ func (k *keep) stopped(cause error, interrupted bool) error {
 	case k.failed != nil:
 		hint = ""
 	}
-	rows := progress.Number(k.state.Rows)
+	rows := progress.Rows(k.state.Rows)
 	if interrupted {
-		return exit.Errorf(exit.Interrupted, "interrupted after %s rows%s", rows, hint)
+		return exit.Errorf(exit.Interrupted, "interrupted after %s%s", rows, hint)
 	}
-	return exit.Errorf(code, "stopped after %s rows: %w%s", rows, short{cause}, hint)
+	return exit.Errorf(code, "stopped after %s: %w%s", rows, short{cause}, hint)
 }
 
 // short is an error without the name of the program.

@@ -15,6 +15,14 @@ func Number(n int64) string {
 	return s
 }
 
+// Rows is a number of rows, as people read it.
+func Rows(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return Number(n) + " rows"
+}
+
 // object is a report for programs. What is not known is null.
 func object(now time.Time, label string, s Sample, r *rates) []byte {
 	o := struct {
