@@ -190,7 +190,6 @@ func (b *many) send(ctx context.Context, conn *rpc.Conn, places []place, slow fu
 		return
 	}
 	g := t.client.pool.Group(b.op.task, len(places))
-	defer g.Release()
 	now := time.Now()
 	for k := range g.Calls {
 		t.prepareCall(&g.Calls[k], b.op, now)
@@ -230,6 +229,7 @@ func (b *many) send(ctx context.Context, conn *rpc.Conn, places []place, slow fu
 		Ended:  ended,
 		Slow:   slow,
 	})
+	g.Release() // not deferred: while a panic unwinds, calls may be under way
 	b.whole.add(sum)
 }
 

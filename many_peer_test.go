@@ -1,6 +1,7 @@
 package pegasus
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -94,4 +95,55 @@ func TestBatchBesideHungPartition(t *testing.T) {
 			t.Errorf("%d of 200 items of the partition that answers failed: %v", failed, out[200])
 		}
 	})
+}
+
+// A panic of an observer leaves the requests under way to their answers: a program that
+// recovers from it goes on, and closes its client.
+func TestBatchThatPanics(t *testing.T) {
+	for name, late := range map[string]bool{"answers are late": true, "there are none": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := peer.Start(t, 1, 2)
+				armed := false
+				tb := openOf(t, Config{Dial: c.Net.Dial, OperationTimeout: time.Minute, Observers: []Observer{{
+					AttemptEnded: func(context.Context, AttemptEnded) {
+						if armed {
+							armed = false
+							panic("observer")
+						}
+					},
+				}}})
+				value := func(r *peer.Request) { r.Reply(wire.UpdateResponse{Decree: 1}) }
+				c.On(wire.TaskPut, value)
+				puts := []Put{{HashKey: key(2, 0), Value: []byte("v")}, {HashKey: key(2, 1), Value: []byte("v")}}
+				if out, err := tb.SetMany(t.Context(), puts); err != nil || out.Err() != nil {
+					t.Fatal(err, out)
+				}
+				c.On(wire.TaskPut, func(r *peer.Request) {
+					switch {
+					case r.GPID.PartitionIndex == 0:
+						value(r)
+					case late:
+						time.AfterFunc(time.Second, func() { value(r) })
+					}
+				})
+				armed = true
+				func() {
+					defer func() {
+						if recover() == nil {
+							t.Error("no panic")
+						}
+					}()
+					tb.SetMany(t.Context(), puts)
+				}()
+				c.On(wire.TaskPut, value)
+				for range 10 {
+					if out, err := tb.SetMany(t.Context(), puts); err != nil || out.Err() != nil {
+						t.Error(err, out)
+					}
+					time.Sleep(300 * time.Millisecond)
+				}
+			})
+		})
+	}
 }

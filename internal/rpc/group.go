@@ -39,7 +39,8 @@ func (p *Pool) Group(task string, n int) *Group {
 	return g
 }
 
-// Release gives the group back when DoAll has returned.
+// Release gives the group back when DoAll has returned. After a panic of what that calls it
+// is left to the garbage collector, because calls may be under way.
 func (g *Group) Release() {
 	clear(g.Calls)
 	if g.pool != nil {
