@@ -143,10 +143,16 @@ func TestLostIsToldFirst(t *testing.T) {
 		answerAll(c, answer)
 		e := new(events)
 		slow := e.observer()
-		note := slow.ConnectionLost
+		note, dialed := slow.ConnectionLost, slow.ConnectionDialed
 		slow.ConnectionLost = func(l pegasus.ConnectionLost) {
 			time.Sleep(100 * time.Millisecond) // others go on meanwhile
 			note(l)
+		}
+		slow.ConnectionDialed = func(d pegasus.ConnectionDialed) {
+			if d.Duration != 0 {
+				t.Errorf("dialing has taken %v, beside the observer", d.Duration)
+			}
+			dialed(d)
 		}
 		tb := openTemp(t, clientOf(t, c, pegasus.Config{Observers: []pegasus.Observer{slow}}))
 		if _, err := tb.Get(t.Context(), h, s); err != nil {
@@ -162,6 +168,50 @@ func TestLostIsToldFirst(t *testing.T) {
 		got := slices.DeleteFunc(e.take(), func(line string) bool { return strings.HasPrefix(line, "refresh") })
 		if want := []string{"lost " + node + ": unexpected EOF", "dialed " + node + ": true"}; !slices.Equal(got, want) {
 			t.Errorf("told of %q, want %q", got, want)
+		}
+	})
+}
+
+// So is one that breaks while it is probed, because the server hung before.
+func TestLostWhileProbedIsToldFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := peer.Start(t, 1, 1)
+		answerAll(c, answer)
+		node := c.Nodes[0].Addr()
+		e := new(events)
+		slow := e.observer()
+		note := slow.ConnectionLost
+		slow.ConnectionLost = func(l pegasus.ConnectionLost) {
+			time.Sleep(time.Second) // others go on meanwhile
+			note(l)
+		}
+		tb := openTemp(t, clientOf(t, c, pegasus.Config{Observers: []pegasus.Observer{slow}}))
+		get := func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			tb.Get(ctx, h, s)
+		}
+		get()
+		c.Hang(c.Nodes[0])
+		get() // it is found out
+		for range 10 {
+			get()
+			c.Nodes[0].Disconnect()
+		}
+		connected, dials := false, 0
+		for _, line := range e.take() {
+			switch {
+			case strings.HasPrefix(line, "lost "+node):
+				connected = false
+			case line == "dialed "+node+": true":
+				if dials++; connected {
+					t.Error("a connection is told of before the one before is told of as lost")
+				}
+				connected = true
+			}
+		}
+		if dials < 3 {
+			t.Errorf("only %d connections were made", dials)
 		}
 	})
 }

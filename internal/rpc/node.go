@@ -244,11 +244,12 @@ func (n *Node) open(ctx context.Context, l Lane) (*Conn, error) {
 		}
 	}
 	cancel()
+	took := time.Since(began)
 	if last := n.lane(l).live.Load(); last != nil {
 		<-last.told // first
 	}
 	if opts.Events.Dialed != nil && (err == nil || ctx.Err() == nil) {
-		opts.Events.Dialed(n.addr, l, time.Since(began), err)
+		opts.Events.Dialed(n.addr, l, took, err)
 	}
 	if err != nil {
 		return nil, err
@@ -261,6 +262,7 @@ func (n *Node) open(ctx context.Context, l Lane) (*Conn, error) {
 	if n.hung.Load() {
 		if err := c.probe(ctx); err != nil {
 			c.Fail(err)
+			<-c.told // by another goroutine, if it broke before
 			return nil, err
 		}
 		n.hung.Store(false)
