@@ -11,7 +11,7 @@ import (
 
 // Call is a request that is sent until it is answered: perhaps more than once,
 // to one server after the other, but never to two at a time. It is made by
-// Pool.Call and given back by Release.
+// Pool.Call and given back by Release, or both with others: see Group.
 type Call struct {
 	// Take decodes the answer where it was read, or is nil. It must copy what it
 	// keeps of that, and keeps it in Answer. Without it the whole reply is the

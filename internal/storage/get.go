@@ -9,7 +9,8 @@ import (
 
 // Get appends the value of a record to dst and returns it with the record's expiry timestamp.
 // Except with status OK it returns dst as it was: NotFound if there is no record or it has
-// expired, InvalidArgument for a malformed key.
+// expired, InvalidArgument for a malformed key. The key must not be in the room behind dst, which is
+// written to in any case.
 func (p *Partition) Get(dst, key []byte, now uint32) (value []byte, expire uint32, status Status) {
 	if _, _, ok := schema.SplitKey(key); !ok {
 		return dst, 0, InvalidArgument
