@@ -165,8 +165,8 @@ func (c *Conn) Fail(err error) {
 		cl.complete(&Error{Addr: c.addr, Sent: cl.seq-sent < 0, Err: err})
 	}
 	over.run()
+	defer close(c.told)
 	c.tellLost(err)
-	close(c.told)
 }
 
 // Recall gives back, with ErrMoved, the calls of partitions that have moved to
