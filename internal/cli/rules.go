@@ -51,7 +51,7 @@ func (r *rules) allow(what string) error {
 	case r.err != nil:
 		return exit.Errorf(exit.Usage, "%s: whether the cluster is read_only is not known: %w", what, r.err)
 	case r.readOnly != "" && r.given != "":
-		return exit.Errorf(exit.Refused, "%s: the cluster %s, which has an address from %s, is read_only in the file of clusters", what, r.readOnly, r.given)
+		return exit.Errorf(exit.Refused, "%s: the %s, is read_only in the file of clusters", what, r.source(r.readOnly))
 	case r.readOnly != "":
 		return exit.Errorf(exit.Refused, "%s: the cluster %s is read_only in the file of clusters", what, r.readOnly)
 	}
